@@ -1,0 +1,1 @@
+//! Checks that generated code makes at compile time.

@@ -1,0 +1,84 @@
+//! Extractors: what a route takes from a request, each with its part of the document.
+//!
+//! Extraction itself is axum's (`FromRequestParts`, `FromRequest`); [`RouteInput`] adds what the document and the start-up
+//! check need. Every rejection is an [`super::ApiError`].
+
+mod json;
+mod path;
+mod query;
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use garde::Report;
+use http::HeaderMap;
+use http::request::Parts;
+
+pub use json::Json;
+pub use path::{Path, PathFields, PathShape, check_path};
+pub use query::Query;
+
+use super::component::{AppState, ComponentRequirement};
+use super::openapi::OperationBuilder;
+use super::problem::FieldError;
+
+/// An argument of a route.
+///
+/// An extractor of your own implements axum's `FromRequestParts<AppState>` (or `FromRequest`) and this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a route",
+    label = "not an extractor of this framework",
+    note = "use `Json`, `Path`, `Query`, `Component`, `RequestId` or `HeaderMap` of tabagent_api, or implement `RouteInput` for an extractor of your own"
+)]
+pub trait RouteInput {
+    /// Adds what this argument reads to the operation: parameters, a body.
+    fn describe(operation: &mut OperationBuilder);
+
+    /// Lists the components that it needs.
+    fn components(list: &mut Vec<ComponentRequirement>) {
+        let _ = list;
+    }
+}
+
+/// The id of the request, as in the header `x-request-id`, the span and every problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub std::sync::Arc<str>);
+
+impl FromRequestParts<AppState> for RequestId {
+    type Rejection = super::ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| super::ApiError::Internal {
+            reason: "the request has no id: a router was built without its layers".to_owned(),
+        })
+    }
+}
+
+impl RouteInput for RequestId {
+    fn describe(_: &mut OperationBuilder) {}
+}
+
+impl RouteInput for HeaderMap {
+    fn describe(_: &mut OperationBuilder) {}
+}
+
+/// The state itself, for extractors and routes about the server.
+impl FromRequestParts<AppState> for AppState {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(state.clone())
+    }
+}
+
+impl RouteInput for AppState {
+    fn describe(_: &mut OperationBuilder) {}
+}
+
+/// The broken rules of a validation report.
+fn broken_rules(report: &Report) -> Vec<FieldError> {
+    report
+        .iter()
+        .map(|(path, error)| FieldError { field: path.to_string(), message: error.to_string() })
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! `Path<T>`: the values of a path's parameters.
+
+use axum::extract::FromRequestParts;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use garde::Validate;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use utoipa::PartialSchema;
+
+use super::{RouteInput, broken_rules};
+use crate::framework::ApiError;
+use crate::framework::component::AppState;
+use crate::framework::openapi::OperationBuilder;
+use crate::framework::problem::FieldError;
+
+/// The parameters of the path, percent-decoded: one value, a tuple in the order of the path, or a struct by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Path<T>(pub T);
+
+/// Which parameters a type reads. Derived for structs by `#[derive(Schema)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a path",
+    label = "not the values of path parameters",
+    note = "use a string, a number, a tuple of them, or a struct that derives `tabagent_api::Schema`"
+)]
+pub trait PathFields {
+    /// How the parameters are matched.
+    const SHAPE: PathShape;
+
+    /// The schemas of the values, one a parameter: in order, or by name.
+    fn schemas() -> Vec<(Option<&'static str>, serde_json::Value)>;
+
+    /// Checks the values against their rules.
+    fn check(&self) -> Vec<FieldError> {
+        Vec::new()
+    }
+}
+
+/// How the parameters of a path are matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathShape {
+    /// One value for the one parameter.
+    Scalar,
+    /// So many, in order.
+    Tuple(usize),
+    /// By these names.
+    Named(&'static [&'static str]),
+}
+
+impl<T> FromRequestParts<AppState> for Path<T>
+where
+    T: DeserializeOwned + PathFields + Send,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let axum::extract::Path(value) =
+            axum::extract::Path::<T>::from_request_parts(parts, state).await.map_err(rejection)?;
+        let errors = value.check();
+        if errors.is_empty() { Ok(Self(value)) } else { Err(ApiError::RequestInvalid { errors }) }
+    }
+}
+
+fn rejection(rejection: PathRejection) -> ApiError {
+    let error = match rejection {
+        PathRejection::FailedToDeserializePathParams(failed) => match failed.into_kind() {
+            ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
+                FieldError { field: key, message: format!("`{value}` is not a {expected_type}") }
+            }
+            ErrorKind::InvalidUtf8InPathParam { key } => {
+                FieldError { field: key, message: "is not UTF-8 once percent-decoded".to_owned() }
+            }
+            ErrorKind::DeserializeError { key, value, message } => {
+                FieldError { field: key, message: format!("`{value}`: {message}") }
+            }
+            other => FieldError { field: "path".to_owned(), message: other.to_string() },
+        },
+        other => FieldError { field: "path".to_owned(), message: other.to_string() },
+    };
+    ApiError::RequestInvalid { errors: vec![error] }
+}
+
+impl<T: PathFields> RouteInput for Path<T> {
+    fn describe(operation: &mut OperationBuilder) {
+        operation.path_parameters(T::schemas());
+    }
+}
+
+/// The broken rules of a validated struct of path parameters; what the derive calls.
+pub fn check_path<T: Validate<Context = ()>>(value: &T) -> Vec<FieldError> {
+    value.validate().err().map_or_else(Vec::new, |report| broken_rules(&report))
+}
+
+macro_rules! scalars {
+    ($($type:ty),*) => {$(
+        impl PathFields for $type {
+            const SHAPE: PathShape = PathShape::Scalar;
+
+            fn schemas() -> Vec<(Option<&'static str>, serde_json::Value)> {
+                vec![(None, crate::framework::openapi::schema_value(<$type>::schema()))]
+            }
+        }
+    )*};
+}
+
+scalars!(String, bool, u8, u16, u32, u64, i8, i16, i32, i64);
+
+macro_rules! tuples {
+    ($(($count:literal: $($name:ident),+)),*) => {$(
+        impl<$($name: PathFields),+> PathFields for ($($name,)+) {
+            const SHAPE: PathShape = PathShape::Tuple($count);
+
+            fn schemas() -> Vec<(Option<&'static str>, serde_json::Value)> {
+                let mut schemas = Vec::new();
+                $(schemas.extend($name::schemas());)+
+                schemas
+            }
+        }
+    )*};
+}
+
+tuples!((1: A), (2: A, B), (3: A, B, C), (4: A, B, C, D));

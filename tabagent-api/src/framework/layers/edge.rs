@@ -1,0 +1,122 @@
+//! The edge: the first layer that sees a request and the last that sees its response.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use tracing::{Instrument, Span, field};
+
+use crate::framework::extract::RequestId;
+use crate::framework::layers::route::MatchedRoute;
+use crate::framework::problem::ProblemReport;
+use crate::framework::ApiError;
+
+/// The header that carries the request id, both ways.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// Longest request id that is taken from a client.
+const REQUEST_ID_MAX: usize = 128;
+
+/// Gives the request its id and span, and every failure its body.
+pub(super) async fn edge(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(request.headers().get(REQUEST_ID));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+    let span = tracing::info_span!(
+        "request",
+        request_id = &*id,
+        http.request.method = method.as_str(),
+        url.path = path,
+        http.route = field::Empty,
+        http.response.status_code = field::Empty,
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let route = response.extensions_mut().remove::<MatchedRoute>();
+    finish(&mut response, &id, &method, &path);
+    report(&span, response.status(), route, method.as_str(), started);
+    response
+}
+
+/// A well-formed id of the client's, else a new one: time-ordered, so that logs sort.
+fn request_id(given: Option<&HeaderValue>) -> Arc<str> {
+    let well_formed = |text: &&str| {
+        (1..=REQUEST_ID_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    };
+    match given.and_then(|value| value.to_str().ok()).filter(well_formed) {
+        Some(id) => id.into(),
+        None => format!("req_{}", uuid::Uuid::now_v7().simple()).into(),
+    }
+}
+
+/// Writes the problem's body, or gives a failure without one a problem, and the request id.
+fn finish(response: &mut Response, id: &str, method: &http::Method, path: &str) {
+    let report = response.extensions_mut().remove::<ProblemReport>().or_else(|| bare_failure(response, method, path));
+    if let Some(report) = report {
+        let body = serde_json::to_vec(&report.body(id)).unwrap_or_default();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        *response.body_mut() = if *method == http::Method::HEAD { Body::empty() } else { Body::from(body) };
+    }
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+}
+
+/// A failure that some layer answered without saying it as a problem.
+fn bare_failure(response: &Response, method: &http::Method, path: &str) -> Option<ProblemReport> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    let error = match status {
+        StatusCode::NOT_FOUND => ApiError::RouteNotFound { path: path.to_owned() },
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ApiError::MethodNotAllowed { method: method.to_string(), path: path.to_owned() }
+        }
+        _ => ApiError::Refused { reason: status.canonical_reason().unwrap_or("unknown status").to_lowercase() },
+    };
+    let mut report = ProblemReport::of(&error);
+    report.kind.status = status.as_u16();
+    Some(report)
+}
+
+fn report(span: &Span, status: StatusCode, route: Option<MatchedRoute>, method: &str, started: Instant) {
+    let seconds = started.elapsed().as_secs_f64();
+    let route = route.map_or("none", |route| route.0.path);
+    span.record("http.route", route);
+    span.record("http.response.status_code", status.as_u16());
+    let labels = [
+        ("http_request_method", method.to_owned()),
+        ("http_route", route.to_owned()),
+        ("http_response_status_code", status.as_u16().to_string()),
+    ];
+    metrics::histogram!("http_server_request_duration_seconds", &labels).record(seconds);
+    let _entered = span.enter();
+    if status.is_server_error() {
+        tracing::error!(seconds, "failed");
+    } else {
+        tracing::info!(seconds, "answered");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_clients_are_taken_when_well_formed() {
+        let take = |text: &'static str| request_id(Some(&HeaderValue::from_static(text)));
+        assert_eq!(&*take("abc-123"), "abc-123");
+        assert!(take("a b").starts_with("req_"));
+        assert!(take("").starts_with("req_"));
+        assert_ne!(request_id(None), request_id(None));
+    }
+}

@@ -1,0 +1,60 @@
+//! The document as a whole.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::operation::OperationBuilder;
+use super::schemas::Schemas;
+use crate::framework::config::ApiConfig;
+use crate::framework::record::RouteMetadata;
+use crate::framework::registry::StartError;
+
+/// Builds the OpenAPI 3.1 document of these routes.
+///
+/// # Errors
+/// Every schema name that two types claim.
+pub fn build(routes: &[&'static RouteMetadata], config: &ApiConfig) -> Result<Value, Vec<StartError>> {
+    let (paths, schemas) = build_operations(routes, config);
+    let (schemas, duplicates) = schemas.finish();
+    if !duplicates.is_empty() {
+        return Err(duplicates);
+    }
+    let tags: BTreeSet<&str> = routes.iter().map(|route| route.tag).collect();
+    let mut info = json!({ "title": config.title, "version": config.version });
+    if !config.description.is_empty() {
+        info["description"] = json!(config.description);
+    }
+    let mut components = json!({ "schemas": schemas });
+    if config.api_key.is_some() {
+        components["securitySchemes"] = json!({ "api_key": { "type": "http", "scheme": "bearer" } });
+    }
+    Ok(json!({
+        "openapi": "3.1.0",
+        "info": info,
+        "tags": tags.into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
+        "paths": paths,
+        "components": components,
+    }))
+}
+
+/// The `paths` object and the schemas that it refers to.
+pub fn build_operations(routes: &[&'static RouteMetadata], config: &ApiConfig) -> (Map<String, Value>, Schemas) {
+    let mut paths = Map::new();
+    let mut schemas = Schemas::default();
+    for route in routes {
+        for path in route.paths() {
+            let operation = OperationBuilder::of(route, path, std::mem::take(&mut schemas));
+            let (operation, rest) = operation.finish(config.api_key.is_some());
+            schemas = rest;
+            let item = paths.entry(template(path)).or_insert_with(|| json!({}));
+            item[route.method.as_str().to_ascii_lowercase()] = operation;
+        }
+    }
+    (paths, schemas)
+}
+
+/// The path as an OpenAPI template: `{*rest}` is `{rest}`.
+pub(crate) fn template(path: &str) -> String {
+    path.replace("{*", "{")
+}

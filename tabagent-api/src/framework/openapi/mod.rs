@@ -1,0 +1,12 @@
+//! The OpenAPI 3.1 document, built from the records and nothing else.
+//!
+//! utoipa gives each type's JSON Schema; operations, parameters, responses and examples come from the routes. What utoipa
+//! would let pass in silence is an error here: two types of one schema name, two responses of one status and media type.
+
+mod document;
+mod operation;
+mod schemas;
+
+pub use document::{build, build_operations};
+pub use operation::OperationBuilder;
+pub use schemas::{Schemas, schema_value};

@@ -1,0 +1,325 @@
+//! One operation: what the arguments and the response of a route say of themselves.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::schemas::Schemas;
+use crate::framework::case::{CaseBody, Expectation, TestCase};
+use crate::framework::problem::{ProblemBody, ProblemKind, ProblemReport, ProblemVariant};
+use crate::framework::record::{Auth, RouteMetadata};
+use crate::framework::{ApiError, Problem};
+
+/// Collects the parts of one operation.
+#[derive(Debug)]
+pub struct OperationBuilder {
+    route: &'static RouteMetadata,
+    path: &'static str,
+    schemas: Schemas,
+    parameters: Vec<Value>,
+    body: Option<(String, Value)>,
+    responses: BTreeMap<u16, Response>,
+}
+
+#[derive(Debug, Default)]
+struct Response {
+    description: String,
+    headers: Map<String, Value>,
+    content: Map<String, Value>,
+}
+
+impl OperationBuilder {
+    /// The operation of `route` at one of its paths.
+    pub(crate) fn of(route: &'static RouteMetadata, path: &'static str, schemas: Schemas) -> Self {
+        let mut operation =
+            Self { route, path, schemas, parameters: Vec::new(), body: None, responses: BTreeMap::new() };
+        (route.describe)(&mut operation);
+        operation
+    }
+
+    /// The status of the route's success.
+    pub fn success_status(&self) -> StatusCode {
+        StatusCode::from_u16(self.route.status).unwrap_or(StatusCode::OK)
+    }
+
+    /// Adds a required JSON body.
+    pub fn json_body<T: ToSchema>(&mut self) {
+        let schema = self.schemas.add::<T>();
+        self.body = Some(("application/json".to_owned(), schema));
+    }
+
+    /// Adds a required body of another media type.
+    pub fn body(&mut self, media_type: &str, schema: Value) {
+        self.body = Some((media_type.to_owned(), schema));
+    }
+
+    /// Adds the parameters of the path: in order, or by name.
+    pub fn path_parameters(&mut self, schemas: Vec<(Option<&'static str>, Value)>) {
+        let names = parameter_names(self.path);
+        for (index, (name, mut schema)) in schemas.into_iter().enumerate() {
+            let Some(name) = name.or_else(|| names.get(index).copied()) else { continue };
+            // An empty segment never matches a parameter.
+            if schema.get("type").is_some_and(|kind| kind == "string") && schema.get("minLength").is_none() {
+                schema["minLength"] = json!(1);
+            }
+            let description = schema.as_object_mut().and_then(|object| object.remove("description"));
+            let mut parameter = json!({ "name": name, "in": "path", "required": true, "schema": schema });
+            if let Some(description) = description {
+                parameter["description"] = description;
+            }
+            let examples = self.examples(|case| {
+                case.path.iter().find(|(key, _)| *key == name).map(|(_, value)| Value::String((*value).to_owned()))
+            });
+            if !examples.is_empty() {
+                parameter["examples"] = Value::Object(examples);
+            }
+            self.parameters.push(parameter);
+        }
+    }
+
+    /// Adds one query parameter for each property of `T`.
+    pub fn query_parameters<T: ToSchema>(&mut self) {
+        self.schemas.add_parts::<T>();
+        let schema = super::schemas::schema_value(T::schema());
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let Some(properties) = schema["properties"].as_object() else { return };
+        for (name, property) in properties {
+            let mut property = without_null(property.clone());
+            let description = property.as_object_mut().and_then(|object| object.remove("description"));
+            let mut parameter = json!({
+                "name": name, "in": "query", "required": required.contains(&name.as_str()), "schema": property,
+            });
+            if let Some(description) = description {
+                parameter["description"] = description;
+            }
+            let examples = self.examples(|case| {
+                let (_, value) = case.query.iter().find(|(key, _)| key == name)?;
+                Some(typed(value, &parameter["schema"]))
+            });
+            if !examples.is_empty() {
+                parameter["examples"] = Value::Object(examples);
+            }
+            self.parameters.push(parameter);
+        }
+    }
+
+    /// Adds a JSON response.
+    pub fn json_response<T: ToSchema>(&mut self, status: StatusCode) {
+        let schema = self.schemas.add::<T>();
+        self.response(status, "application/json", schema);
+    }
+
+    /// Adds a response of server-sent events, each `data:` line a `T`.
+    pub fn stream_response<T: ToSchema>(&mut self, status: StatusCode) {
+        let event = self.schemas.add::<T>();
+        let schema = json!({
+            "type": "string",
+            "description": "Server-sent events; each `data:` line is JSON.",
+            "x-event-schema": event,
+        });
+        self.response(status, "text/event-stream", schema);
+    }
+
+    /// Adds a response without a body.
+    pub fn empty_response(&mut self, status: StatusCode) {
+        self.responses.entry(status.as_u16()).or_default().description =
+            status.canonical_reason().unwrap_or("Success").to_owned();
+    }
+
+    /// Adds a response of any media type; a second media type of one status stands beside the first.
+    pub fn response(&mut self, status: StatusCode, media_type: &str, schema: Value) {
+        let response = self.responses.entry(status.as_u16()).or_default();
+        response.description = status.canonical_reason().unwrap_or("Success").to_owned();
+        response.content.insert(media_type.to_owned(), json!({ "schema": schema }));
+    }
+
+    /// Adds the responses of all kinds of these problems.
+    pub fn problems(&mut self, variants: &'static [ProblemVariant]) {
+        for kind in variants.iter().flat_map(ProblemVariant::all_kinds) {
+            self.problem(kind);
+        }
+    }
+
+    fn problem(&mut self, kind: &'static ProblemKind) {
+        let schema = self.schemas.add::<ProblemBody>();
+        let response = self.responses.entry(kind.status).or_default();
+        if !response.description.split("; ").any(|title| title == kind.title) {
+            if !response.description.is_empty() {
+                response.description.push_str("; ");
+            }
+            response.description.push_str(kind.title);
+        }
+        if kind.retry_after.is_some() {
+            response.headers.insert(
+                "Retry-After".to_owned(),
+                json!({ "description": "Seconds after which another try is sensible.", "schema": { "type": "integer" } }),
+            );
+        }
+        let content = response
+            .content
+            .entry("application/problem+json")
+            .or_insert_with(|| json!({ "schema": schema, "examples": {} }));
+        content["examples"][kind.slug] = json!({ "summary": kind.title, "value": example_body(kind) });
+    }
+
+    /// Requests of the cases that succeed, by the case's name.
+    fn examples(&self, value: impl Fn(&TestCase) -> Option<Value>) -> Map<String, Value> {
+        self.route
+            .cases
+            .iter()
+            .filter(|case| matches!(case.expect, Expectation::Success { .. }))
+            .filter_map(|case| Some((example_name(case.name), json!({ "summary": case.name, "value": value(case)? }))))
+            .collect()
+    }
+
+    /// The operation object, and the schemas with what it added.
+    pub(crate) fn finish(mut self, keyed: bool) -> (Value, Schemas) {
+        let locked = keyed && self.route.auth == Auth::Key;
+        if self.body.is_some() {
+            for variant in ["BodyMalformed", "ContentTypeUnsupported", "BodyTooLarge", "BodyStalled"] {
+                self.api_error(variant);
+            }
+        }
+        if self.body.is_some() || !self.parameters.is_empty() {
+            self.api_error("RequestInvalid");
+        }
+        if locked {
+            self.api_error("Unauthorized");
+        }
+        let problem = self.schemas.add::<ProblemBody>();
+        let route = self.route;
+        let alias = route.aliases.iter().find(|alias| alias.path == self.path);
+        let mut operation = json!({
+            "operationId": operation_id(route, self.path),
+            "tags": [route.tag],
+            "summary": route.summary,
+        });
+        let description = match alias {
+            Some(_) => format!("Alias of `{route}`.\n\n{}", route.description),
+            None => route.description.to_owned(),
+        };
+        if !description.trim().is_empty() {
+            operation["description"] = json!(description.trim());
+        }
+        if route.deprecated || alias.is_some_and(|alias| alias.deprecated) {
+            operation["deprecated"] = json!(true);
+        }
+        if !self.parameters.is_empty() {
+            operation["parameters"] = Value::Array(std::mem::take(&mut self.parameters));
+        }
+        let examples = self.examples(|case| match case.body {
+            CaseBody::Json(text) => serde_json::from_str(text).ok(),
+            _ => None,
+        });
+        if let Some((media_type, schema)) = self.body.take() {
+            let mut content = json!({ "schema": schema });
+            if !examples.is_empty() {
+                content["examples"] = Value::Object(examples);
+            }
+            operation["requestBody"] = json!({ "required": true, "content": { media_type: content } });
+        }
+        if locked {
+            operation["security"] = json!([{ "api_key": [] }]);
+        }
+        let mut responses: Map<String, Value> =
+            self.responses.into_iter().map(|(status, response)| (status.to_string(), response.into_value())).collect();
+        responses.insert(
+            "default".to_owned(),
+            json!({
+                "description": "Any other failure: a limit, an allow-list, a deadline.",
+                "content": { "application/problem+json": { "schema": problem } },
+            }),
+        );
+        operation["responses"] = Value::Object(responses);
+        (operation, self.schemas)
+    }
+
+    fn api_error(&mut self, name: &str) {
+        for variant in ApiError::VARIANTS.iter().filter(|variant| variant.name == name) {
+            for kind in variant.all_kinds() {
+                self.problem(kind);
+            }
+        }
+    }
+}
+
+impl Response {
+    fn into_value(self) -> Value {
+        let mut value = json!({ "description": self.description });
+        if !self.headers.is_empty() {
+            value["headers"] = Value::Object(self.headers);
+        }
+        if !self.content.is_empty() {
+            value["content"] = Value::Object(self.content);
+        }
+        value
+    }
+}
+
+/// The operation's id at one of its paths; an alias adds its own path to keep ids unique.
+fn operation_id(route: &RouteMetadata, path: &str) -> String {
+    if path == route.path {
+        return route.operation_id.to_owned();
+    }
+    let tail: String = path.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    format!("{}{tail}", route.operation_id)
+}
+
+/// Names of the parameters of a path, in order, without axum's star.
+pub(crate) fn parameter_names(path: &str) -> Vec<&str> {
+    path.split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| name.trim_start_matches('*'))
+        .collect()
+}
+
+fn example_name(case: &str) -> String {
+    case.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+fn example_body(kind: &'static ProblemKind) -> Value {
+    let report = ProblemReport {
+        kind: *kind,
+        detail: kind.title.to_lowercase(),
+        errors: Vec::new(),
+        param: None,
+        retry_after: None,
+    };
+    serde_json::to_value(report.body("req_0192f0c4e9a07d1b8f6a3c5d7e9b1a2c")).unwrap_or_default()
+}
+
+/// A query parameter is absent rather than null.
+fn without_null(mut schema: Value) -> Value {
+    if let Some(kinds) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = kinds.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    for key in ["oneOf", "anyOf"] {
+        if let Some(options) = schema.get_mut(key).and_then(Value::as_array_mut) {
+            options.retain(|option| option.get("type").is_none_or(|kind| kind != "null"));
+            if let [only] = options.as_slice() {
+                let mut only = only.clone();
+                if let (Some(target), Some(rest)) = (only.as_object_mut(), schema.as_object()) {
+                    for (name, value) in rest.iter().filter(|(name, _)| *name != key) {
+                        target.entry(name.clone()).or_insert_with(|| value.clone());
+                    }
+                }
+                schema = only;
+            }
+        }
+    }
+    schema
+}
+
+/// A query value as the JSON type that its schema names.
+fn typed(text: &str, schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("string") | None => json!(text),
+        Some(_) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+    }
+}

@@ -1,0 +1,197 @@
+//! The registry: which of the linked routes an app mounts, in a fixed order, and whether they can live together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::component::Components;
+use super::problem::{ProblemVariant, kinds_by_slug};
+use super::record::RouteMetadata;
+
+/// Why an app does not start. Every reason is found before any is reported.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the app cannot start:{}", list(.0))]
+pub struct StartErrors(pub Vec<StartError>);
+
+fn list(errors: &[StartError]) -> String {
+    errors.iter().map(|error| format!("\n  - {error}")).collect()
+}
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartError {
+    /// A crate is named and registers no route.
+    CrateWithoutRoutes {
+        /// The crate.
+        name: String,
+    },
+    /// Two routes claim paths that a request could not tell apart.
+    Overlap {
+        /// The first, with its place.
+        first: String,
+        /// The second, with its place.
+        second: String,
+    },
+    /// Two routes have one operation id.
+    OperationDuplicate {
+        /// The id.
+        id: String,
+        /// The first, with its place.
+        first: String,
+        /// The second, with its place.
+        second: String,
+    },
+    /// A route reads a component that nobody provided.
+    ComponentMissing {
+        /// The route, with its place.
+        route: String,
+        /// The type.
+        type_name: &'static str,
+    },
+    /// Two types claim one schema name.
+    SchemaDuplicate {
+        /// The name.
+        name: String,
+        /// The first type.
+        first: String,
+        /// The second type.
+        second: String,
+    },
+    /// Two different kinds of problem claim one page.
+    ProblemDuplicate {
+        /// The last segment of their `type`.
+        slug: String,
+        /// Title of the first.
+        first: String,
+        /// Title of the second.
+        second: String,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CrateWithoutRoutes { name } => {
+                write!(f, "the crate `{name}` is named in `app!` and registers no route; remove it from the list, or check that its `#[route]` fns are compiled in")
+            }
+            Self::Overlap { first, second } => write!(
+                f,
+                "[route::route-duplicate] {first} and {second} match the same requests; change one path, or give their parameters one name"
+            ),
+            Self::OperationDuplicate { id, first, second } => write!(
+                f,
+                "two routes have the operation id `{id}`: {first} and {second}; rename one fn, or set `operation_id`"
+            ),
+            Self::ComponentMissing { route, type_name } => {
+                write!(f, "{route} needs a component of type {type_name} and nobody provides one; call `.provide(..)` on the app")
+            }
+            Self::SchemaDuplicate { name, first, second } => write!(
+                f,
+                "[route::schema-duplicate] two types claim the schema name `{name}`: {first} and {second}; rename one, or give it `#[schema(as = other::Name)]`"
+            ),
+            Self::ProblemDuplicate { slug, first, second } => write!(
+                f,
+                "two kinds of problem claim the page /problems/{slug}: `{first}` and `{second}`; set `slug` on one"
+            ),
+        }
+    }
+}
+
+fn place(route: &RouteMetadata) -> String {
+    format!("{route} ({})", route.source)
+}
+
+/// The routes of the named crates, sorted by path and method.
+///
+/// A crate that is linked and not named contributes nothing: a dependency cannot add a route by itself.
+pub(crate) fn select(crates: &[&str]) -> Result<Vec<&'static RouteMetadata>, Vec<StartError>> {
+    let mut routes: Vec<&'static RouteMetadata> = inventory::iter::<RouteMetadata>
+        .into_iter()
+        .filter(|route| crates.contains(&route.source.crate_name()))
+        .collect();
+    routes.sort_by_key(|route| (route.path, route.method));
+    let silent: Vec<StartError> = crates
+        .iter()
+        .filter(|name| !routes.iter().any(|route| route.source.crate_name() == **name))
+        .map(|name| StartError::CrateWithoutRoutes { name: (*name).to_owned() })
+        .collect();
+    if silent.is_empty() { Ok(routes) } else { Err(silent) }
+}
+
+/// Everything about the routes together that no single compilation could see.
+pub(crate) fn check(routes: &[&'static RouteMetadata], components: &Components) -> Vec<StartError> {
+    let mut errors = overlaps(routes);
+    let mut operations = BTreeMap::new();
+    for route in routes {
+        if let Some(first) = operations.insert(route.operation_id, *route) {
+            errors.push(StartError::OperationDuplicate {
+                id: route.operation_id.to_owned(),
+                first: place(first),
+                second: place(route),
+            });
+        }
+        let mut needed = Vec::new();
+        (route.components)(&mut needed);
+        errors.extend(needed.iter().filter(|requirement| !components.provides(requirement)).map(|requirement| {
+            StartError::ComponentMissing { route: place(route), type_name: requirement.type_name }
+        }));
+    }
+    let own = <super::ApiError as super::Problem>::VARIANTS;
+    let variants = own.iter().chain(routes.iter().flat_map(|route| route.problems)).collect::<Vec<&ProblemVariant>>();
+    if let Err((first, second)) = kinds_by_slug(variants) {
+        errors.push(StartError::ProblemDuplicate {
+            slug: second.slug.to_owned(),
+            first: first.title.to_owned(),
+            second: second.title.to_owned(),
+        });
+    }
+    errors
+}
+
+fn overlaps(routes: &[&'static RouteMetadata]) -> Vec<StartError> {
+    let claims: Vec<(&RouteMetadata, &str)> =
+        routes.iter().flat_map(|route| route.paths().map(move |path| (*route, path))).collect();
+    let mut errors = Vec::new();
+    for (index, (first, first_path)) in claims.iter().enumerate() {
+        for (second, second_path) in &claims[index + 1..] {
+            let same = first_path == second_path && first.method == second.method;
+            if same || (first_path != second_path && conflict(first_path, second_path)) {
+                let name = |route: &RouteMetadata, path: &str| format!("{} {path} ({})", route.method, route.source);
+                errors.push(StartError::Overlap {
+                    first: name(first, first_path),
+                    second: name(second, second_path),
+                });
+            }
+        }
+    }
+    errors
+}
+
+/// Whether the router cannot hold both paths: at the first segment where they part, both have a parameter.
+///
+/// `/x/{a}` and `/x/y` live together (the literal wins), `/x/{a}` and `/x/{b}` do not, whatever their methods.
+fn conflict(first: &str, second: &str) -> bool {
+    let mut left = first.split('/');
+    let mut right = second.split('/');
+    loop {
+        match (left.next(), right.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => return a.starts_with('{') && b.starts_with('{'),
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conflict;
+
+    #[test]
+    fn paths_that_part_at_a_parameter_conflict() {
+        assert!(conflict("/x/{a}", "/x/{b}"));
+        assert!(conflict("/x/{a}/y", "/x/{b}/z"));
+        assert!(conflict("/x/{*rest}", "/x/{id}"));
+        assert!(!conflict("/x/{a}", "/x/y"));
+        assert!(!conflict("/x/{*rest}", "/x"));
+        assert!(!conflict("/x/{a}/y", "/x/{a}/z"));
+    }
+}

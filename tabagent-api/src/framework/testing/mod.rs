@@ -1,0 +1,60 @@
+//! The harness: every case of every mounted route, through the real router, as a test of its own.
+//!
+//! A test target with `harness = false` calls [`run`] with the app that it would serve. Each case is reported under its
+//! route and name. Beside the author's expectation each response is held to the document: its status is declared, its
+//! body matches the declared schema, every failure is a problem with a page, and every response carries the request id.
+
+mod case;
+mod conformance;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use super::app::MountedApp;
+
+pub use case::{build_request, send};
+pub use conformance::Conformance;
+
+/// Runs all cases of the app that `build` makes; the exit code of the test target.
+///
+/// `build` is called once, within the Tokio runtime that serves the requests, and only when a test is to run.
+pub fn run<E: std::fmt::Display>(build: impl FnOnce() -> Result<MountedApp, E>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => Arc::new(runtime),
+        Err(error) => return failed(&format!("the Tokio runtime does not start: {error}")),
+    };
+    let _entered = runtime.enter();
+    let app = match build() {
+        Ok(app) => app,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let conformance = match Conformance::of(&app) {
+        Ok(conformance) => Arc::new(conformance),
+        Err(reason) => return failed(&reason),
+    };
+    let mut trials = Vec::new();
+    for route in app.routes.iter().copied() {
+        for path in route.paths() {
+            for case in route.cases {
+                let (app, conformance) = (app.clone(), Arc::clone(&conformance));
+                let runtime = Arc::clone(&runtime);
+                let name = format!("{} {path}::{}", route.method, case.name);
+                trials.push(Trial::test(name, move || {
+                    runtime
+                        .block_on(case::check(&app, &conformance, route, path, case))
+                        .map_err(|reason| Failed::from(format!("{}:{}: {reason}", route.source.file, case.line)))
+                }));
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+#[allow(clippy::print_stderr, reason = "the output of a test target")]
+fn failed(reason: &str) -> ExitCode {
+    eprintln!("{reason}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,31 @@
+//! Routes that cannot be wrong.
+//!
+//! One attribute, [`route`], makes a handler fn a registered route: router, OpenAPI document, validation, tracing,
+//! limits, tests and docs examples all come from it. This crate is the framework; with the feature `server` it is also
+//! TabAgent's own routes and the binary `tabagent`.
+
+// Generated code names this crate by an absolute path, in this crate as everywhere else.
+extern crate self as tabagent_api;
+
+pub mod framework;
+
+pub use framework::*;
+
+/// What generated code uses. Not for people: no promise is made about anything in it.
+#[doc(hidden)]
+pub mod __private {
+    pub use ::garde;
+    pub use ::inventory;
+    pub use ::serde;
+    pub use ::serde_json;
+    pub use ::utoipa;
+    pub use axum::extract::{Request, State};
+    pub use axum::response::Response;
+
+    pub use crate::framework::assertions::*;
+    pub use crate::framework::case::{check_no_body, run_check};
+    pub use crate::framework::extract::check_path;
+    pub use crate::framework::mount::*;
+    pub use crate::framework::validation::*;
+    pub use crate::framework::*;
+}

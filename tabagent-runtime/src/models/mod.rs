@@ -1,0 +1,19 @@
+//! The models that are here: those of the models folder and those inside the binary.
+
+mod catalog;
+mod config;
+mod describe;
+mod embedded;
+mod files;
+pub mod id;
+mod info;
+mod variants;
+
+pub use catalog::{Catalog, Entry};
+pub use config::{Pooling, PoolingMode, Prompts};
+pub(crate) use config::DenseConfig;
+pub use describe::{Description, ModelKind, Step, describe};
+pub use embedded::EMBED_ID;
+pub use files::{EmbeddedFile, ModelFile, ModelFiles};
+pub use info::{EmbeddingModelInfo, ModelDetails, ModelInfo};
+pub use variants::{Precision, Variant, quantises_activations, variants};
