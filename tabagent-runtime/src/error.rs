@@ -41,6 +41,8 @@ pub enum BackendError {
         field: String,
         /// What is wrong with it and what would be right.
         reason: String,
+        /// Which kind of mistake it is.
+        cause: InvalidCause,
     },
     /// An execution provider failed: CUDA or any other, and ONNX Runtime itself.
     #[error("execution provider {provider} failed ({code}): {message}")]
@@ -114,13 +116,27 @@ pub enum BackendError {
     },
 }
 
+/// Which kind of mistake a [`BackendError::InvalidInput`] is; clients handle the second one by sending less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidCause {
+    /// A value that cannot be used.
+    Value,
+    /// More tokens than the model takes.
+    ContextLength,
+}
+
 /// Result of the runtime.
 pub type Result<T, E = BackendError> = std::result::Result<T, E>;
 
 impl BackendError {
-    /// An [`BackendError::InvalidInput`].
+    /// An [`BackendError::InvalidInput`] about a value.
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::InvalidInput { field: field.into(), reason: reason.into() }
+        Self::InvalidInput { field: field.into(), reason: reason.into(), cause: InvalidCause::Value }
+    }
+
+    /// An [`BackendError::InvalidInput`] about more tokens than the model takes.
+    pub fn context_length(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::InvalidInput { field: field.into(), reason: reason.into(), cause: InvalidCause::ContextLength }
     }
 
     /// An [`BackendError::InternalError`].

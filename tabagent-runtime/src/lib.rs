@@ -5,6 +5,7 @@
 
 pub mod device;
 pub mod error;
+pub mod hardware;
 pub mod library;
 pub mod session;
 

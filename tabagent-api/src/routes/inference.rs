@@ -1,0 +1,65 @@
+//! What the routes of inference share: their failures and their token counts.
+
+use serde::{Deserialize, Serialize};
+use tabagent_runtime::BackendError;
+use tabagent_runtime::error::InvalidCause;
+
+use crate::{Problem, Schema};
+
+/// Why a model did not answer.
+#[derive(Debug, thiserror::Error, Problem)]
+pub enum InferenceError {
+    /// The request keeps its schema, and the model cannot use one of its values: a token id that it does not have, more
+    /// dimensions than it gives, a prompt that it does not name.
+    #[error("`{field}`: {reason}")]
+    #[problem(
+        status = 400,
+        title = "The model cannot use a value",
+        code = "invalid_value",
+        hint = "GET /v1/models/{model_id} has what the model takes"
+    )]
+    Invalid {
+        /// The field at fault.
+        #[problem(param)]
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No model of this id is here.
+    #[error("there is no model `{model}` here")]
+    #[problem(status = 404, title = "Model not found", code = "model_not_found", hint = "GET /v1/models lists the models that are here")]
+    ModelNotFound {
+        /// The id.
+        model: String,
+    },
+    /// Anything else that the runtime answers.
+    #[error(transparent)]
+    #[problem(transparent)]
+    Runtime(BackendError),
+}
+
+impl From<BackendError> for InferenceError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::InvalidInput { field, reason, cause: InvalidCause::Value } => Self::Invalid { field, reason },
+            BackendError::ModelNotFound { model } => Self::ModelNotFound { model },
+            other => Self::Runtime(other),
+        }
+    }
+}
+
+/// Tokens that were read, special tokens included; nothing of this kind produces tokens.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct TokenUsage {
+    /// Tokens of all texts.
+    pub prompt_tokens: u64,
+    /// The same.
+    pub total_tokens: u64,
+}
+
+impl TokenUsage {
+    /// The usage of so many tokens.
+    pub fn of(tokens: u64) -> Self {
+        Self { prompt_tokens: tokens, total_tokens: tokens }
+    }
+}

@@ -1,0 +1,78 @@
+//! The disk that holds the models.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sysinfo::{DiskRefreshKind, Disks};
+
+/// Folders deeper than this below the models folder are not counted; models lie two or three deep.
+const MAX_DEPTH: usize = 12;
+
+/// The models folder and its disk, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Storage {
+    /// The models folder.
+    pub models_dir: PathBuf,
+    /// What the files below it take.
+    pub used: u64,
+    /// What is free on its disk for this user, where the system tells.
+    pub free: Option<u64>,
+    /// The size of its disk, where the system tells.
+    pub total: Option<u64>,
+}
+
+/// Looks at the folder, which need not exist yet.
+pub(super) fn of(models_dir: &Path) -> Storage {
+    let (free, total) = match disk_of(models_dir) {
+        Some((free, total)) => (Some(free), Some(total)),
+        None => (None, None),
+    };
+    Storage { models_dir: models_dir.to_owned(), used: size_below(models_dir, MAX_DEPTH), free, total }
+}
+
+/// Free and total bytes of the disk that the path, or the nearest folder above it that exists, lies on.
+fn disk_of(path: &Path) -> Option<(u64, u64)> {
+    let absolute = std::path::absolute(path).ok()?;
+    let existing = absolute.ancestors().find_map(|folder| folder.canonicalize().ok())?;
+    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
+    disks
+        .list()
+        .iter()
+        .filter(|disk| existing.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().components().count())
+        .map(|disk| (disk.available_space(), disk.total_space()))
+}
+
+/// Bytes of the files below the folder. Links are not followed: what they point to is counted where it lies.
+fn size_below(folder: &Path, depth: usize) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let metadata = entry.metadata().ok()?;
+            Some(match (metadata.is_dir(), depth) {
+                (true, 0) => 0,
+                (true, _) => size_below(&entry.path(), depth - 1),
+                (false, _) => metadata.len(),
+            })
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_below_the_folder_are_counted_and_its_disk_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        std::fs::write(folder.path().join("a/one"), [0; 100]).unwrap();
+        std::fs::write(folder.path().join("a/b/two"), [0; 23]).unwrap();
+        let storage = of(folder.path());
+        assert_eq!(storage.used, 123);
+        assert!(storage.free.unwrap() <= storage.total.unwrap());
+        let absent = of(&folder.path().join("not/yet"));
+        assert_eq!((absent.used, absent.total), (0, storage.total));
+    }
+}
