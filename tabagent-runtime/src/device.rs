@@ -65,7 +65,8 @@ pub(crate) struct Provider {
 }
 
 /// Compiles whole graphs for the shapes that it sees; inputs of ever new lengths would be compiled again and again.
-const COMPILES_SHAPES: &str = "it compiles the model for each input shape; ask for it by name where that pays";
+const COMPILES_SHAPES: &str =
+    "it compiles the model for each input shape; ask for it by name where that pays";
 
 /// All providers, in the order in which `auto` tries them.
 pub(crate) const PROVIDERS: &[Provider] = &[
@@ -173,7 +174,9 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         canonical: "XnnpackExecutionProvider",
         device: |_| Device::Xnnpack,
         indexed: false,
-        not_automatic: Some("it runs on the CPU, where ONNX Runtime's own kernels are as fast; ask for it by name"),
+        not_automatic: Some(
+            "it runs on the CPU, where ONNX Runtime's own kernels are as fast; ask for it by name",
+        ),
         needs: "nothing",
         remedy: "set ORT_DYLIB_PATH to a build of ONNX Runtime with XNNPACK",
         offered: ep::XNNPACK::is_available,
@@ -267,14 +270,18 @@ impl FromStr for Device {
                 .ok()
                 .filter(|index| i32::try_from(*index).is_ok())
                 .map(provider.device)
-                .ok_or_else(|| wrong(format!("`{text}`: the index after the colon is a number, as in `{name}:1`"))),
+                .ok_or_else(|| {
+                    wrong(format!("`{text}`: the index after the colon is a number, as in `{name}:1`"))
+                }),
             (Some(_), _, Some(_)) | (None, Some(_), Some(_)) => {
                 Err(wrong(format!("`{text}`: `{name}` takes no index; write `{name}`")))
             }
             (None, None, _) => {
                 let all = Self::names().collect::<Vec<_>>().join(", ");
                 let hint = nearest(name).map(|near| format!(" did you mean `{near}`?")).unwrap_or_default();
-                Err(wrong(format!("there is no device `{text}`;{hint} devices are {all}, some with an index: cuda:1")))
+                Err(wrong(format!(
+                    "there is no device `{text}`;{hint} devices are {all}, some with an index: cuda:1"
+                )))
             }
         }
     }
@@ -355,7 +362,10 @@ impl Provider {
 
     /// The report of a provider that the loaded library lacks.
     pub(crate) fn not_offered(&self) -> ProviderReport {
-        self.report(ProviderState::NotOffered, Some("the loaded ONNX Runtime was built without it".to_owned()))
+        self.report(
+            ProviderState::NotOffered,
+            Some("the loaded ONNX Runtime was built without it".to_owned()),
+        )
     }
 
     /// The sentence for an operator who asked for this provider by name and does not get it.
@@ -385,8 +395,8 @@ pub fn providers() -> Result<Vec<ProviderReport>> {
             reports.push(provider.not_offered());
             continue;
         }
-        let registered =
-            Session::builder(environment).and_then(|mut builder| (provider.dispatch)(0).register(&mut builder));
+        let registered = Session::builder(environment)
+            .and_then(|mut builder| (provider.dispatch)(0).register(&mut builder));
         reports.push(match (registered, provider.not_automatic) {
             (Err(error), _) => provider.report(ProviderState::Failed, Some(one_line(error.message()))),
             (Ok(()), Some(why)) => {

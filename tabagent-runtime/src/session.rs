@@ -119,7 +119,8 @@ impl Session {
             named => (by_name(model, source, size, options, named)?, named),
         };
         let inputs = inner.inputs().iter().map(|outlet| tensor_info(model, outlet)).collect::<Result<_>>()?;
-        let outputs = inner.outputs().iter().map(|outlet| tensor_info(model, outlet)).collect::<Result<_>>()?;
+        let outputs =
+            inner.outputs().iter().map(|outlet| tensor_info(model, outlet)).collect::<Result<_>>()?;
         Ok(Self { inner, device, refused, inputs, outputs })
     }
 
@@ -190,7 +191,11 @@ fn automatic(
                 Ok(session) => return Ok(Some((session, provider.device(0)))),
                 Err(error) => {
                     let reason = one_line(error.message());
-                    tracing::info!(provider = provider.canonical, reason, "execution provider refused the model");
+                    tracing::info!(
+                        provider = provider.canonical,
+                        reason,
+                        "execution provider refused the model"
+                    );
                     provider.report(ProviderState::Failed, Some(reason))
                 }
             }
@@ -200,7 +205,12 @@ fn automatic(
     Ok(None)
 }
 
-fn on_cpu(model: &str, source: ModelSource<'_>, size: u64, options: &SessionOptions) -> Result<ort::session::Session> {
+fn on_cpu(
+    model: &str,
+    source: ModelSource<'_>,
+    size: u64,
+    options: &SessionOptions,
+) -> Result<ort::session::Session> {
     let mut builder = builder(options)?;
     commit(&mut builder, source).map_err(|error| model_failure(model, size, &error))
 }

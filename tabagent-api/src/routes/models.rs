@@ -169,7 +169,7 @@ pub async fn describe_model(
         variants: details
             .variants
             .into_iter()
-            .map(|variant| ModelVariant { name: variant.name, path: variant.path, size_bytes: variant.size })
+            .map(|variant| ModelVariant { name: variant.name, path: variant.file, size_bytes: variant.size })
             .collect(),
         config: details.config,
         memory_bytes: details.memory,

@@ -41,7 +41,12 @@ impl Files {
             let (base, limit, usage, inactive) = if controllers.is_empty() {
                 (mount.to_owned(), "memory.max", "memory.current", "inactive_file ")
             } else if controllers.split(',').any(|controller| controller == "memory") {
-                (mount.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ")
+                (
+                    mount.join("memory"),
+                    "memory.limit_in_bytes",
+                    "memory.usage_in_bytes",
+                    "total_inactive_file ",
+                )
             } else {
                 continue;
             };
@@ -60,11 +65,15 @@ pub(super) fn within_limits(total: u64, available: u64, files: &Files) -> Memory
     let number = |path: PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let mut memory = Memory { total, available, limit: None };
     for group in &files.groups {
-        let Some(limit) = number(group.folder.join(group.limit)).filter(|limit| *limit < NO_LIMIT) else { continue };
+        let Some(limit) = number(group.folder.join(group.limit)).filter(|limit| *limit < NO_LIMIT) else {
+            continue;
+        };
         let used = number(group.folder.join(group.usage)).unwrap_or(0);
         let reclaimable = std::fs::read_to_string(group.folder.join("memory.stat"))
             .ok()
-            .and_then(|stat| stat.lines().find_map(|line| line.strip_prefix(group.inactive)?.trim().parse::<u64>().ok()))
+            .and_then(|stat| {
+                stat.lines().find_map(|line| line.strip_prefix(group.inactive)?.trim().parse::<u64>().ok())
+            })
             .unwrap_or(0);
         let free = limit.saturating_sub(used.saturating_sub(reclaimable));
         memory.available = memory.available.min(free);
@@ -109,7 +118,10 @@ mod tests {
         write(&at("memory/job/memory.usage_in_bytes"), "1500\n");
         write(&at("memory/job/memory.stat"), "inactive_file 3\ntotal_inactive_file 100\n");
         let files = Files::listed("5:devices:/\n4:cpu,memory:/job\n", mount.path());
-        assert_eq!(within_limits(9000, 300, &files), Memory { total: 2000, available: 300, limit: Some(2000) });
+        assert_eq!(
+            within_limits(9000, 300, &files),
+            Memory { total: 2000, available: 300, limit: Some(2000) }
+        );
         assert_eq!(within_limits(9000, 8000, &files).available, 600);
     }
 

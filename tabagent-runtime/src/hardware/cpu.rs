@@ -93,9 +93,30 @@ fn features() -> Vec<String> {
 
 /// The words of `/proc/cpuinfo` that stand for them.
 const WORDS: &[&str] = &[
-    "sse4_1", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",
-    "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "asimdhp", "i8mm", "bf16",
-    "sve", "sve2", "sme",
+    "sse4_1",
+    "sse4_2",
+    "avx",
+    "f16c",
+    "fma",
+    "avx2",
+    "avx_vnni",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "asimdhp",
+    "i8mm",
+    "bf16",
+    "sve",
+    "sve2",
+    "sme",
 ];
 
 fn features_in(cpuinfo: &str) -> Vec<String> {
@@ -160,7 +181,8 @@ mod tests {
             std::fs::create_dir_all(&topology).unwrap();
             std::fs::write(topology.join("core_cpus_list"), siblings).unwrap();
         }
-        let count = |list: &str| allowed_cores(&format!("Name:\tx\nCpus_allowed_list:\t{list}\n"), devices.path());
+        let count =
+            |list: &str| allowed_cores(&format!("Name:\tx\nCpus_allowed_list:\t{list}\n"), devices.path());
         assert_eq!(count("0-1,4-5"), Some(2));
         assert_eq!(count("0,4"), Some(1));
         assert_eq!(count("7"), None);
@@ -168,7 +190,10 @@ mod tests {
 
     #[test]
     fn features_are_read_from_both_kinds_of_cpuinfo() {
-        assert_eq!(features_in("processor: 0\nflags\t\t: fpu avx avx2 avx512_vnni\n"), ["avx", "avx2", "avx512_vnni"]);
+        assert_eq!(
+            features_in("processor: 0\nflags\t\t: fpu avx avx2 avx512_vnni\n"),
+            ["avx", "avx2", "avx512_vnni"]
+        );
         assert_eq!(features_in("Features\t: fp asimd asimddp\n"), ["asimd", "asimddp"]);
         assert!(features_in("").is_empty());
     }

@@ -21,7 +21,6 @@ pub(super) fn list() -> Vec<Gpu> {
     static LIST: OnceLock<Vec<Gpu>> = OnceLock::new();
     LIST.get_or_init(|| match Gpus::new_with_refreshed_list() {
         Ok(gpus) => gpus
-            .list()
             .iter()
             .map(|gpu| Gpu {
                 name: gpu.model().map(str::to_owned),

@@ -36,7 +36,6 @@ fn disk_of(path: &Path) -> Option<(u64, u64)> {
     let existing = absolute.ancestors().find_map(|folder| folder.canonicalize().ok())?;
     let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
     disks
-        .list()
         .iter()
         .filter(|disk| existing.starts_with(disk.mount_point()))
         .max_by_key(|disk| disk.mount_point().components().count())

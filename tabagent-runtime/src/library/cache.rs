@@ -102,9 +102,10 @@ impl Cache {
             return Err(Rejection::Absent);
         }
         let damaged = |reason: String| Rejection::Damaged(reason);
-        let text = fs::read(slot.join(MANIFEST)).map_err(|error| damaged(format!("has no manifest: {error}")))?;
-        let manifest: Manifest =
-            serde_json::from_slice(&text).map_err(|error| damaged(format!("has an unreadable manifest: {error}")))?;
+        let text =
+            fs::read(slot.join(MANIFEST)).map_err(|error| damaged(format!("has no manifest: {error}")))?;
+        let manifest: Manifest = serde_json::from_slice(&text)
+            .map_err(|error| damaged(format!("has an unreadable manifest: {error}")))?;
         if manifest.artifact != artifact.sha256 {
             return Err(damaged("comes from another download than the pinned one".to_owned()));
         }
@@ -118,7 +119,10 @@ impl Cache {
             let actual = sha256_file(&slot.join(&member.file_name))
                 .map_err(|error| damaged(format!("`{}` cannot be read: {error}", member.file_name)))?;
             if actual != recorded.sha256 {
-                return Err(damaged(format!("`{}` was changed or cut off after it was installed", member.file_name)));
+                return Err(damaged(format!(
+                    "`{}` was changed or cut off after it was installed",
+                    member.file_name
+                )));
             }
         }
         Ok(slot.join(&library.file_name))
@@ -126,7 +130,8 @@ impl Cache {
 
     /// Waits for the right to install, at most `patience`.
     pub(crate) fn lock(&self, patience: Duration) -> Result<InstallLock, String> {
-        fs::create_dir_all(&self.root).map_err(|error| format!("cannot create {}: {error}", self.root.display()))?;
+        fs::create_dir_all(&self.root)
+            .map_err(|error| format!("cannot create {}: {error}", self.root.display()))?;
         let path = self.root.join(".lock");
         let failed = |error: io::Error| format!("cannot lock {}: {error}", path.display());
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -150,7 +155,8 @@ impl Cache {
     /// An empty folder on the cache's file system to prepare an install in. Whoever holds the lock is alone: folders of
     /// this kind that lie around are of killed processes and are removed.
     pub(crate) fn staging(&self, _lock: &InstallLock) -> Result<PathBuf, String> {
-        let entries = fs::read_dir(&self.root).map_err(|error| format!("cannot list {}: {error}", self.root.display()))?;
+        let entries = fs::read_dir(&self.root)
+            .map_err(|error| format!("cannot list {}: {error}", self.root.display()))?;
         for entry in entries.filter_map(Result::ok) {
             if entry.file_name().to_string_lossy().starts_with(STAGING) {
                 remove_folder(&entry.path())?;
@@ -199,7 +205,12 @@ impl Cache {
     }
 
     /// Removes an installed artefact; nothing happens when it is not there.
-    pub(crate) fn remove(&self, flavour: Flavour, artifact: &Artifact, _lock: &InstallLock) -> Result<bool, String> {
+    pub(crate) fn remove(
+        &self,
+        flavour: Flavour,
+        artifact: &Artifact,
+        _lock: &InstallLock,
+    ) -> Result<bool, String> {
         let slot = self.slot(flavour, artifact);
         if !slot.exists() {
             return Ok(false);

@@ -31,7 +31,8 @@ fn from_zip(archive: &Path, members: &[Member], folder: &Path) -> Result<(), Str
     let file = File::open(archive).map_err(|error| format!("cannot be opened: {error}"))?;
     let mut zip = zip::ZipArchive::new(file).map_err(|error| format!("is not a readable zip: {error}"))?;
     for member in members {
-        let mut entry = zip.by_name(&member.path).map_err(|error| format!("lacks `{}`: {error}", member.path))?;
+        let mut entry =
+            zip.by_name(&member.path).map_err(|error| format!("lacks `{}`: {error}", member.path))?;
         write_member(&mut entry, member, folder)?;
     }
     Ok(())

@@ -62,7 +62,8 @@ pub(crate) fn download(
         let outcome = transfer(&agent, url, part, limits, deadline, progress);
         match outcome {
             Ok(()) => {
-                let actual = sha256_file(part).map_err(|error| format!("cannot read the download back: {error}"))?;
+                let actual =
+                    sha256_file(part).map_err(|error| format!("cannot read the download back: {error}"))?;
                 if actual == sha256 {
                     return Ok(());
                 }
@@ -74,7 +75,9 @@ pub(crate) fn download(
                 }
                 return Err(format!("has the wrong checksum: SHA-256 is {actual}, pinned is {sha256}"));
             }
-            Err(Failure::Cut(_)) if length(part) > before && resumes < RESUMES && Instant::now() < deadline => {
+            Err(Failure::Cut(_))
+                if length(part) > before && resumes < RESUMES && Instant::now() < deadline =>
+            {
                 resumes += 1;
             }
             Err(Failure::Cut(reason) | Failure::Final(reason)) => return Err(reason),
@@ -174,14 +177,21 @@ fn receive(
             Ok(Ok(chunk)) => {
                 done += chunk.len() as u64;
                 if done > limits.max_bytes {
-                    return Err(Failure::Final(format!("is larger than the limit of {} bytes", limits.max_bytes)));
+                    return Err(Failure::Final(format!(
+                        "is larger than the limit of {} bytes",
+                        limits.max_bytes
+                    )));
                 }
-                file.write_all(&chunk).map_err(|error| Failure::Final(format!("cannot be written: {error}")))?;
+                file.write_all(&chunk)
+                    .map_err(|error| Failure::Final(format!("cannot be written: {error}")))?;
                 progress.advance(done);
             }
             Ok(Err(error)) => break Some(format!("the connection broke after {done} bytes: {error}")),
             Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => {
-                return Err(Failure::Final(format!("did not finish within {} seconds", limits.total.as_secs())));
+                return Err(Failure::Final(format!(
+                    "did not finish within {} seconds",
+                    limits.total.as_secs()
+                )));
             }
             Err(RecvTimeoutError::Timeout) => {
                 return Err(Failure::Final(format!(

@@ -15,7 +15,10 @@ pub(crate) fn in_system() -> Vec<PathBuf> {
     let (variable, fixed): (&str, &[&str]) = match std::env::consts::OS {
         "windows" => ("PATH", &[]),
         "macos" => ("DYLD_LIBRARY_PATH", &["/opt/homebrew/lib", "/usr/local/lib"]),
-        _ => ("LD_LIBRARY_PATH", &["/usr/local/lib", "/usr/local/lib64", "/usr/lib64", "/usr/lib", "/opt/onnxruntime/lib"]),
+        _ => (
+            "LD_LIBRARY_PATH",
+            &["/usr/local/lib", "/usr/local/lib64", "/usr/lib64", "/usr/lib", "/opt/onnxruntime/lib"],
+        ),
     };
     let listed = std::env::var_os(variable).unwrap_or_default();
     let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);

@@ -98,8 +98,11 @@ fn check_elf(head: &[u8], file_len: u64) -> Result<(), String> {
         return Err("is a library for another kind of processor".to_owned());
     }
     let cut = || "is cut off: it ends before its own headers say".to_owned();
-    let (table, entry, count) =
-        (number(head, 32, 8).ok_or_else(cut)?, number(head, 54, 2).ok_or_else(cut)?, number(head, 56, 2).ok_or_else(cut)?);
+    let (table, entry, count) = (
+        number(head, 32, 8).ok_or_else(cut)?,
+        number(head, 54, 2).ok_or_else(cut)?,
+        number(head, 56, 2).ok_or_else(cut)?,
+    );
     for index in 0..count {
         let at = usize::try_from(table.saturating_add(index * entry)).map_err(|_| cut())?;
         let end = number(head, at.saturating_add(8), 8)
@@ -144,6 +147,10 @@ mod tests {
         assert_eq!(check_elf(&whole, len), Ok(()));
         assert!(check_elf(&whole, len / 2).unwrap_err().contains("cut off"));
         assert!(check_elf(&whole[..40], 40).unwrap_err().contains("cut off"));
-        assert!(check_elf(b"PK\x03\x04 something else entirely", 40).unwrap_err().contains("not a shared library"));
+        assert!(
+            check_elf(b"PK\x03\x04 something else entirely", 40)
+                .unwrap_err()
+                .contains("not a shared library")
+        );
     }
 }

@@ -20,14 +20,17 @@ pub(crate) struct Installed {
 /// The first artefact of the release that is installed and whole. Damaged ones are added to `attempts`.
 pub(crate) fn adopt(cache: &Cache, release: &Release, attempts: &mut Vec<Attempt>) -> Option<Installed> {
     for artifact in &release.artifacts {
-        let outcome = cache
-            .adopt(release.flavour, artifact)
-            .and_then(|path| inspect::version_of(&path).map(|version| (path, version)).map_err(Rejection::Damaged));
+        let outcome = cache.adopt(release.flavour, artifact).and_then(|path| {
+            inspect::version_of(&path).map(|version| (path, version)).map_err(Rejection::Damaged)
+        });
         match outcome {
             Ok((path, version)) => return Some(Installed { path, version, way: artifact.way, fresh: false }),
             Err(Rejection::Absent) => {}
             Err(Rejection::Damaged(reason)) => {
-                attempts.push(Attempt::new(format!("cache {}", cache.slot(release.flavour, artifact).display()), reason));
+                attempts.push(Attempt::new(
+                    format!("cache {}", cache.slot(release.flavour, artifact).display()),
+                    reason,
+                ));
             }
         }
     }
@@ -99,7 +102,11 @@ fn install_artifact(
         outcome.and_then(|installed| removed.map(|()| installed))
     });
     if let Ok(installed) = &outcome {
-        options.progress.end(&format!("ONNX Runtime {} is in {}", installed.version, installed.path.display()));
+        options.progress.end(&format!(
+            "ONNX Runtime {} is in {}",
+            installed.version,
+            installed.path.display()
+        ));
     }
     (name, outcome)
 }
@@ -130,7 +137,8 @@ fn fill(
         .map_err(|reason| format!("`{}` {reason}", library.path))?;
     let path = cache.publish(release.flavour, artifact, &files, lock)?;
     if artifact.way == Way::Archive {
-        std::fs::remove_file(&download).map_err(|error| format!("cannot remove {}: {error}", download.display()))?;
+        std::fs::remove_file(&download)
+            .map_err(|error| format!("cannot remove {}: {error}", download.display()))?;
     }
     Ok(Installed { path, version, way: artifact.way, fresh: true })
 }

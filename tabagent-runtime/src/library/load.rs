@@ -53,10 +53,11 @@ pub fn loaded() -> Option<&'static Library> {
 
 /// The environment that sessions are made in.
 pub(crate) fn environment() -> Result<&'static Environment> {
-    LOADED
-        .get()
-        .map(|loaded| &loaded.environment)
-        .ok_or_else(|| BackendError::internal("a session was opened before ONNX Runtime was loaded: call library::ensure first"))
+    LOADED.get().map(|loaded| &loaded.environment).ok_or_else(|| {
+        BackendError::internal(
+            "a session was opened before ONNX Runtime was loaded: call library::ensure first",
+        )
+    })
 }
 
 /// ONNX Runtime's own error, for the provider that it came from.

@@ -28,8 +28,8 @@ use serde::Serialize;
 
 pub use cache::default_cache_dir;
 pub use fetch::Limits;
-pub use load::{ensure, loaded};
 pub(crate) use inspect::one_line;
+pub use load::{ensure, loaded};
 pub(crate) use load::{environment, ort_failure};
 pub use progress::Progress;
 pub use release::{Artifact, Flavour, MINIMUM_MINOR, Member, Release, WHEEL_PYTHON, Way};
@@ -164,7 +164,8 @@ pub fn locate(options: &LibraryOptions) -> Result<Library> {
     }
     let mut attempts = Vec::new();
     if options.search
-        && let Some(library) = first_usable(find::beside_executable(), Origin::BesideExecutable, &mut attempts)
+        && let Some(library) =
+            first_usable(find::beside_executable(), Origin::BesideExecutable, &mut attempts)
     {
         return Ok(library);
     }
@@ -248,7 +249,8 @@ fn release_of(flavour: Flavour, options: &LibraryOptions) -> Result<&Release> {
 }
 
 fn cache_of(options: &LibraryOptions) -> Result<Cache> {
-    Cache::below(&options.cache_dir).map_err(|reason| BackendError::configuration("TABAGENT_CACHE_DIR", reason))
+    Cache::below(&options.cache_dir)
+        .map_err(|reason| BackendError::configuration("TABAGENT_CACHE_DIR", reason))
 }
 
 fn library_of(installed: install::Installed) -> Library {

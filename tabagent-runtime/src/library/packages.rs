@@ -65,7 +65,8 @@ pub(crate) fn npm(
     let candidates: &[&[&str]] = if cfg!(windows) { &[&["npm.cmd"]] } else { &[&["npm"]] };
     let program = working(candidates, folder)?;
     let downloads = folder.join("npm");
-    fs::create_dir_all(&downloads).map_err(|error| format!("cannot create {}: {error}", downloads.display()))?;
+    fs::create_dir_all(&downloads)
+        .map_err(|error| format!("cannot create {}: {error}", downloads.display()))?;
     let mut command = start(&program);
     command
         .arg("pack")
@@ -233,7 +234,8 @@ mod tests {
     fn error_lines_are_preferred_to_the_rest_of_the_output() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        fs::write(&log, "Looking in indexes\nERROR: No matching distribution\nnotice: a new release\n").unwrap();
+        fs::write(&log, "Looking in indexes\nERROR: No matching distribution\nnotice: a new release\n")
+            .unwrap();
         assert_eq!(last_words(&log), "ERROR: No matching distribution");
     }
 }

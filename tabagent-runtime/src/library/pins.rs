@@ -33,7 +33,10 @@ impl Pin {
             members: self
                 .members
                 .iter()
-                .map(|(path, file_name)| Member { path: (*path).to_owned(), file_name: (*file_name).to_owned() })
+                .map(|(path, file_name)| Member {
+                    path: (*path).to_owned(),
+                    file_name: (*file_name).to_owned(),
+                })
                 .collect(),
         }
     }
@@ -122,7 +125,10 @@ pub(super) const PINS: &[Pin] = &[
         platform_tag: "",
         sha256: "1031b36dd3bdaa8d976a6130d9cf2a05e9be320b93ae804f8427b91dc3432afc",
         bytes: None,
-        members: &[("onnxruntime-osx-arm64-1.31.0/lib/libonnxruntime.1.31.0.dylib", "libonnxruntime.1.dylib")],
+        members: &[(
+            "onnxruntime-osx-arm64-1.31.0/lib/libonnxruntime.1.31.0.dylib",
+            "libonnxruntime.1.dylib",
+        )],
     },
     Pin {
         flavour: Flavour::Cpu,
@@ -182,7 +188,10 @@ pub(super) const PINS: &[Pin] = &[
         platform_tag: "",
         sha256: "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75",
         bytes: Some(113_507_888),
-        members: &[("package/bin/napi-v6/win32/x64/onnxruntime.dll", "onnxruntime.dll"), ("package/bin/napi-v6/win32/x64/DirectML.dll", "DirectML.dll")],
+        members: &[
+            ("package/bin/napi-v6/win32/x64/onnxruntime.dll", "onnxruntime.dll"),
+            ("package/bin/napi-v6/win32/x64/DirectML.dll", "DirectML.dll"),
+        ],
     },
     Pin {
         flavour: Flavour::Cpu,
@@ -206,7 +215,10 @@ pub(super) const PINS: &[Pin] = &[
         platform_tag: "",
         sha256: "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75",
         bytes: Some(113_507_888),
-        members: &[("package/bin/napi-v6/win32/arm64/onnxruntime.dll", "onnxruntime.dll"), ("package/bin/napi-v6/win32/arm64/DirectML.dll", "DirectML.dll")],
+        members: &[
+            ("package/bin/napi-v6/win32/arm64/onnxruntime.dll", "onnxruntime.dll"),
+            ("package/bin/napi-v6/win32/arm64/DirectML.dll", "DirectML.dll"),
+        ],
     },
     Pin {
         flavour: Flavour::Cuda,
@@ -218,7 +230,12 @@ pub(super) const PINS: &[Pin] = &[
         platform_tag: "manylinux_2_28_x86_64",
         sha256: "05d548956197b9d01f59b625de740e0d6be3593f874e241a12dc0362650ecdf7",
         bytes: Some(255_569_273),
-        members: &[("onnxruntime/capi/libonnxruntime.so.1.31.1", "libonnxruntime.so.1"), ("onnxruntime/capi/libonnxruntime_providers_shared.so", "libonnxruntime_providers_shared.so"), ("onnxruntime/capi/libonnxruntime_providers_cuda.so", "libonnxruntime_providers_cuda.so"), ("onnxruntime/capi/libonnxruntime_providers_tensorrt.so", "libonnxruntime_providers_tensorrt.so")],
+        members: &[
+            ("onnxruntime/capi/libonnxruntime.so.1.31.1", "libonnxruntime.so.1"),
+            ("onnxruntime/capi/libonnxruntime_providers_shared.so", "libonnxruntime_providers_shared.so"),
+            ("onnxruntime/capi/libonnxruntime_providers_cuda.so", "libonnxruntime_providers_cuda.so"),
+            ("onnxruntime/capi/libonnxruntime_providers_tensorrt.so", "libonnxruntime_providers_tensorrt.so"),
+        ],
     },
     Pin {
         flavour: Flavour::Cuda,
@@ -230,6 +247,44 @@ pub(super) const PINS: &[Pin] = &[
         platform_tag: "win_amd64",
         sha256: "2bb1e9373baba88f6415257f5b6a589d23e23c16004f7d89adf4344eada5749e",
         bytes: Some(168_098_228),
-        members: &[("onnxruntime/capi/onnxruntime.dll", "onnxruntime.dll"), ("onnxruntime/capi/onnxruntime_providers_shared.dll", "onnxruntime_providers_shared.dll"), ("onnxruntime/capi/onnxruntime_providers_cuda.dll", "onnxruntime_providers_cuda.dll"), ("onnxruntime/capi/onnxruntime_providers_tensorrt.dll", "onnxruntime_providers_tensorrt.dll")],
+        members: &[
+            ("onnxruntime/capi/onnxruntime.dll", "onnxruntime.dll"),
+            ("onnxruntime/capi/onnxruntime_providers_shared.dll", "onnxruntime_providers_shared.dll"),
+            ("onnxruntime/capi/onnxruntime_providers_cuda.dll", "onnxruntime_providers_cuda.dll"),
+            ("onnxruntime/capi/onnxruntime_providers_tensorrt.dll", "onnxruntime_providers_tensorrt.dll"),
+        ],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::MINIMUM_MINOR;
+
+    #[test]
+    fn every_pin_is_complete_and_recent_enough() {
+        for pin in PINS {
+            let label = format!("{} {} {} {}", pin.way, pin.name, pin.os, pin.arch);
+            assert_eq!(pin.sha256.len(), 64, "{label}");
+            assert!(pin.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)), "{label}");
+            assert!(!pin.members.is_empty(), "{label}");
+            assert_eq!(pin.platform_tag.is_empty(), pin.way != Way::Pip, "{label}");
+            let minor: u32 = pin.version.split('.').nth(1).unwrap().parse().unwrap();
+            assert!(minor >= MINIMUM_MINOR, "{label}");
+        }
+    }
+
+    #[test]
+    fn the_ways_of_a_platform_come_in_the_documented_order() {
+        for (os, arch) in
+            [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "aarch64"), ("windows", "x86_64")]
+        {
+            let ways: Vec<Way> = PINS
+                .iter()
+                .filter(|pin| pin.flavour == Flavour::Cpu && pin.os == os && pin.arch == arch)
+                .map(|pin| pin.way)
+                .collect();
+            assert_eq!(ways, [Way::Archive, Way::Pip, Way::Npm], "{os} {arch}");
+        }
+    }
+}

@@ -124,34 +124,3 @@ impl Release {
         Self { flavour, artifacts }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::pins::PINS;
-    use super::*;
-
-    #[test]
-    fn every_pin_is_complete_and_recent_enough() {
-        for pin in PINS {
-            let label = format!("{} {} {} {}", pin.way, pin.name, pin.os, pin.arch);
-            assert_eq!(pin.sha256.len(), 64, "{label}");
-            assert!(pin.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)), "{label}");
-            assert!(!pin.members.is_empty(), "{label}");
-            assert_eq!(pin.platform_tag.is_empty(), pin.way != Way::Pip, "{label}");
-            let minor: u32 = pin.version.split('.').nth(1).unwrap().parse().unwrap();
-            assert!(minor >= MINIMUM_MINOR, "{label}");
-        }
-    }
-
-    #[test]
-    fn the_ways_of_a_platform_come_in_the_documented_order() {
-        for (os, arch) in [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "aarch64"), ("windows", "x86_64")] {
-            let ways: Vec<Way> = PINS
-                .iter()
-                .filter(|pin| pin.flavour == Flavour::Cpu && pin.os == os && pin.arch == arch)
-                .map(|pin| pin.way)
-                .collect();
-            assert_eq!(ways, [Way::Archive, Way::Pip, Way::Npm], "{os} {arch}");
-        }
-    }
-}

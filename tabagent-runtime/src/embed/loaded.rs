@@ -1,0 +1,304 @@
+//! A model in memory: its tokenizer, its queue, and the thread that owns its session.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    batch::Budget,
+    engine::serve,
+    graph::Graph,
+    metrics::Counters,
+    queue::{Queue, Rows},
+};
+use crate::{
+    device::{Device, ProviderReport},
+    error::{BackendError, Result},
+    models::{Description, Entry, ModelFiles, ModelKind, quantises_activations},
+    session::{ModelSource, Session, SessionOptions},
+    tokenizer::{Tokenizer, Tokens},
+};
+
+/// Bytes of text that are tokenised where they are, without a thread of their own: less than a tenth of a millisecond.
+const INLINE: usize = 2 << 10;
+/// Bytes of text that one tokenising job takes.
+const CHUNK: usize = 32 << 10;
+/// Bytes of attention scores that one batch may need. A text that needs more runs alone.
+const ATTENTION: u64 = 256 << 20;
+
+/// One input as it came.
+#[derive(Debug, Clone)]
+pub(crate) enum Input {
+    /// A text, and the tokens of a prompt at its start that pooling leaves out.
+    Text { text: String, skip: usize },
+    /// Two texts for a cross-encoder.
+    Pair { first: Arc<str>, second: String },
+    /// Token ids.
+    Ids(Vec<u32>),
+}
+
+impl Input {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text { text, .. } => text.len(),
+            Self::Pair { first, second } => first.len() + second.len(),
+            Self::Ids(ids) => ids.len(),
+        }
+    }
+}
+
+/// A model in memory.
+pub(crate) struct Loaded {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) description: Description,
+    pub(crate) tokenizer: Tokenizer,
+    /// Length of its vectors; 1 for a cross-encoder.
+    pub(crate) dimensions: usize,
+    pub(crate) device: Device,
+    pub(crate) refused: Vec<ProviderReport>,
+    pub(crate) load_time: Duration,
+    /// Whether each text runs alone because the graph quantises its activations.
+    pub(crate) alone: bool,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+}
+
+/// What loading a model came to, once it has.
+pub(crate) type Outcome = Option<Result<Arc<Loaded>>>;
+
+/// A model that is in memory or on its way there.
+pub(crate) struct Slot {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) outcome: watch::Receiver<Outcome>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+/// Starts the thread of a model: it loads the model, tells the outcome, and serves it until the queue is closed.
+///
+/// # Errors
+/// [`BackendError::InternalError`] where the operating system gives no thread.
+pub(crate) fn spawn(
+    entry: Arc<Entry>,
+    session: SessionOptions,
+    capacity: usize,
+    failed: impl FnOnce() + Send + 'static,
+) -> Result<Slot> {
+    let counters = Arc::new(Counters::default());
+    let queue = Queue::new(capacity, Arc::clone(&counters));
+    let (sender, outcome) = watch::channel(None);
+    let thread = std::thread::Builder::new()
+        .name(format!("engine {}", entry.id))
+        .spawn({
+            let (queue, counters) = (Arc::clone(&queue), Arc::clone(&counters));
+            move || {
+                let id = entry.id.clone();
+                match load(entry, &session, &queue, &counters) {
+                    Ok((loaded, graph, budget)) => {
+                        tracing::info!(
+                            model = id, device = %loaded.device, dimensions = loaded.dimensions,
+                            alone = loaded.alone, seconds = loaded.load_time.as_secs_f64(), "model loaded"
+                        );
+                        sender.send_replace(Some(Ok(loaded)));
+                        serve(&id, graph, &queue, &budget, &counters);
+                    }
+                    Err(error) => {
+                        tracing::warn!(model = id, %error, "the model could not be loaded");
+                        queue.abort(&error);
+                        // Taken off the list first, so that whoever asks after the answer tries again.
+                        failed();
+                        sender.send_replace(Some(Err(error)));
+                    }
+                }
+            }
+        })
+        .map_err(|error| BackendError::internal(format!("no thread for the engine: {error}")))?;
+    Ok(Slot { queue, counters, outcome, thread })
+}
+
+/// Opens everything that a model needs.
+fn load(
+    entry: Arc<Entry>,
+    session: &SessionOptions,
+    queue: &Arc<Queue>,
+    counters: &Arc<Counters>,
+) -> Result<(Arc<Loaded>, Graph, Budget)> {
+    let begun = Instant::now();
+    let id = entry.id.as_str();
+    let description = entry.usable()?.clone();
+    let variant = entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
+    let alone = quantises_activations(id, &entry.files, &variant.file)?;
+    let tokenizer = Tokenizer::open(id, &entry.files, &description)?;
+    let opened = match &entry.files {
+        ModelFiles::Embedded(_) => {
+            let bytes = entry.files.read(id, &variant.file)?.unwrap_or_default();
+            Session::open(id, ModelSource::Bytes(&bytes), session)?
+        }
+        ModelFiles::Folder(_) => {
+            let path = entry
+                .files
+                .path(&variant.file)
+                .ok_or_else(|| BackendError::corrupted(id, format!("{} is missing", variant.file)))?;
+            Session::open(id, ModelSource::File(&path), session)?
+        }
+    };
+    let probe = match description.kind {
+        ModelKind::Rerank => tokenizer.encode_pair("probe", "a", "b", true)?,
+        _ => tokenizer.encode("probe", "a", true)?,
+    };
+    let graph = Graph::open(id, opened, &entry.files, &description, &probe)?;
+    let budget = budget(&description, graph.session().device(), alone);
+    let loaded = Arc::new(Loaded {
+        tokenizer,
+        dimensions: graph.dimensions(),
+        device: *graph.session().device(),
+        refused: graph.session().refused().to_vec(),
+        load_time: begun.elapsed(),
+        alone,
+        queue: Arc::clone(queue),
+        counters: Arc::clone(counters),
+        description,
+        entry,
+    });
+    Ok((loaded, graph, budget))
+}
+
+/// What one batch of a model may cost, by where it runs.
+///
+/// On a CPU the matrices of a few hundred tokens keep all cores busy, and larger ones leave the caches. A static
+/// embedding computes next to nothing a token, so that a batch there pays for the run alone.
+fn budget(description: &Description, device: &Device, alone: bool) -> Budget {
+    let heads = description.heads;
+    let tokens = match device {
+        _ if heads == 0 => 16_384,
+        Device::Cpu => 1024,
+        _ => 16_384,
+    };
+    let overhead = if heads == 0 { 4096 } else { 16 };
+    Budget { tokens, attention_bytes: ATTENTION, heads, overhead, alone }
+}
+
+impl Loaded {
+    /// Tokenises `inputs` and runs them. Rows come in the order of the inputs, tokens are counted without padding.
+    ///
+    /// `field` names the list in errors (`input` gives `input[3]`). Dropping the future takes the inputs out of the queue.
+    ///
+    /// # Errors
+    /// Those of [`Queue::reserve`], of the tokenizer and of the run.
+    pub(crate) async fn infer(
+        self: &Arc<Self>,
+        field: &'static str,
+        inputs: Vec<Input>,
+        truncate: bool,
+        workers: &Arc<Semaphore>,
+    ) -> Result<Inferred> {
+        if inputs.is_empty() {
+            return Err(BackendError::invalid(field, "is empty; give at least one"));
+        }
+        let permit = self.queue.reserve(inputs.len())?;
+        let texts = self.tokenize(field, inputs, truncate, workers).await?;
+        let tokens = texts.iter().map(|text| text.ids.len() as u64).sum();
+        let truncated = texts.iter().filter(|text| text.truncated).count();
+        self.counters.truncated.fetch_add(truncated as u64, Relaxed);
+        let rows = permit.submit(texts).rows().await?;
+        if rows.iter().flatten().any(|value| !value.is_finite()) {
+            return Err(BackendError::internal(format!(
+                "model `{}` gave a value that is no number; a variant of higher precision may not",
+                self.entry.id
+            )));
+        }
+        Ok(Inferred { rows, tokens, truncated })
+    }
+
+    /// Notes that a request's deadline passed.
+    pub(crate) fn timed_out(&self) {
+        self.counters.timeouts.fetch_add(1, Relaxed);
+    }
+
+    /// Tokenises on the blocking pool, several jobs at once where there is much, at most as many as `workers` permits.
+    async fn tokenize(
+        self: &Arc<Self>,
+        field: &'static str,
+        inputs: Vec<Input>,
+        truncate: bool,
+        workers: &Arc<Semaphore>,
+    ) -> Result<Vec<Tokens>> {
+        if inputs.iter().map(Input::bytes).sum::<usize>() <= INLINE {
+            return inputs.into_iter().enumerate().map(|(at, input)| self.tokens(field, at, input, truncate)).collect();
+        }
+        let total = inputs.len();
+        let stop = Arc::new(StopOnDrop::default());
+        let mut jobs = Vec::new();
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        for (at, input) in inputs.into_iter().enumerate() {
+            bytes += input.bytes();
+            chunk.push((at, input));
+            if bytes < CHUNK && at + 1 < total {
+                continue;
+            }
+            bytes = 0;
+            let (model, stopped, inputs) = (Arc::clone(self), Arc::clone(&stop.0), std::mem::take(&mut chunk));
+            let worker = Arc::clone(workers)
+                .acquire_owned()
+                .await
+                .map_err(|_| BackendError::internal("the tokenising pool is closed"))?;
+            jobs.push(tokio::task::spawn_blocking(move || {
+                let _worker = worker;
+                let mut texts = Vec::with_capacity(inputs.len());
+                for (at, input) in inputs {
+                    if stopped.load(Relaxed) {
+                        break;
+                    }
+                    texts.push(model.tokens(field, at, input, truncate)?);
+                }
+                Ok::<_, BackendError>(texts)
+            }));
+        }
+        let mut texts = Vec::with_capacity(total);
+        for job in jobs {
+            let done = job.await.map_err(|error| BackendError::internal(format!("tokenising ended early: {error}")))?;
+            texts.extend(done?);
+        }
+        Ok(texts)
+    }
+
+    fn tokens(&self, field: &str, at: usize, input: Input, truncate: bool) -> Result<Tokens> {
+        let field = || format!("{field}[{at}]");
+        match input {
+            Input::Text { text, skip } => {
+                let mut tokens = self.tokenizer.encode(&field(), &text, truncate)?;
+                tokens.skip = skip;
+                Ok(tokens)
+            }
+            Input::Pair { first, second } => self.tokenizer.encode_pair(&field(), &first, &second, truncate),
+            Input::Ids(ids) => self.tokenizer.check_ids(&field(), ids, truncate),
+        }
+    }
+}
+
+/// What inference gave.
+pub(crate) struct Inferred {
+    pub(crate) rows: Rows,
+    /// Tokens of all inputs, special tokens included, padding not.
+    pub(crate) tokens: u64,
+    /// Inputs that were cut.
+    pub(crate) truncated: usize,
+}
+
+/// Tells the tokenising jobs of a request to end when the request is dropped or has failed.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
