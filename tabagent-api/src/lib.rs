@@ -11,6 +11,15 @@ pub mod framework;
 
 pub use framework::*;
 
+/// The programs in README and CONTRIBUTING, as documentation tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../CONTRIBUTING.md")]
+    struct Contributing;
+}
+
 /// What generated code uses. Not for people: no promise is made about anything in it.
 #[doc(hidden)]
 pub mod __private {

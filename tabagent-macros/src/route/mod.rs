@@ -2,7 +2,7 @@
 
 pub(crate) mod cases;
 mod dedup;
-mod expand;
+pub(crate) mod expand;
 pub(crate) mod input;
 mod json;
 pub(crate) mod model;
@@ -16,6 +16,7 @@ use syn::parse::Parser;
 
 use crate::diagnostics::Sink;
 use crate::rules;
+pub(crate) use expand::Ready;
 use model::Route;
 use signature::Handler;
 
@@ -33,7 +34,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = input::parse(arguments, &mut sink);
     let route = Route { attribute, handler };
     rules::check(&route, &mut sink);
-    let generated = match (sink.is_empty(), expand::Ready::of(&route)) {
+    let generated = match (sink.is_empty(), Ready::of(&route)) {
         (true, Some(ready)) => ready.expand(),
         _ => quote! {},
     };

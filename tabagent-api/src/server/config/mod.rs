@@ -1,0 +1,116 @@
+//! The configuration of the server: a flag, a variable, a line of a TOML file, or a default, in this order.
+//!
+//! [`settings`] declares every setting once; the flag, the variable, the key, the default and the help come from there.
+//! [`sources`] reads the four places, [`value`] turns text into values, and this module holds what the settings mean
+//! together.
+
+mod settings;
+mod sources;
+mod value;
+
+use std::fmt::Write as _;
+
+use crate::framework::config::{ApiConfig, Secret};
+
+pub use settings::{Config, DefaultValue, SETTINGS, Setting};
+pub use sources::{Source, Sources, default_data_dir};
+pub use value::{ByteSize, Compression, HostName, LogFilter, LogFormat, OriginName, Scalar, SettingValue};
+
+/// Everything that is wrong with a configuration, in one error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", list(.0))]
+pub struct ConfigError(pub Vec<String>);
+
+fn list(reasons: &[String]) -> String {
+    match reasons {
+        [reason] => reason.clone(),
+        reasons => reasons.iter().fold("the configuration cannot be used:".to_owned(), |mut text, reason| {
+            let _ = write!(text, "\n  - {reason}");
+            text
+        }),
+    }
+}
+
+/// Explains the service in the OpenAPI document.
+const DESCRIPTION: &str = "A local AI server: models on ONNX Runtime, behind the routes that OpenAI's clients speak. \
+                           Every failure is a problem (RFC 9457) whose `type` is a page of this server.";
+
+impl Config {
+    /// Reads all sources.
+    ///
+    /// # Errors
+    /// Every value that cannot be used, every unknown key of the file, and every rule that the values break together.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut config = Self::resolve(sources)?;
+        config.read_key_file()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The key may lie in a file, so that it is neither in the list of processes nor in the environment.
+    fn read_key_file(&mut self) -> Result<(), ConfigError> {
+        let Some(path) = &self.api_key_file else { return Ok(()) };
+        if self.api_key.is_some() {
+            return Err(ConfigError(vec![format!(
+                "`api-key` ({}) and `api-key-file` ({}) are both set; set one",
+                self.source("api-key"),
+                self.source("api-key-file")
+            )]));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError(vec![format!("`api-key-file`: {} cannot be read: {error}", path.display())])
+        })?;
+        let key = Secret::parse(text.trim())
+            .map_err(|reason| ConfigError(vec![format!("`api-key-file`: {}: {reason}", path.display())]))?;
+        self.api_key = Some(key);
+        Ok(())
+    }
+
+    /// The rules between settings.
+    fn check(&self) -> Result<(), ConfigError> {
+        if !self.host.is_loopback() && self.api_key.is_none() {
+            return Err(ConfigError(vec![format!(
+                "`host` is {} ({}), which other machines can reach, and there is no API key; set one with \
+                 TABAGENT_API_KEY or --api-key-file, or keep --host 127.0.0.1",
+                self.host,
+                self.source("host")
+            )]));
+        }
+        Ok(())
+    }
+
+    /// Where the value of a setting came from.
+    pub fn source(&self, key: &str) -> &Source {
+        self.sources.get(key).unwrap_or(&Source::Default)
+    }
+
+    /// Whether responses are compressed: over loopback it costs more time than it saves.
+    pub fn compresses(&self) -> bool {
+        match self.compression {
+            Compression::On => true,
+            Compression::Off => false,
+            Compression::Auto => !self.host.is_loopback(),
+        }
+    }
+
+    /// What the framework needs to know.
+    pub fn api(&self) -> ApiConfig {
+        ApiConfig {
+            title: "TabAgent".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            description: DESCRIPTION.to_owned(),
+            api_key: self.api_key.clone(),
+            allowed_hosts: self.allow_host.iter().map(|host| host.0.clone()).collect(),
+            allow_ip_hosts: !self.host.is_loopback(),
+            allowed_origins: self.allow_origin.iter().map(|origin| origin.0.clone()).collect(),
+            body_limit: self.body_limit.0,
+            body_timeout: self.body_timeout,
+            timeout: self.deadline,
+            compression: self.compresses(),
+            ..ApiConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

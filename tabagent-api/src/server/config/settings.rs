@@ -1,0 +1,165 @@
+//! Every setting, declared once.
+//!
+//! A row gives the name, the type, the word for a value in help, the default and the documentation. The name `data_dir`
+//! is the flag `--data-dir`, the variable `TABAGENT_DATA_DIR` and the key `data-dir` of the file.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tabagent_runtime::device::Device;
+
+use super::ConfigError;
+use super::sources::{Source, Sources};
+use super::value::{ByteSize, Compression, HostName, LogFilter, LogFormat, OriginName, SettingValue};
+use crate::framework::config::Secret;
+
+/// What is known of a setting before it has a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Name of the field, in snake case.
+    pub field: &'static str,
+    /// Word for a value in help.
+    pub placeholder: &'static str,
+    /// Documentation.
+    pub help: &'static str,
+    /// Its value where no source gives one.
+    pub default: DefaultValue,
+    /// Whether it takes several values: a repeated flag, commas in the variable, an array in the file.
+    pub list: bool,
+}
+
+/// Where a default comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// This text, read like any other.
+    Fixed(&'static str),
+    /// No value; the words say what that means.
+    Unset(&'static str),
+    /// The user's folder for this program's data.
+    DataFolder,
+    /// This path below the data folder.
+    Below(&'static str),
+}
+
+impl Setting {
+    /// The key in the file, and the flag without its dashes.
+    pub fn key(&self) -> String {
+        self.field.replace('_', "-")
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("TABAGENT_{}", self.field.to_ascii_uppercase())
+    }
+
+    /// The documentation as one paragraph, with the default and the variable.
+    pub fn long_help(&self) -> String {
+        let default = match self.default {
+            DefaultValue::Fixed(text) => text.to_owned(),
+            DefaultValue::Unset(words) => words.to_owned(),
+            DefaultValue::DataFolder => super::default_data_dir().display().to_string(),
+            DefaultValue::Below(path) => format!("{path} in the data folder"),
+        };
+        format!("{} [default: {default}] [env: {}]", self.help.trim(), self.variable())
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $help:literal])+ $field:ident: $kind:ty, $placeholder:literal, $default:expr;)+) => {
+        /// The configuration, complete and checked.
+        #[derive(Debug, Clone)]
+        pub struct Config {
+            $($(#[doc = $help])+ pub $field: $kind,)+
+            /// Where each value came from, by key; what is not here is the default.
+            pub sources: BTreeMap<String, Source>,
+            /// What the operator should know and what does not keep the server from starting.
+            pub warnings: Vec<String>,
+        }
+
+        /// All settings, in the order of the help.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            field: stringify!($field),
+            placeholder: $placeholder,
+            help: concat!($($help,)+),
+            default: $default,
+            list: <$kind as SettingValue>::LIST,
+        },)+];
+
+        impl Config {
+            /// Reads each setting from its first source.
+            pub(super) fn resolve(sources: &Sources) -> Result<Self, ConfigError> {
+                let mut reader = sources.reader();
+                // Every setting is read before any error is returned, so that one start shows all of them.
+                let mut rows = SETTINGS.iter();
+                $(let $field: Option<$kind> = rows.next().and_then(|setting| reader.read(setting));)+
+                let complete = match ($($field,)+) {
+                    ($(Some($field),)+) => Some(($($field,)+)),
+                    _ => None,
+                };
+                let outcome = reader.finish()?;
+                let Some(($($field,)+)) = complete else {
+                    return Err(ConfigError(vec!["a setting has neither a value nor an error".to_owned()]));
+                };
+                Ok(Self { $($field,)+ sources: outcome.sources, warnings: outcome.warnings })
+            }
+
+            /// Each setting with its value as text; secrets are not shown.
+            pub fn rows(&self) -> Vec<(&'static Setting, String)> {
+                let values = [$(self.$field.show(),)+];
+                SETTINGS.iter().zip(values).collect()
+            }
+        }
+    };
+}
+
+use DefaultValue::{Below, DataFolder, Fixed, Unset};
+
+settings! {
+    /// Folder of what the server keeps: tabagent.toml, models.
+    data_dir: PathBuf, "FOLDER", DataFolder;
+    /// Folder of models; each subfolder laid out like a Hugging Face repository is one.
+    models_dir: PathBuf, "FOLDER", Below("models");
+    /// Address to listen on; one that other machines can reach needs an API key.
+    host: IpAddr, "ADDRESS", Fixed("127.0.0.1");
+    /// Port to listen on; 0 picks a free one.
+    port: u16, "PORT", Fixed("8080");
+    /// What models run on: auto, cpu, cuda[:N], directml[:N], tensorrt[:N], openvino, coreml, rocm[:N], webgpu, ...
+    device: Device, "DEVICE", Fixed("auto");
+    /// Key that clients send as `authorization: Bearer KEY`. On the command line other users can see it: prefer the variable or the file.
+    api_key: Option<Secret>, "KEY", Unset("none is asked for");
+    /// File that holds the API key and nothing else.
+    api_key_file: Option<PathBuf>, "FILE", Unset("none");
+    /// Further host name under which clients reach the server, without port.
+    allow_host: Vec<HostName>, "NAME", Unset("loopback names and addresses");
+    /// Web page or extension that may use the server: https://example.org, chrome-extension://ID.
+    allow_origin: Vec<OriginName>, "ORIGIN", Unset("pages on loopback");
+    /// Threads of inference, all models together.
+    threads: Option<NonZeroUsize>, "N", Unset("the number of physical cores");
+    /// Texts that may wait for a model before further requests are answered with 429.
+    queue: NonZeroUsize, "N", Fixed("4096");
+    /// Time that a request may take until its response begins, where its route does not say otherwise.
+    deadline: Duration, "TIME", Fixed("2m");
+    /// Longest request body.
+    body_limit: ByteSize, "SIZE", Fixed("16MiB");
+    /// Time in which a request's body must have arrived.
+    body_timeout: Duration, "TIME", Fixed("30s");
+    /// Time that a connection may take to send the head of a request, from its opening or the last response on.
+    idle_timeout: Duration, "TIME", Fixed("30s");
+    /// Time that a client may take to accept the next bytes of a response.
+    write_timeout: Duration, "TIME", Fixed("30s");
+    /// Connections that are open at once; further ones wait to be accepted.
+    max_connections: NonZeroUsize, "N", Fixed("1024");
+    /// Whether responses are compressed; auto compresses beyond loopback.
+    compression: Compression, "auto|on|off", Fixed("auto");
+    /// Time that requests have to finish once the server is told to stop.
+    shutdown_grace: Duration, "TIME", Fixed("20s");
+    /// Whether ONNX Runtime is downloaded when none is found.
+    install_onnxruntime: bool, "yes|no", Fixed("yes");
+    /// What is logged: a level, or a list such as info,tabagent_runtime=debug.
+    log: LogFilter, "FILTER", Fixed("info");
+    /// How it is logged.
+    log_format: LogFormat, "text|json", Fixed("text");
+}

@@ -1,0 +1,42 @@
+//! `response-undocumented`: what a route gives has a schema.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Type;
+
+use super::Rule;
+use crate::route::Ready;
+use crate::route::expand::whole;
+use crate::route::signature::{generic_of, written};
+
+pub(crate) const RULE: Rule = Rule { id: "response-undocumented", check: None, assertion: Some(assertion) };
+
+/// The types inside `Json<T>`, `EventStream<T>` or `JsonOrStream<T, E>`, where the response is written out.
+pub(super) fn response_types(ready: &Ready<'_>) -> Vec<Type> {
+    let Some(ok) = ready.route.handler.output.ok() else { return Vec::new() };
+    ["Json", "EventStream", "JsonOrStream"].iter().find_map(|name| generic_of(ok, name)).unwrap_or_default()
+}
+
+fn assertion(ready: &Ready<'_>) -> TokenStream {
+    let inner = response_types(ready);
+    if inner.is_empty() {
+        let ok = &ready.ok;
+        let holds = quote! { <__t::Probe<#ok>>::IS_OUTPUT };
+        let wrong = format!("`{}` does not say what it answers with, so the document cannot", shown(ready));
+        let help = "return `Json<T>`, `NoContent`, `Text`, `EventStream<T>` or `JsonOrStream<T, E>`, \
+                    or implement `tabagent_api::RouteOutput` for it";
+        return super::unless(RULE.id, ready.ok_span, &holds, &wrong, help);
+    }
+    inner
+        .iter()
+        .map(|ty| {
+            let holds = quote! { <__t::Probe<#ty>>::HAS_SCHEMA };
+            let wrong = format!("`{}` is the response of a route and has no schema", written(ty));
+            super::unless(RULE.id, whole(ty), &holds, &wrong, "derive `tabagent_api::Schema` for it")
+        })
+        .collect()
+}
+
+fn shown(ready: &Ready<'_>) -> String {
+    ready.route.handler.output.ok().map_or_else(|| "this response".to_owned(), written)
+}

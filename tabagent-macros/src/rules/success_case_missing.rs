@@ -1,0 +1,20 @@
+//! `success-case-missing`: at least one case of a route succeeds.
+
+use super::Rule;
+use crate::diagnostics::Sink;
+use crate::route::model::Route;
+
+pub(crate) const RULE: Rule = Rule { id: "success-case-missing", check: Some(check), assertion: None };
+
+fn check(route: &Route, sink: &mut Sink) {
+    let cases = &route.attribute.cases;
+    if cases.is_empty() || cases.iter().any(|case| case.expectation.may_succeed()) {
+        return;
+    }
+    let wrong = format!("no case of the route `{}` succeeds", route.handler.plain_name());
+    let help = format!(
+        "add one with `status = {}, check = my_check`; it becomes the example in the document",
+        route.status()
+    );
+    sink.report(RULE.id, route.handler.name(), wrong, help);
+}
