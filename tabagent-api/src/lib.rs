@@ -8,6 +8,10 @@
 extern crate self as tabagent_api;
 
 pub mod framework;
+#[cfg(feature = "server")]
+pub mod routes;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use framework::*;
 

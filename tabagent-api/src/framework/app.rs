@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::component::{AppInner, AppState, Components};
 use super::config::ApiConfig;
 use super::layers::{self, route::guard};
-use super::openapi;
+use super::openapi::{self, Examples};
 use super::pages::{self, Catalogue};
 use super::problem::ProblemVariant;
 use super::record::RouteMetadata;
@@ -43,6 +43,7 @@ pub struct App {
     crates: Vec<&'static str>,
     components: Components,
     config: ApiConfig,
+    examples: Examples,
     pages: Router,
 }
 
@@ -54,6 +55,7 @@ impl App {
             crates: crates.to_vec(),
             components: Components::default(),
             config: ApiConfig::default(),
+            examples: Examples::default(),
             pages: Router::new(),
         }
     }
@@ -69,6 +71,13 @@ impl App {
     #[must_use]
     pub fn configure(mut self, config: ApiConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Shows these recorded responses in the document; see [`Examples`].
+    #[must_use]
+    pub fn examples(mut self, examples: Examples) -> Self {
+        self.examples = examples;
         self
     }
 
@@ -92,7 +101,7 @@ impl App {
     /// # Errors
     /// A named crate without routes; a schema name that two types claim.
     pub fn document(&self) -> Result<Value, StartErrors> {
-        openapi::build(&self.routes()?, &self.config).map_err(StartErrors)
+        openapi::build(&self.routes()?, &self.config, &self.examples).map_err(StartErrors)
     }
 
     /// Mounts everything.
@@ -102,7 +111,7 @@ impl App {
     pub fn mount(self) -> Result<MountedApp, StartErrors> {
         let routes = self.routes()?;
         let mut errors = registry::check(&routes, &self.components);
-        let document = match openapi::build(&routes, &self.config) {
+        let document = match openapi::build(&routes, &self.config, &self.examples) {
             Ok(document) => document,
             Err(duplicates) => {
                 errors.extend(duplicates);
@@ -130,7 +139,7 @@ impl App {
             .method_not_allowed_fallback(async |method: Method, uri: Uri| {
                 ApiError::MethodNotAllowed { method: method.to_string(), path: uri.path().to_owned() }.into_response()
             });
-        Ok(MountedApp { router: layers::apply(router, &state), routes, document })
+        Ok(MountedApp { router: layers::apply(router, &state), routes, document, examples: self.examples })
     }
 }
 
@@ -157,4 +166,6 @@ pub struct MountedApp {
     pub routes: Vec<&'static RouteMetadata>,
     /// Its OpenAPI document.
     pub document: Value,
+    /// The recorded responses that the document shows.
+    pub examples: Examples,
 }

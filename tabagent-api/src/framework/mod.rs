@@ -29,7 +29,7 @@ pub use case::{CaseBody, CaseResponse, Expectation, TestCase};
 pub use component::{AppState, Component, ComponentRequirement, Components};
 pub use config::ApiConfig;
 pub use extract::{Json, Path, PathFields, PathShape, Query, RequestId, RouteInput};
-pub use openapi::OperationBuilder;
+pub use openapi::{Examples, OperationBuilder};
 pub use output::{BodyKind, NoContent, RouteOutput, Text};
 pub use problem::{FieldError, Problem, ProblemKind, ProblemKinds, ProblemVariant};
 pub use record::{Auth, Method, RouteAlias, RouteHandler, RouteLimits, RouteMetadata, Source};

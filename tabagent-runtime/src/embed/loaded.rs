@@ -44,6 +44,22 @@ pub(crate) enum Input {
     Ids(Vec<u32>),
 }
 
+/// The request's field that inputs come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Field {
+    /// The field is the input.
+    One(&'static str),
+    /// The field is a list: an input is named by its place in it, as `input[3]`.
+    List(&'static str),
+}
+
+impl Field {
+    fn name(self) -> &'static str {
+        let (Self::One(name) | Self::List(name)) = self;
+        name
+    }
+}
+
 impl Input {
     fn bytes(&self) -> usize {
         match self {
@@ -188,19 +204,19 @@ fn budget(description: &Description, device: &Device, alone: bool) -> Budget {
 impl Loaded {
     /// Tokenises `inputs` and runs them. Rows come in the order of the inputs, tokens are counted without padding.
     ///
-    /// `field` names the list in errors (`input` gives `input[3]`). Dropping the future takes the inputs out of the queue.
+    /// `field` names the inputs in errors. Dropping the future takes the inputs out of the queue.
     ///
     /// # Errors
     /// Those of [`Queue::reserve`], of the tokenizer and of the run.
     pub(crate) async fn infer(
         self: &Arc<Self>,
-        field: &'static str,
+        field: Field,
         inputs: Vec<Input>,
         truncate: bool,
         workers: &Arc<Semaphore>,
     ) -> Result<Inferred> {
         if inputs.is_empty() {
-            return Err(BackendError::invalid(field, "is empty; give at least one"));
+            return Err(BackendError::invalid(field.name(), "is empty; give at least one"));
         }
         let permit = self.queue.reserve(inputs.len())?;
         let texts = self.tokenize(field, inputs, truncate, workers).await?;
@@ -225,7 +241,7 @@ impl Loaded {
     /// Tokenises on the blocking pool, several jobs at once where there is much, at most as many as `workers` permits.
     async fn tokenize(
         self: &Arc<Self>,
-        field: &'static str,
+        field: Field,
         inputs: Vec<Input>,
         truncate: bool,
         workers: &Arc<Semaphore>,
@@ -270,8 +286,11 @@ impl Loaded {
         Ok(texts)
     }
 
-    fn tokens(&self, field: &str, at: usize, input: Input, truncate: bool) -> Result<Tokens> {
-        let field = || format!("{field}[{at}]");
+    fn tokens(&self, field: Field, at: usize, input: Input, truncate: bool) -> Result<Tokens> {
+        let field = || match field {
+            Field::One(name) => name.to_owned(),
+            Field::List(name) => format!("{name}[{at}]"),
+        };
         match input {
             Input::Text { text, skip } => {
                 let mut tokens = self.tokenizer.encode(&field(), &text, truncate)?;

@@ -57,8 +57,7 @@ pub struct Library {
 }
 
 /// Where a library was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Named by the operator, with `ORT_DYLIB_PATH` or [`LibraryOptions::path`].
     Env,
@@ -81,6 +80,19 @@ impl fmt::Display for Origin {
             Self::System => f.write_str("system"),
             Self::Installed(way) => write!(f, "installed now ({way})"),
         }
+    }
+}
+
+impl Serialize for Origin {
+    /// One word, for programs: `env`, `beside_executable`, `cache`, `system`, `installed`.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Env => "env",
+            Self::BesideExecutable => "beside_executable",
+            Self::Cache => "cache",
+            Self::System => "system",
+            Self::Installed(_) => "installed",
+        })
     }
 }
 

@@ -26,8 +26,10 @@ pub struct Candidate {
     pub origin: Origin,
     /// The file or, for something not installed, the folder where it would be.
     pub path: PathBuf,
-    /// The flavour and the way, for a place in the cache.
-    pub release: Option<(Flavour, Way)>,
+    /// The flavour, for a place in the cache.
+    pub flavour: Option<Flavour>,
+    /// The way by which it comes there, for a place in the cache.
+    pub way: Option<Way>,
     /// What is there.
     #[serde(flatten)]
     pub state: CandidateState,
@@ -59,7 +61,7 @@ pub fn status(options: &LibraryOptions) -> Status {
             Ok(version) => CandidateState::Usable { version },
             Err(reason) => CandidateState::Refused { reason },
         };
-        candidates.push(Candidate { origin, path, release: None, state });
+        candidates.push(Candidate { origin, path, flavour: None, way: None, state });
     };
     if let Some(path) = &options.path {
         file(Origin::Env, path.clone());
@@ -85,7 +87,13 @@ pub fn status(options: &LibraryOptions) -> Status {
                     Err(Rejection::Absent) => (slot, CandidateState::NotInstalled),
                     Err(Rejection::Damaged(reason)) => (slot, CandidateState::Refused { reason }),
                 };
-                Candidate { origin: Origin::Cache, path, release: Some((flavour, artifact.way)), state }
+                Candidate {
+                    origin: Origin::Cache,
+                    path,
+                    flavour: Some(flavour),
+                    way: Some(artifact.way),
+                    state,
+                }
             })
             .collect();
         candidates.splice(at..at, installed);

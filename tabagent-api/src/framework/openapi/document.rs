@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::examples::Examples;
 use super::operation::OperationBuilder;
 use super::schemas::Schemas;
 use crate::framework::config::ApiConfig;
@@ -14,8 +15,12 @@ use crate::framework::registry::StartError;
 ///
 /// # Errors
 /// Every schema name that two types claim.
-pub fn build(routes: &[&'static RouteMetadata], config: &ApiConfig) -> Result<Value, Vec<StartError>> {
-    let (paths, schemas) = build_operations(routes, config);
+pub fn build(
+    routes: &[&'static RouteMetadata],
+    config: &ApiConfig,
+    examples: &Examples,
+) -> Result<Value, Vec<StartError>> {
+    let (paths, schemas) = operations(routes, config, examples);
     let (schemas, duplicates) = schemas.finish();
     if !duplicates.is_empty() {
         return Err(duplicates);
@@ -39,13 +44,17 @@ pub fn build(routes: &[&'static RouteMetadata], config: &ApiConfig) -> Result<Va
 }
 
 /// The `paths` object and the schemas that it refers to.
-pub fn build_operations(routes: &[&'static RouteMetadata], config: &ApiConfig) -> (Map<String, Value>, Schemas) {
+fn operations(
+    routes: &[&'static RouteMetadata],
+    config: &ApiConfig,
+    examples: &Examples,
+) -> (Map<String, Value>, Schemas) {
     let mut paths = Map::new();
     let mut schemas = Schemas::default();
     for route in routes {
         for path in route.paths() {
             let operation = OperationBuilder::of(route, path, std::mem::take(&mut schemas));
-            let (operation, rest) = operation.finish(config.api_key.is_some());
+            let (operation, rest) = operation.finish(config.api_key.is_some(), examples);
             schemas = rest;
             let item = paths.entry(template(path)).or_insert_with(|| json!({}));
             item[route.method.as_str().to_ascii_lowercase()] = operation;

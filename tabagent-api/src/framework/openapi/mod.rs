@@ -4,9 +4,11 @@
 //! would let pass in silence is an error here: two types of one schema name, two responses of one status and media type.
 
 mod document;
+mod examples;
 mod operation;
 mod schemas;
 
-pub use document::{build, build_operations};
+pub use document::build;
+pub use examples::Examples;
 pub use operation::OperationBuilder;
 pub use schemas::{Schemas, schema_value};

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::examples::Examples;
 use super::schemas::Schemas;
 use crate::framework::case::{CaseBody, Expectation, TestCase};
 use crate::framework::problem::{ProblemBody, ProblemKind, ProblemReport, ProblemVariant};
@@ -176,7 +177,8 @@ impl OperationBuilder {
     }
 
     /// The operation object, and the schemas with what it added.
-    pub(crate) fn finish(mut self, keyed: bool) -> (Value, Schemas) {
+    pub(crate) fn finish(mut self, keyed: bool, examples: &Examples) -> (Value, Schemas) {
+        self.response_examples(examples);
         let locked = keyed && self.route.auth == Auth::Key;
         if self.body.is_some() {
             for variant in ["BodyMalformed", "ContentTypeUnsupported", "BodyTooLarge", "BodyStalled"] {
@@ -210,14 +212,14 @@ impl OperationBuilder {
         if !self.parameters.is_empty() {
             operation["parameters"] = Value::Array(std::mem::take(&mut self.parameters));
         }
-        let examples = self.examples(|case| match case.body {
+        let requests = self.examples(|case| match case.body {
             CaseBody::Json(text) => serde_json::from_str(text).ok(),
             _ => None,
         });
         if let Some((media_type, schema)) = self.body.take() {
             let mut content = json!({ "schema": schema });
-            if !examples.is_empty() {
-                content["examples"] = Value::Object(examples);
+            if !requests.is_empty() {
+                content["examples"] = Value::Object(requests);
             }
             operation["requestBody"] = json!({ "required": true, "content": { media_type: content } });
         }
@@ -235,6 +237,20 @@ impl OperationBuilder {
         );
         operation["responses"] = Value::Object(responses);
         (operation, self.schemas)
+    }
+
+    /// Adds what the cases have seen to the JSON of the success.
+    fn response_examples(&mut self, examples: &Examples) {
+        let seen: Map<String, Value> = examples
+            .of(self.route.operation_id)
+            .map(|(case, value)| (example_name(case), json!({ "summary": case, "value": value })))
+            .collect();
+        let content = self.responses.get_mut(&self.route.status).and_then(|it| it.content.get_mut("application/json"));
+        if let Some(content) = content
+            && !seen.is_empty()
+        {
+            content["examples"] = Value::Object(seen);
+        }
     }
 
     fn api_error(&mut self, name: &str) {

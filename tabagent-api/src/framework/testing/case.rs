@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::ServiceExt;
 
-use super::Conformance;
+use super::{Conformance, Recorder};
 use crate::framework::MountedApp;
 use crate::framework::case::{CaseBody, CaseResponse, Expectation, TestCase};
 use crate::framework::problem::{ProblemBody, ProblemVariant};
@@ -73,6 +73,7 @@ pub async fn send(router: &Router, request: Request) -> Result<CaseResponse, Str
 pub(super) async fn check(
     app: &MountedApp,
     conformance: &Conformance,
+    recorder: &Recorder,
     route: &'static RouteMetadata,
     path: &str,
     case: &'static TestCase,
@@ -87,7 +88,8 @@ pub(super) async fn check(
             if response.status.as_u16() != *status {
                 return Err(format!("status {} where {status} is expected: {}", response.status, shown()));
             }
-            check(&response).map_err(|reason| format!("{reason}\nresponse: {}", shown()))
+            check(&response).map_err(|reason| format!("{reason}\nresponse: {}", shown()))?;
+            if path == route.path { recorder.see(route, case, &response) } else { Ok(()) }
         }
         Expectation::Problem { of, variant } => expect_problem(of, variant, &response)
             .map_err(|reason| format!("{reason}\nresponse: {} {}", response.status, shown())),

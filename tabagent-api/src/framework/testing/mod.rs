@@ -3,9 +3,13 @@
 //! A test target with `harness = false` calls [`run`] with the app that it would serve. Each case is reported under its
 //! route and name. Beside the author's expectation each response is held to the document: its status is declared, its
 //! body matches the declared schema, every failure is a problem with a page, and every response carries the request id.
+//!
+//! With `TABAGENT_EXAMPLES=<file>` the responses of the successful cases are written to that file, from which
+//! [`crate::App::examples`] shows them; without it they are compared with what the app shows.
 
 mod case;
 mod conformance;
+mod recorder;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use super::app::MountedApp;
 
 pub use case::{build_request, send};
 pub use conformance::Conformance;
+use recorder::Recorder;
 
 /// Runs all cases of the app that `build` makes; the exit code of the test target.
 ///
@@ -35,22 +40,27 @@ pub fn run<E: std::fmt::Display>(build: impl FnOnce() -> Result<MountedApp, E>) 
         Ok(conformance) => Arc::new(conformance),
         Err(reason) => return failed(&reason),
     };
+    let recorder = Arc::new(Recorder::of(&app));
     let mut trials = Vec::new();
     for route in app.routes.iter().copied() {
         for path in route.paths() {
             for case in route.cases {
-                let (app, conformance) = (app.clone(), Arc::clone(&conformance));
+                let (app, conformance, recorder) = (app.clone(), Arc::clone(&conformance), Arc::clone(&recorder));
                 let runtime = Arc::clone(&runtime);
                 let name = format!("{} {path}::{}", route.method, case.name);
                 trials.push(Trial::test(name, move || {
                     runtime
-                        .block_on(case::check(&app, &conformance, route, path, case))
+                        .block_on(case::check(&app, &conformance, &recorder, route, path, case))
                         .map_err(|reason| Failed::from(format!("{}:{}: {reason}", route.source.file, case.line)))
                 }));
             }
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Err(reason) = recorder.finish() {
+        return failed(&reason);
+    }
+    conclusion.exit_code()
 }
 
 #[allow(clippy::print_stderr, reason = "the output of a test target")]
