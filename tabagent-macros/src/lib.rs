@@ -13,8 +13,6 @@ mod rules;
 mod schema;
 mod suggest;
 
-#[cfg(test)]
-mod golden;
 
 use proc_macro::TokenStream;
 

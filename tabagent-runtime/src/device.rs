@@ -205,7 +205,7 @@ pub struct ProviderReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderState {
-    /// The library offers it and it registers.
+    /// The library offers it and a session opens with it.
     Usable,
     /// The library offers it and `auto` leaves it out.
     OnRequest,
@@ -381,8 +381,17 @@ impl Provider {
     }
 }
 
-/// What is known about every provider, the CPU last. Registers each one that the library offers, to see whether it works;
-/// that can load GPU libraries and take a second, so keep the answer.
+/// The smallest graph, `y = identity(x)` on a tensor of three floats. Some providers register without a look at the
+/// machine and fail when a session is made; opening this tells.
+const PROBE: &[u8] = &[
+    0x08, 0x08, 0x3a, 0x35, 0x0a, 0x10, 0x0a, 0x01, b'x', 0x12, 0x01, b'y', 0x22, 0x08, b'I', b'd', b'e',
+    b'n', b't', b'i', b't', b'y', 0x12, 0x01, b'g', 0x5a, 0x0f, 0x0a, 0x01, b'x', 0x12, 0x0a, 0x0a, 0x08,
+    0x08, 0x01, 0x12, 0x04, 0x0a, 0x02, 0x08, 0x03, 0x62, 0x0f, 0x0a, 0x01, b'y', 0x12, 0x0a, 0x0a, 0x08,
+    0x08, 0x01, 0x12, 0x04, 0x0a, 0x02, 0x08, 0x03, 0x42, 0x02, 0x10, 0x11,
+];
+
+/// What is known about every provider, the CPU last. Opens a tiny session with each one that the library offers, to see
+/// whether it works; that can load GPU libraries and take a second, so keep the answer.
 ///
 /// # Errors
 ///
@@ -395,21 +404,29 @@ pub fn providers() -> Result<Vec<ProviderReport>> {
             reports.push(provider.not_offered());
             continue;
         }
-        let registered = Session::builder(environment)
-            .and_then(|mut builder| (provider.dispatch)(0).register(&mut builder));
-        reports.push(match (registered, provider.not_automatic) {
+        let opened = Session::builder(environment).and_then(|mut builder| {
+            (provider.dispatch)(0).register(&mut builder)?;
+            builder.commit_from_memory(PROBE)
+        });
+        reports.push(match (opened, provider.not_automatic) {
             (Err(error), _) => provider.report(ProviderState::Failed, Some(one_line(error.message()))),
-            (Ok(()), Some(why)) => {
+            (Ok(_), Some(why)) => {
                 provider.report(ProviderState::OnRequest, Some(format!("not chosen by `auto`: {why}")))
             }
-            (Ok(()), None) => provider.report(ProviderState::Usable, None),
+            (Ok(_), None) => provider.report(ProviderState::Usable, None),
         });
     }
+    // The CPU is tried like the others: a library in which not even it works is worth knowing.
+    let opened = Session::builder(environment).and_then(|mut builder| builder.commit_from_memory(PROBE));
+    let (state, reason) = match opened {
+        Ok(_) => (ProviderState::Usable, None),
+        Err(error) => (ProviderState::Failed, Some(one_line(error.message()))),
+    };
     reports.push(ProviderReport {
         name: "cpu".to_owned(),
         provider: "CPUExecutionProvider".to_owned(),
-        state: ProviderState::Usable,
-        reason: None,
+        state,
+        reason,
         needs: "nothing".to_owned(),
         remedy: None,
     });

@@ -4,9 +4,20 @@
 //! Inference runs on threads of this crate, never on an async worker; dropping the future of a call cancels it.
 
 pub mod device;
+pub mod embed;
 pub mod error;
 pub mod hardware;
 pub mod library;
+pub mod models;
+pub mod rerank;
+pub mod runtime;
 pub mod session;
+pub mod similarity;
+pub mod tokenizer;
 
+pub use embed::{EmbedInput, EmbedRequest, Embeddings, Prompt};
 pub use error::{BackendError, Result};
+pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
+pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
+pub use runtime::{Health, ModelHealth, Runtime, RuntimeMetrics, RuntimeOptions};
+pub use similarity::{Metric, Similarities, SimilarityRequest};

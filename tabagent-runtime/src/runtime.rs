@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    device::Device,
+    device::{Device, ProviderReport},
     embed::{
         EmbedInput, EmbedRequest, Embeddings, Prompt, check_dimensions, cut,
         loaded::{Field, Inferred, Input, Loaded, Slot, spawn},
@@ -25,6 +25,7 @@ use crate::{
         shutting_down,
     },
     error::{BackendError, Result},
+    hardware::{self, SystemInfo},
     library::{self, Library, LibraryOptions},
     models::{Catalog, EMBED_ID, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind, Step},
     rerank::{RankMethod, Ranking, RerankRequest, rank, sigmoid, unit_interval},
@@ -105,6 +106,8 @@ pub struct ModelHealth {
     pub ready: bool,
     /// What it runs on, once it is ready.
     pub device: Option<String>,
+    /// Execution providers that were passed over on the way to that, with the reason.
+    pub refused: Vec<ProviderReport>,
     /// Seconds that loading took, once it is ready.
     pub load_seconds: Option<f64>,
     /// Whether each of its texts runs alone, because its graph quantises its activations.
@@ -296,6 +299,11 @@ impl Runtime {
             .collect()
     }
 
+    /// The machine, its execution providers and the disk with the models. May block for a second the first time.
+    pub fn system(&self) -> SystemInfo {
+        hardware::system(&self.inner.options.models_dir)
+    }
+
     /// Whether it can serve.
     pub fn health(&self) -> Health {
         let mut problems = Vec::new();
@@ -317,6 +325,7 @@ impl Runtime {
                     id: id.clone(),
                     ready: loaded.is_some(),
                     device: loaded.as_ref().map(|model| model.device.to_string()),
+                    refused: loaded.as_ref().map(|model| model.refused.clone()).unwrap_or_default(),
                     load_seconds: loaded.as_ref().map(|model| model.load_time.as_secs_f64()),
                     alone: loaded.is_some_and(|model| model.alone),
                     waiting: slot.queue.waiting(),

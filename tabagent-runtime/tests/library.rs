@@ -1,5 +1,11 @@
 //! Installing ONNX Runtime over a network and disk that fail: every archive here holds the real library and comes from a
 //! real HTTP server on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, its helpers included"
+)]
 
 mod support;
 
@@ -139,11 +145,12 @@ fn a_stalled_download_is_given_up_and_the_next_way_is_taken() {
     assert!(text.contains("stalled") && text.contains("100000 bytes"), "{text}");
 
     // The same stall with a second artefact behind it, which the same server delivers.
-    let second = Server::start(other.clone(), &[Behaviour::Status(404), Behaviour::Serve]);
-    let both = vec![artifact(sha256(b"not served")), artifact(sha256(&other))];
-    let library = library::locate(&options(cache.path(), &second.url(), both)).unwrap();
-    assert_whole(&library);
-    assert_eq!(second.requests().len(), 2);
+    let second = Server::start(other.clone(), &[Behaviour::Stall(100_000), Behaviour::Serve]);
+    let mut both =
+        options(cache.path(), &second.url(), vec![artifact(sha256(b"not served")), artifact(sha256(&other))]);
+    both.limits.stall = Duration::from_millis(300);
+    assert_whole(&library::locate(&both).unwrap());
+    assert_eq!(second.requests(), [None, None]);
 }
 
 #[test]
@@ -257,6 +264,21 @@ fn ten_processes_at_once_make_one_install() {
     }
     assert_eq!(installed, 1);
     assert_eq!(server.requests(), [None]);
+}
+
+#[test]
+fn the_wait_for_another_install_ends() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, _, pin) = served(&[Behaviour::Serve]);
+    let mut options = options(cache.path(), &server.url(), vec![artifact(pin)]);
+    options.lock_wait = Duration::from_millis(200);
+    fs::create_dir_all(cache.path().join("onnxruntime")).unwrap();
+    let lock = fs::File::create(cache.path().join("onnxruntime").join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let text = reason(&library::locate(&options).unwrap_err());
+    assert!(text.contains("another process is installing"), "{text}");
+    lock.unlock().unwrap();
+    assert_whole(&library::locate(&options).unwrap());
 }
 
 #[test]

@@ -1,4 +1,10 @@
 //! Opening and running real graphs, whole and damaged.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, its helpers included"
+)]
 
 mod support;
 

@@ -41,7 +41,8 @@ impl<T> From<T> for StreamEvent<T> {
 /// A problem in the middle ends the stream with one `data: {"error": ...}` line, which is what OpenAI's clients raise.
 /// A client that leaves drops the stream, and with it the work.
 pub struct EventStream<T> {
-    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    /// Events, and the failure after which nothing more is sent.
+    events: Pin<Box<dyn Stream<Item = Result<Event, Event>> + Send>>,
     data: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -58,15 +59,9 @@ impl<T: Serialize + 'static> EventStream<T> {
         I: Into<StreamEvent<T>>,
         P: Problem,
     {
-        let events = events.scan(false, |ended, item| {
-            let event = (!*ended).then(|| match item {
-                Ok(item) => data_event(item.into()),
-                Err(problem) => {
-                    *ended = true;
-                    error_event(&ProblemReport::of(&problem))
-                }
-            });
-            std::future::ready(event)
+        let events = events.map(|item| match item {
+            Ok(item) => data_event(item.into()),
+            Err(problem) => Err(error_event(&ProblemReport::of(&problem))),
         });
         Self { events: Box::pin(events), data: std::marker::PhantomData }
     }
@@ -74,20 +69,17 @@ impl<T: Serialize + 'static> EventStream<T> {
     /// The same, ended by the line `data: [DONE]`, as OpenAI's chat and completions end.
     #[must_use]
     pub fn with_done(self) -> Self {
-        let done = stream::once(std::future::ready(Event::default().data("[DONE]")));
+        let done = stream::once(std::future::ready(Ok(Event::default().data("[DONE]"))));
         Self { events: Box::pin(self.events.chain(done)), data: self.data }
     }
 }
 
-fn data_event<T: Serialize>(event: StreamEvent<T>) -> Event {
+fn data_event<T: Serialize>(event: StreamEvent<T>) -> Result<Event, Event> {
     let named = event.name.map_or_else(Event::default, |name| Event::default().event(name));
-    match named.json_data(&event.data) {
-        Ok(event) => event,
-        Err(error) => {
-            let problem = super::ApiError::Internal { reason: format!("an event cannot be written: {error}") };
-            error_event(&ProblemReport::of(&problem))
-        }
-    }
+    named.json_data(&event.data).map_err(|error| {
+        let problem = super::ApiError::Internal { reason: format!("an event cannot be written: {error}") };
+        error_event(&ProblemReport::of(&problem))
+    })
 }
 
 fn error_event(report: &ProblemReport) -> Event {
@@ -97,7 +89,13 @@ fn error_event(report: &ProblemReport) -> Event {
 
 impl<T> IntoResponse for EventStream<T> {
     fn into_response(self) -> Response {
-        let events = self.events.map(Ok::<_, Infallible>);
+        let events = self.events.scan(false, |failed, event| {
+            let sent = (!*failed).then(|| Ok::<_, Infallible>(event.unwrap_or_else(|failure| {
+                *failed = true;
+                failure
+            })));
+            std::future::ready(sent)
+        });
         let mut response =
             Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("ping")).into_response();
         response.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use tabagent_runtime::{EmbedInput, EmbedRequest, Runtime};
+use tabagent_runtime::{EmbedInput, EmbedRequest, Prompt, Runtime};
 
-use super::inference::{InferenceError, TokenUsage};
+use super::inference::{InferenceError, TokenUsage, some_if_any};
 use crate::{Component, Json, Schema, route};
 
 /// A request to embed texts.
@@ -71,6 +71,9 @@ pub struct EmbeddingResponse {
     pub model: String,
     /// Tokens that were read.
     pub usage: TokenUsage,
+    /// How many texts were cut to the model's length; only there when some were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<usize>,
 }
 
 /// One embedding.
@@ -132,7 +135,8 @@ pub async fn embeddings(
             input: request.input.into(),
             dimensions: request.dimensions.map(|dimensions| dimensions as usize),
             truncate: request.truncate,
-            prompt: request.prompt_name,
+            prompt: request.prompt_name.map(Prompt::Named),
+            deadline: None,
         })
         .await?;
     let data = embeddings
@@ -148,9 +152,13 @@ pub async fn embeddings(
             },
         })
         .collect();
-    let usage =
-        TokenUsage::of(embeddings.prompt_tokens);
-    Ok(Json(EmbeddingResponse { object: "list".to_owned(), data, model: embeddings.model, usage }))
+    Ok(Json(EmbeddingResponse {
+        object: "list".to_owned(),
+        data,
+        model: embeddings.model,
+        usage: TokenUsage::of(embeddings.prompt_tokens),
+        truncated: some_if_any(embeddings.truncated),
+    }))
 }
 
 impl From<EmbeddingInput> for EmbedInput {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
-use tabagent_runtime::Runtime;
+use tabagent_runtime::{ModelHealth, Runtime};
 
 use crate::server::Readiness;
 use crate::{Component, Json, Problem, Schema, route};
@@ -64,10 +64,8 @@ pub async fn ready(readiness: Component<Readiness>, runtime: Component<Runtime>)
     if readiness.is_draining() {
         return Err(ReadyError::NotReady { reason: "it is shutting down".to_owned() });
     }
-    match runtime.health().problem {
-        Some(reason) => Err(ReadyError::NotReady { reason }),
-        None => Ok(Json(Ready { status: "ready".to_owned() })),
-    }
+    let state = runtime.health();
+    if state.usable { Ok(Json(Ready { status: "ready".to_owned() })) } else { Err(not_usable(&state)) }
 }
 
 /// How the server is.
@@ -79,12 +77,47 @@ pub struct Health {
     pub version: String,
     /// Seconds since the start.
     pub uptime_seconds: f64,
-    /// Models that are in memory.
-    pub models_loaded: Vec<String>,
-    /// Models that could be used.
+    /// Version of ONNX Runtime.
+    pub onnxruntime: String,
+    /// What does not work beside it.
+    pub problems: Vec<String>,
+    /// How many models could be used.
     pub models_available: usize,
+    /// Models that are in memory or on their way there.
+    pub models: Vec<LoadedModel>,
     /// Texts that wait for a model.
-    pub queue_depth: usize,
+    pub waiting: usize,
+}
+
+/// A model in memory.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct LoadedModel {
+    /// Its id.
+    pub id: String,
+    /// Whether it is ready; else it is being loaded.
+    pub ready: bool,
+    /// What it runs on, once it is ready.
+    pub device: Option<String>,
+    /// Seconds that loading took, once it is ready.
+    pub load_seconds: Option<f64>,
+    /// Texts that wait for it.
+    pub waiting: usize,
+}
+
+impl From<ModelHealth> for LoadedModel {
+    fn from(model: ModelHealth) -> Self {
+        Self {
+            id: model.id,
+            ready: model.ready,
+            device: model.device,
+            load_seconds: model.load_seconds,
+            waiting: model.waiting,
+        }
+    }
+}
+
+fn not_usable(state: &tabagent_runtime::Health) -> ReadyError {
+    ReadyError::NotReady { reason: state.problems.join("; ") }
 }
 
 /// How the server is, in more words.
@@ -101,8 +134,8 @@ pub struct Health {
 )]
 pub async fn health(readiness: Component<Readiness>, runtime: Component<Runtime>) -> Result<Json<Health>, ReadyError> {
     let state = runtime.health();
-    if let Some(reason) = state.problem {
-        return Err(ReadyError::NotReady { reason });
+    if !state.usable {
+        return Err(not_usable(&state));
     }
     if readiness.is_draining() {
         return Err(ReadyError::NotReady { reason: "it is shutting down".to_owned() });
@@ -111,9 +144,11 @@ pub async fn health(readiness: Component<Readiness>, runtime: Component<Runtime>
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: readiness.uptime().as_secs_f64(),
-        models_loaded: state.loaded,
-        models_available: state.available,
-        queue_depth: state.queue_depth,
+        onnxruntime: state.onnxruntime,
+        problems: state.problems,
+        models_available: runtime.models().iter().filter(|model| model.problem.is_none()).count(),
+        models: state.models.into_iter().map(LoadedModel::from).collect(),
+        waiting: state.waiting,
     }))
 }
 

@@ -63,3 +63,8 @@ impl TokenUsage {
         Self { prompt_tokens: tokens, total_tokens: tokens }
     }
 }
+
+/// A count for a field that is only there when something was counted.
+pub(super) fn some_if_any(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
+}

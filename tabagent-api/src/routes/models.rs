@@ -28,8 +28,8 @@ pub struct Model {
     pub created: u64,
     /// The part of the id before the slash, or `tabagent` for a model inside the server.
     pub owned_by: String,
-    /// What it does: `embedding`, `rerank`, `chat` or `unknown`.
-    pub kind: String,
+    /// What it does.
+    pub kind: ModelKind,
     /// Most tokens of one input; null where it has no limit.
     pub context_length: Option<usize>,
     /// Bytes of its default weights.
@@ -42,6 +42,31 @@ pub struct Model {
     pub problem: Option<String>,
 }
 
+/// What a model does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Turns texts into vectors.
+    Embedding,
+    /// Scores a pair of texts.
+    Rerank,
+    /// Continues a text.
+    Chat,
+    /// Its files do not tell.
+    Unknown,
+}
+
+impl From<tabagent_runtime::ModelKind> for ModelKind {
+    fn from(kind: tabagent_runtime::ModelKind) -> Self {
+        match kind {
+            tabagent_runtime::ModelKind::Embedding => Self::Embedding,
+            tabagent_runtime::ModelKind::Rerank => Self::Rerank,
+            tabagent_runtime::ModelKind::Chat => Self::Chat,
+            tabagent_runtime::ModelKind::Unknown => Self::Unknown,
+        }
+    }
+}
+
 impl From<ModelInfo> for Model {
     fn from(info: ModelInfo) -> Self {
         let owned_by = info.id.split_once('/').map_or("tabagent", |(owner, _)| owner).to_owned();
@@ -50,7 +75,7 @@ impl From<ModelInfo> for Model {
             id: info.id,
             object: "model".to_owned(),
             created: info.created,
-            kind: info.kind.to_string(),
+            kind: info.kind.into(),
             context_length: info.context_length,
             size_bytes: info.size,
             dimensions: info.dimensions,
@@ -111,7 +136,7 @@ pub struct ModelFile {
 /// An ONNX file that can run a model.
 #[derive(Debug, Serialize, Deserialize, Schema)]
 pub struct ModelVariant {
-    /// Its name, such as `fp32` or `int8`.
+    /// Its name: the stem of the file, such as `model` or `model_quantized`.
     pub name: String,
     /// Path in the model's folder.
     pub path: String,

@@ -1,9 +1,9 @@
 //! POST /v1/rerank: documents in the order of their relevance to a query, as Cohere's and Jina's clients ask for it.
 
 use serde::{Deserialize, Serialize};
-use tabagent_runtime::Runtime;
+use tabagent_runtime::{RerankRequest as RankRequest, Runtime};
 
-use super::inference::{InferenceError, TokenUsage};
+use super::inference::{InferenceError, TokenUsage, some_if_any};
 use crate::{Component, Json, Schema, route};
 
 /// A request to order documents.
@@ -64,6 +64,9 @@ pub struct RerankResponse {
     pub results: Vec<RerankResult>,
     /// Tokens that were read.
     pub usage: TokenUsage,
+    /// How many documents were cut to the model's length; only there when some were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<usize>,
 }
 
 /// One document's place.
@@ -72,7 +75,7 @@ pub struct RerankResult {
     /// Position of the document in the request.
     pub index: usize,
     /// Relevance, 0 to 1 unless raw scores were asked for.
-    pub relevance_score: f32,
+    pub relevance_score: f64,
     /// The document, when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<DocumentText>,
@@ -114,13 +117,14 @@ pub async fn rerank(
         .collect();
     let kept = request.return_documents.then(|| documents.clone());
     let ranking = runtime
-        .rerank(tabagent_runtime::RerankRequest {
+        .rerank(RankRequest {
             model: request.model,
             query: request.query,
             documents,
             top_n: request.top_n.map(|count| count as usize),
             raw_scores: request.raw_scores,
             truncate: request.truncate,
+            deadline: None,
         })
         .await?;
     let results = ranking
@@ -136,7 +140,8 @@ pub async fn rerank(
         object: "list".to_owned(),
         model: ranking.model,
         results,
-        usage: TokenUsage::of(ranking.prompt_tokens),
+        usage: TokenUsage::of(ranking.tokens),
+        truncated: some_if_any(ranking.truncated),
     }))
 }
 
@@ -145,7 +150,7 @@ fn finds_the_cat(response: &RerankResponse) -> Result<(), String> {
     if order.first() != Some(&1) || order.len() != 3 {
         return Err(format!("the order is {order:?}"));
     }
-    let scores: Vec<f32> = response.results.iter().map(|result| result.relevance_score).collect();
+    let scores: Vec<f64> = response.results.iter().map(|result| result.relevance_score).collect();
     if !scores.is_sorted_by(|left, right| left >= right) || scores.iter().any(|score| !(0.0..=1.0).contains(score)) {
         return Err(format!("the scores are {scores:?}"));
     }

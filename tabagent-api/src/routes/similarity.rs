@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tabagent_runtime::Runtime;
 
-use super::inference::{InferenceError, TokenUsage};
+use super::inference::{InferenceError, TokenUsage, some_if_any};
 use crate::{Component, Json, Schema, route};
 
 /// A request to compare texts.
@@ -22,6 +22,9 @@ pub struct SimilarityRequest {
     /// How vectors are compared.
     #[serde(default)]
     pub metric: SimilarityMetric,
+    /// Compares by so many leading dimensions, normalised again.
+    #[rule(range(min = 1, max = 65_536))]
+    pub dimensions: Option<u32>,
     /// Cuts texts that are longer than the model takes, instead of refusing them.
     #[serde(default)]
     pub truncate: bool,
@@ -61,11 +64,14 @@ pub struct SimilarityResponse {
     pub metric: SimilarityMetric,
     /// The score, when both sides are one text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub similarity: Option<f32>,
+    pub similarity: Option<f64>,
     /// One row for each text of `text1`, one column for each text of `text2`.
-    pub similarities: Vec<Vec<f32>>,
+    pub similarities: Vec<Vec<f64>>,
     /// Tokens that were read.
     pub usage: TokenUsage,
+    /// How many texts were cut to the model's length; only there when some were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<usize>,
 }
 
 /// Compare texts.
@@ -80,9 +86,9 @@ pub struct SimilarityResponse {
             check = |response: &SimilarityResponse| response.similarity.is_some_and(|score| (score - 1.0).abs() < 1e-3)),
         case("lists", json = { "text1": ["a", "b"], "text2": ["c", "d", "e"], "metric": "euclidean" }, status = 200,
             check = |response: &SimilarityResponse| response.similarities.len() == 2 && response.similarities.iter().all(|row| row.len() == 3)),
+        case("more dimensions than there are", json = { "text1": "a", "text2": "b", "dimensions": 65536 }, problem = InferenceError::Invalid),
         case("unknown metric", json = { "text1": "a", "text2": "b", "metric": "hamming" }, problem = ApiError::RequestInvalid),
         case("unknown model", json = { "model": "nobody/nothing", "text1": "a", "text2": "b" }, problem = InferenceError::ModelNotFound),
-        untested(Invalid, "the embedded model refuses no text; tests/ asks a model with a short context"),
         untested(Runtime, "a machine that fails or is overloaded cannot be had by a request; tests/ provokes it"),
     ],
 )]
@@ -97,7 +103,9 @@ pub async fn similarity(
             left: request.text1.into(),
             right: request.text2.into(),
             metric: request.metric.into(),
+            dimensions: request.dimensions.map(|dimensions| dimensions as usize),
             truncate: request.truncate,
+            deadline: None,
         })
         .await?;
     let similarity = if single { found.scores.first().and_then(|row| row.first()).copied() } else { None };
@@ -107,6 +115,7 @@ pub async fn similarity(
         similarity,
         similarities: found.scores,
         usage: TokenUsage::of(found.prompt_tokens),
+        truncated: some_if_any(found.truncated),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! GET /v1/system/info: the machine, and what of it the server can use.
 
 use serde::{Deserialize, Serialize};
-use tabagent_runtime::Runtime;
+use tabagent_runtime::{Runtime, device};
 use tabagent_runtime::hardware::SystemInfo as Found;
 
 use crate::{Component, Json, Problem, Schema, route};
@@ -84,14 +84,39 @@ pub struct ExecutionProvider {
     pub device: String,
     /// ONNX Runtime's name for it.
     pub provider: String,
-    /// `usable`, `on_request`, `not_offered` or `failed`.
-    pub state: String,
+    /// Whether it can be used.
+    pub state: ProviderState,
     /// Why it is not used, where it is not.
     pub reason: Option<String>,
     /// What the machine must have for it.
     pub needs: String,
     /// What would help, where it cannot be used.
     pub remedy: Option<String>,
+}
+
+/// Whether an execution provider can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderState {
+    /// The library offers it and it registers.
+    Usable,
+    /// The library offers it, and `--device auto` leaves it out.
+    OnRequest,
+    /// The loaded library was built without it.
+    NotOffered,
+    /// The library offers it and it failed.
+    Failed,
+}
+
+impl From<device::ProviderState> for ProviderState {
+    fn from(state: device::ProviderState) -> Self {
+        match state {
+            device::ProviderState::Usable => Self::Usable,
+            device::ProviderState::OnRequest => Self::OnRequest,
+            device::ProviderState::NotOffered => Self::NotOffered,
+            device::ProviderState::Failed => Self::Failed,
+        }
+    }
 }
 
 /// A loaded ONNX Runtime.
@@ -181,7 +206,7 @@ impl From<Found> for SystemInfo {
                 .map(|report| ExecutionProvider {
                     device: report.name,
                     provider: report.provider,
-                    state: report.state.to_string(),
+                    state: report.state.into(),
                     reason: report.reason,
                     needs: report.needs,
                     remedy: report.remedy,
@@ -203,6 +228,6 @@ impl From<Found> for SystemInfo {
 }
 
 fn is_plausible(info: &SystemInfo) -> bool {
-    let cpu = info.execution_providers.iter().any(|provider| provider.device == "cpu" && provider.state == "usable");
+    let cpu = info.execution_providers.iter().any(|provider| provider.device == "cpu" && provider.state == ProviderState::Usable);
     cpu && info.memory.total_bytes > 0 && info.cpu.usable_cores > 0 && info.onnx_runtime.is_some()
 }

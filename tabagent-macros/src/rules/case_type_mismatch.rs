@@ -16,7 +16,7 @@ pub(crate) const RULE: Rule = Rule { id: "case-type-mismatch", check: None, asse
 /// `Enum::Variant` as the type and the variant's name.
 pub(crate) fn split(variant: &Path) -> (TokenStream, String) {
     let mut of = variant.clone();
-    let name = of.segments.pop().map(|last| last.into_value().ident.to_string()).unwrap_or_default();
+    let name = of.segments.pop().map(|last| last.ident.to_string()).unwrap_or_default();
     // `pop` leaves the `::` that stood before the variant.
     of.segments.pop_punct();
     (of.to_token_stream(), name)

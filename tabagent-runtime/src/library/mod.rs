@@ -140,6 +140,13 @@ impl Default for LibraryOptions {
     }
 }
 
+impl LibraryOptions {
+    /// The path that the operator names, made absolute: loaders resolve a relative one in ways of their own.
+    fn named_path(&self) -> Option<PathBuf> {
+        self.path.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+    }
+}
+
 /// One place that was looked at or one way that was tried, and why it did not serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
@@ -160,8 +167,8 @@ impl Attempt {
 /// [`BackendError::ConfigurationError`] when the path that the operator names cannot be used, or when nothing was found
 /// and nothing could be installed; its reason lists every place and way, and what to do.
 pub fn locate(options: &LibraryOptions) -> Result<Library> {
-    if let Some(path) = &options.path {
-        return inspect::version_of(path)
+    if let Some(path) = options.named_path() {
+        return inspect::version_of(&path)
             .map(|version| Library { path: path.clone(), version, origin: Origin::Env })
             .map_err(|reason| {
                 BackendError::configuration(

@@ -22,6 +22,9 @@ const PROBE: Duration = Duration::from_secs(20);
 /// A package manager resolves, downloads and copies; it is given at least this long between signs of life.
 const MINIMUM_STALL: Duration = Duration::from_secs(60);
 
+/// Characters of a package manager's words that are passed on.
+const LAST_WORDS: usize = 500;
+
 /// Downloads the wheel into `folder` with the first pip that works, and returns its path.
 pub(crate) fn pip(
     artifact: &Artifact,
@@ -168,17 +171,23 @@ fn wait(
     }
 }
 
-/// What a package manager said last: its error lines where it marks them, else the end of its output.
+/// Why a package manager failed, in its own words: the lines that it marks as errors, and pip's first complaint about the
+/// connection, without which its error reads as if the package did not exist; else the end of its output.
 fn last_words(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let marked: Vec<&str> =
-        text.lines().filter(|line| line.starts_with("ERROR") || line.starts_with("npm error")).collect();
-    let said = if marked.is_empty() { one_line(&text) } else { one_line(&marked.join(" ")) };
-    if said.is_empty() {
-        return "it said nothing".to_owned();
+    let broken = text.lines().find(|line| line.contains("connection broken by")).into_iter();
+    let errors = text.lines().filter_map(|line| {
+        line.strip_prefix("npm error")
+            .or_else(|| line.strip_prefix("npm ERR!"))
+            .or(line.strip_prefix("ERROR: "))
+    });
+    let marked = one_line(&broken.chain(errors).collect::<Vec<_>>().join(" "));
+    if !marked.is_empty() {
+        return marked.chars().take(LAST_WORDS).collect();
     }
-    let skip = said.chars().count().saturating_sub(400);
-    said.chars().skip(skip).collect()
+    let all = one_line(&text);
+    let skip = all.chars().count().saturating_sub(LAST_WORDS);
+    if all.is_empty() { "it said nothing".to_owned() } else { all.chars().skip(skip).collect() }
 }
 
 /// The one file with this extension in the folder.
@@ -234,8 +243,22 @@ mod tests {
     fn error_lines_are_preferred_to_the_rest_of_the_output() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        fs::write(&log, "Looking in indexes\nERROR: No matching distribution\nnotice: a new release\n")
-            .unwrap();
-        assert_eq!(last_words(&log), "ERROR: No matching distribution");
+        let words = |output: &str| {
+            fs::write(&log, output).unwrap();
+            last_words(&log)
+        };
+        assert_eq!(
+            words("Looking in indexes\nERROR: No matching distribution\nnotice: new\n"),
+            "No matching distribution"
+        );
+        assert_eq!(words("npm warn x\nnpm error code ENOENT\nnpm error  gone\n"), "code ENOENT gone");
+        assert_eq!(
+            words(
+                "WARNING: Retrying after connection broken by 'refused'\nERROR: No matching distribution\n"
+            ),
+            "WARNING: Retrying after connection broken by 'refused' No matching distribution"
+        );
+        assert_eq!(words("Traceback\n  something\n"), "Traceback something");
+        assert_eq!(words(""), "it said nothing");
     }
 }

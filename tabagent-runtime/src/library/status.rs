@@ -63,8 +63,8 @@ pub fn status(options: &LibraryOptions) -> Status {
         };
         candidates.push(Candidate { origin, path, flavour: None, way: None, state });
     };
-    if let Some(path) = &options.path {
-        file(Origin::Env, path.clone());
+    if let Some(path) = options.named_path() {
+        file(Origin::Env, path);
     }
     if options.search {
         find::beside_executable().into_iter().for_each(|path| file(Origin::BesideExecutable, path));

@@ -1,7 +1,7 @@
 //! What the tests of the library share: the real library, archives made of it, and options that touch nothing else.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-pub mod server;
+pub(crate) mod server;
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use sha2::{Digest, Sha256};
 use tabagent_runtime::library::{self, Artifact, Flavour, LibraryOptions, Limits, Member, Release, Way};
 
 /// The real library of this machine, found or installed the way the server does.
-pub fn real_library() -> PathBuf {
+pub(crate) fn real_library() -> PathBuf {
     library::locate(&LibraryOptions::default()).unwrap().path
 }
 
 /// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A tar.gz, stored without compression for speed, with the file under `onnxruntime/lib/`.
-pub fn tar_gz(file: &[u8]) -> Vec<u8> {
+pub(crate) fn tar_gz(file: &[u8]) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none()));
     let mut header = tar::Header::new_gnu();
     header.set_size(file.len() as u64);
@@ -31,7 +31,7 @@ pub fn tar_gz(file: &[u8]) -> Vec<u8> {
 }
 
 /// A zip with the file under `onnxruntime/lib/`.
-pub fn zip(file: &[u8]) -> Vec<u8> {
+pub(crate) fn zip(file: &[u8]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     zip.start_file("onnxruntime/lib/library", stored).unwrap();
@@ -40,7 +40,7 @@ pub fn zip(file: &[u8]) -> Vec<u8> {
 }
 
 /// The pin of an archive that [`tar_gz`] or [`zip`] made.
-pub fn artifact(sha256: String) -> Artifact {
+pub(crate) fn artifact(sha256: String) -> Artifact {
     Artifact {
         way: Way::Archive,
         version: "1.31.1".to_owned(),
@@ -56,7 +56,7 @@ pub fn artifact(sha256: String) -> Artifact {
 }
 
 /// Options that see only the given cache and install only the given artefacts.
-pub fn options(cache_dir: &Path, url: &str, artifacts: Vec<Artifact>) -> LibraryOptions {
+pub(crate) fn options(cache_dir: &Path, url: &str, artifacts: Vec<Artifact>) -> LibraryOptions {
     LibraryOptions {
         path: None,
         cache_dir: cache_dir.to_owned(),
@@ -73,7 +73,7 @@ pub fn options(cache_dir: &Path, url: &str, artifacts: Vec<Artifact>) -> Library
 }
 
 /// A model with one operator, `y = identity(x)`, x a float tensor of shape `[n, 3]`, as ONNX's protobuf.
-pub fn identity_model() -> Vec<u8> {
+pub(crate) fn identity_model() -> Vec<u8> {
     let value = |name: &str| {
         let dimensions = [field(1, &field(2, b"n")), field(1, &number(1, 3))].concat();
         let tensor = [number(1, 1), field(2, &dimensions)].concat();

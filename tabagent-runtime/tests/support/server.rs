@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What the server does with one request.
 #[derive(Debug, Clone, Copy)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// Serves the file, or the range that is asked for.
     Serve,
     /// Serves the file and closes the connection after this many bytes of the body.
@@ -28,14 +28,14 @@ pub enum Behaviour {
 }
 
 /// The running server. It ends with the test process.
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Option<u64>>>>,
 }
 
 impl Server {
     /// Serves `file`. The n-th request meets the n-th behaviour, later ones the last.
-    pub fn start(file: Vec<u8>, behaviours: &[Behaviour]) -> Self {
+    pub(crate) fn start(file: Vec<u8>, behaviours: &[Behaviour]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -55,12 +55,12 @@ impl Server {
     }
 
     /// The address, as the base of the archives.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// For each request so far the first byte of the range that it asked for.
-    pub fn requests(&self) -> Vec<Option<u64>> {
+    pub(crate) fn requests(&self) -> Vec<Option<u64>> {
         self.requests.lock().unwrap().clone()
     }
 }

@@ -1,0 +1,169 @@
+//! The command line of `tabagent`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::commands;
+use super::config::{Config, ConfigError, SETTINGS, Sources};
+use super::output::note;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] super::http::BindError),
+    /// The routes cannot be served together.
+    #[error(transparent)]
+    Start(#[from] crate::framework::StartErrors),
+    /// The runtime failed.
+    #[error(transparent)]
+    Runtime(#[from] tabagent_runtime::BackendError),
+    /// The operating system refused something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// Everything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CommandError {
+    /// For `map_err`: names what was being done.
+    pub(super) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}
+
+/// Runs the command that the command line names; the whole of the binary's `main`.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    match run(&matches) {
+        Ok(code) => code,
+        Err(error) => {
+            note(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
+    match matches.subcommand() {
+        None => commands::serve::run(load(matches)?),
+        Some(("serve", matches)) => commands::serve::run(load(matches)?),
+        Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
+        Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
+        Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
+        Some(("runtime", matches)) => match matches.subcommand() {
+            Some(("install", matches)) => {
+                let build = matches.get_one::<String>("build").map_or("cpu", String::as_str);
+                commands::runtime::install(build)
+            }
+            Some(("path", _)) => commands::runtime::path(),
+            Some((_, matches)) => commands::runtime::status(json(matches)),
+            None => commands::runtime::status(false),
+        },
+        Some((other, _)) => Err(CommandError::Other(format!("there is no command `{other}`"))),
+    }
+}
+
+fn json(matches: &ArgMatches) -> bool {
+    matches.get_flag("json")
+}
+
+fn load(matches: &ArgMatches) -> Result<Config, ConfigError> {
+    Config::load(&sources(matches)?)
+}
+
+/// What the command line, the environment and the file say.
+fn sources(matches: &ArgMatches) -> Result<Sources, ConfigError> {
+    let mut flags = BTreeMap::new();
+    for setting in SETTINGS {
+        // A command that has only some of the settings does not know the others.
+        if let Ok(Some(texts)) = matches.try_get_many::<String>(setting.field) {
+            flags.insert(setting.key(), texts.cloned().collect());
+        }
+    }
+    Sources::of_process(flags, matches.get_one::<PathBuf>("config").cloned())
+}
+
+/// The grammar of the command line.
+pub fn command() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of text");
+    let runtime = Command::new("runtime")
+        .about("Find or install ONNX Runtime")
+        .subcommand(Command::new("status").about("Show every place where it is looked for (the default)").arg(json()))
+        .subcommand(
+            Command::new("install").about("Install it for this user, whatever else is there").arg(
+                Arg::new("build").value_name("BUILD").value_parser(["cpu", "cuda"]).default_value("cpu").help("Which build"),
+            ),
+        )
+        .subcommand(Command::new("path").about("Print the path of the library that would be used"));
+    let routes = Command::new("routes").about("List the routes").arg(json());
+    let openapi = Command::new("openapi").about("Print the OpenAPI document");
+    let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
+    with_settings(Command::new("tabagent"))
+        .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
+        .after_help("Without a command it serves.\nA setting is read from its flag, else its variable, else the file, else it has its default.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args_conflicts_with_subcommands(true)
+        .subcommand(with_settings(Command::new("serve").about("Serve the API (the default)")))
+        .subcommand(with_settings(routes))
+        .subcommand(with_settings(openapi))
+        .subcommand(with_settings(doctor))
+        .subcommand(runtime)
+}
+
+/// Adds a flag for every setting.
+fn with_settings(command: Command) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("The TOML file [default: tabagent.toml in the data folder, else in the user's folder for configuration] [env: TABAGENT_CONFIG]")
+        .help_heading("Settings");
+    SETTINGS.iter().fold(command.arg(config), |command, setting| {
+        let action = if setting.list { ArgAction::Append } else { ArgAction::Set };
+        command.arg(
+            Arg::new(setting.field)
+                .long(setting.key())
+                .value_name(setting.placeholder)
+                .action(action)
+                .help(setting.long_help())
+                .help_heading("Settings"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent_and_every_setting_is_a_flag_of_serve_and_of_no_command() {
+        command().debug_assert();
+        for start in [vec!["tabagent"], vec!["tabagent", "serve"]] {
+            for setting in SETTINGS {
+                let arguments = [start.clone(), vec!["--port=0"]].concat();
+                let flag = format!("--{}=x", setting.key());
+                let mut arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+                if setting.field != "port" {
+                    arguments.push(flag);
+                }
+                let matches = command().try_get_matches_from(&arguments).unwrap();
+                let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+                assert!(matches.get_many::<String>(setting.field).is_some(), "{arguments:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands, one a file.
+
+pub(super) mod doctor;
+pub(super) mod openapi;
+pub(super) mod routes;
+pub(super) mod runtime;
+pub(super) mod serve;

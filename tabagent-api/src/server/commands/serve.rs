@@ -1,0 +1,70 @@
+//! `tabagent serve`: takes the port, starts the runtime, serves until it is told to stop, and stops in order.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tabagent_runtime::library::{LibraryOptions, progress};
+use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
+
+use crate::server::cli::CommandError;
+use crate::server::config::Config;
+use crate::server::http::{BoundPort, ConnectionLimits, OpenConnections, Server};
+use crate::server::pages::metrics;
+use crate::server::readiness::Readiness;
+use crate::server::{assemble, logging, output};
+
+/// How often the recorder of metrics folds what it collected.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
+    logging::begin(&config.log, config.log_format).map_err(CommandError::Other)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("http")
+        .build()
+        .map_err(CommandError::system("the threads of the server cannot be started"))?;
+    let outcome = tokio.block_on(serve(&config));
+    // Whatever still blocks, such as an install that was interrupted, must not hold up the exit.
+    tokio.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(config: &Config) -> Result<(), CommandError> {
+    let mut signals = Signals::listen().map_err(CommandError::system("signals cannot be received"))?;
+    let readiness = Readiness::starting();
+    let port = BoundPort::take(SocketAddr::new(config.host, config.port))?;
+    let options = runtime_options(config);
+    let start = tokio::task::spawn_blocking(move || Runtime::start(options));
+    let runtime = tokio::select! {
+        started = start => started.map_err(|error| CommandError::Other(format!("the runtime ended: {error}")))??,
+        () = signals.next() => {
+            tracing::info!("stopped before the runtime was there");
+            return Ok(());
+        }
+    };
+    let open = OpenConnections::default();
+    let app = assemble(config, runtime.clone(), readiness.clone(), open.clone()).mount()?;
+    let listener = port.listen()?;
+    let address = listener.local_addr().map_err(CommandError::system("the address of the listener is not known"))?;
+    tokio::spawn(upkeep());
+    let server = Server::new(app.router, connection_limits(config), open);
+    readiness.set_ready();
+    output::print(&format!("listening on http://{address}\n")).map_err(CommandError::system("stdout cannot be written"))?;
+    tracing::info!(%address, routes = app.routes.len(), onnxruntime = runtime.library().version, "serving");
+
+    let grace = config.shutdown_grace;
+    let stop = async {
+        signals.next().await;
+        readiness.drain();
+        tracing::info!(grace_seconds = grace.as_secs_f64(), "told to stop: finishing what has begun");
+    };
+    let drained = server.run(listener, stop, grace);
+    let drained = tokio::select! {
+        drained = drained => drained,
+    };
+    Ok(())
+}
