@@ -3,7 +3,7 @@
     python -m venv .venv && .venv/bin/pip install -r tools/requirements-models.txt
     .venv/bin/python tools/make_fixtures.py [OUTPUT]       # default: tabagent-runtime/tests/fixtures
 
-Every model has a public architecture, random weights from a fixed seed and a tokenizer trained here on the text below,
+Every model has a public architecture, random weights from a fixed seed and a tokenizer built here from the text below,
 so nothing is downloaded and nothing is anyone's work but ours. Each folder is laid out like a Hugging Face
 repository with an ONNX export, and holds `reference.json`: what sentence-transformers (float32, one text at a time)
 makes of the texts in it. No weights but the ONNX file are kept.
@@ -20,6 +20,8 @@ makes of the texts in it. No weights but the ONNX file are kept.
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
 import shutil
 import sys
@@ -29,14 +31,16 @@ from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 warnings.filterwarnings("ignore")
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 import numpy as np
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers import __version__ as st_version
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -52,7 +56,7 @@ SEED = 20_261
 HIDDEN, LAYERS, HEADS, INTERMEDIATE, POSITIONS = 32, 2, 2, 64, 64
 BERT_INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
 
-# What the tokenizers are trained on: enough scripts to make their vocabularies interesting.
+# What the vocabularies are built from: enough scripts to make their vocabularies interesting.
 TRAINING_TEXT = """
 The quick brown fox jumps over the lazy dog while seven wizards quietly box up the judge's vexing jam.
 A server answers requests; a client asks questions, reads answers and tries again when the network fails.
@@ -118,19 +122,46 @@ PAIRS = [
 ]
 
 
+def substrings(words: list[str], longest: int) -> list[tuple[str, int]]:
+    """Every substring of the words with its count, most useful (count times length) first.
+
+    The trainers of the tokenizers crate break ties by hash order, so two runs give two vocabularies; this one repeats.
+    """
+    counts: dict[str, int] = {}
+    for word in words:
+        for start in range(len(word)):
+            for end in range(start + 1, min(len(word), start + longest) + 1):
+                counts[word[start:end]] = counts.get(word[start:end], 0) + 1
+    return sorted(counts.items(), key=lambda item: (-item[1] * len(item[0]), item[0]))
+
+
 def wordpiece() -> Tokenizer:
-    """A lower-casing WordPiece tokenizer as BERT's, with about 400 pieces."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=400,
-        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
-        limit_alphabet=160,
-        show_progress=False,
+    """A lower-casing WordPiece tokenizer as BERT's, with 400 pieces."""
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words = [
+        word
+        for line in TRAINING_TEXT
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line))
+    ]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    characters = sorted({character for word in words for character in word})
+    vocabulary += characters
+    vocabulary += [f"##{character}" for character in characters if character.isascii() and character.isalnum()]
+    starts = {word[:end] for word in words for end in range(2, len(word) + 1)}
+    for piece, count in substrings(words, 8):
+        if len(vocabulary) == 400:
+            break
+        if len(piece) > 1 and count > 1:
+            vocabulary.append(piece if piece in starts and piece in words else f"##{piece}")
+    vocabulary = list(dict.fromkeys(vocabulary))
+    tokenizer = Tokenizer(
+        models.WordPiece(
+            {piece: index for index, piece in enumerate(vocabulary)}, unk_token="[UNK]", max_input_chars_per_word=100
+        )
     )
-    tokenizer.train_from_iterator(TRAINING_TEXT, trainer)
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS]:0 $A:0 [SEP]:0",
         pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
@@ -140,18 +171,26 @@ def wordpiece() -> Tokenizer:
 
 
 def unigram() -> Tokenizer:
-    """A Unigram tokenizer as XLM-R's (ids 0 to 3 are <s> <pad> </s> <unk>), with about 400 pieces."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" {2,}", " ")])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    """A Unigram tokenizer as XLM-R's (ids 0 to 3 are <s> <pad> </s> <unk>, the last is <mask>), with 420 pieces."""
+    normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    splitter = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    words = [
+        word
+        for line in TRAINING_TEXT
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line))
+    ]
+    ranked = substrings(words, 8)
+    total = sum(count for _, count in ranked)
+    single = [(piece, count) for piece, count in ranked if len(piece) == 1]
+    longer = [(piece, count) for piece, count in ranked if len(piece) > 1 and count > 1]
+    chosen = single + longer[: 420 - 5 - len(single)]
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces += [(piece, round(math.log(count / total), 6)) for piece, count in chosen]
+    pieces.append(("<mask>", 0.0))
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=420,
-        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
-        unk_token="<unk>",
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TRAINING_TEXT, trainer)
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",
         pair="<s> $A </s> </s> $B </s>",

@@ -12,7 +12,13 @@ pub(crate) struct Sink {
 
 impl Sink {
     /// Reports that `tokens` break the rule `id`: what is wrong, and how to mend it (may be empty).
-    pub(crate) fn report(&mut self, id: &str, tokens: impl ToTokens, wrong: impl AsRef<str>, help: impl AsRef<str>) {
+    pub(crate) fn report(
+        &mut self,
+        id: &str,
+        tokens: impl ToTokens,
+        wrong: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
         self.push(syn::Error::new_spanned(tokens, text(id, wrong.as_ref(), help.as_ref())));
     }
 

@@ -13,7 +13,6 @@ mod rules;
 mod schema;
 mod suggest;
 
-
 use proc_macro::TokenStream;
 
 /// Makes an `async fn` a registered route; `tabagent_api::route` documents it.

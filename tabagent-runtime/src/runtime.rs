@@ -320,7 +320,8 @@ impl Runtime {
         let mut models: Vec<ModelHealth> = slots
             .iter()
             .map(|(id, slot)| {
-                let loaded = slot.outcome.borrow().as_ref().and_then(|outcome| outcome.as_ref().ok()).cloned();
+                let loaded =
+                    slot.outcome.borrow().as_ref().and_then(|outcome| outcome.as_ref().ok()).cloned();
                 ModelHealth {
                     id: id.clone(),
                     ready: loaded.is_some(),
@@ -338,7 +339,9 @@ impl Runtime {
         // A batch is bounded by its budget: one that outlasts every request's deadline hangs.
         let limit = self.inner.options.deadline.as_secs_f64();
         let mut hangs = false;
-        for model in models.iter().filter(|model| model.running_seconds.is_some_and(|seconds| seconds > limit)) {
+        for model in
+            models.iter().filter(|model| model.running_seconds.is_some_and(|seconds| seconds > limit))
+        {
             hangs = true;
             problems.push(format!("the engine of `{}` has run one batch for over {limit} seconds", model.id));
         }
@@ -397,7 +400,9 @@ impl Runtime {
     /// Whether a model is in memory, and the length of its vectors where it makes some.
     fn state(&self, entry: &Entry) -> (bool, Option<usize>) {
         match self.ready(&entry.id) {
-            Some(model) => (true, (model.description.kind == ModelKind::Embedding).then_some(model.dimensions)),
+            Some(model) => {
+                (true, (model.description.kind == ModelKind::Embedding).then_some(model.dimensions))
+            }
             None => (false, None),
         }
     }
@@ -462,7 +467,8 @@ impl Runtime {
         deadline: Option<Duration>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let limit = deadline.map_or(self.inner.options.deadline, |asked| asked.min(self.inner.options.deadline));
+        let limit =
+            deadline.map_or(self.inner.options.deadline, |asked| asked.min(self.inner.options.deadline));
         match timeout(limit, work).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -481,7 +487,8 @@ impl Runtime {
             .into_iter()
             .map(|second| Input::Pair { first: Arc::clone(&query), second })
             .collect();
-        let inferred = model.infer(Field::List("documents"), pairs, request.truncate, &self.inner.workers).await?;
+        let inferred =
+            model.infer(Field::List("documents"), pairs, request.truncate, &self.inner.workers).await?;
         let logits = inferred.rows.iter().map(|row| f64::from(row.first().copied().unwrap_or_default()));
         let mut results = rank(logits, request.top_n);
         if !request.raw_scores {
@@ -498,8 +505,11 @@ impl Runtime {
 
     async fn by_cosine(&self, id: &str, model: &Arc<Loaded>, request: RerankRequest) -> Result<Ranking> {
         let query = prompted(model, prompt_for(model, &["query"]).as_ref(), vec![request.query])?;
-        let documents =
-            prompted(model, prompt_for(model, &["document", "passage", "corpus"]).as_ref(), request.documents)?;
+        let documents = prompted(
+            model,
+            prompt_for(model, &["document", "passage", "corpus"]).as_ref(),
+            request.documents,
+        )?;
         let workers = &self.inner.workers;
         let (query, documents) = tokio::try_join!(
             model.infer(Field::One("query"), query, request.truncate, workers),

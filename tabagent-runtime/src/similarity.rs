@@ -121,7 +121,10 @@ mod tests {
         for metric in [Metric::Cosine, Metric::Dot, Metric::Euclidean, Metric::Manhattan] {
             let (low, high) = metric.range(4, true);
             for value in [metric.of(&a, &b).unwrap(), metric.of(&a, &a).unwrap()] {
-                assert!(low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high), "{metric:?} {value}");
+                assert!(
+                    low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high),
+                    "{metric:?} {value}"
+                );
             }
         }
     }

@@ -172,14 +172,20 @@ impl Tokenizer {
             self.inner.encode_fast(prompt, self.special_tokens).map_err(|error| cannot("prompt", &error))?;
         let ends_special = self.special_tokens
             && encoding.get_ids().last().is_some_and(|id| {
-                self.inner.get_added_vocabulary().get_added_tokens_decoder().get(id).is_some_and(|token| token.special)
+                self.inner
+                    .get_added_vocabulary()
+                    .get_added_tokens_decoder()
+                    .get(id)
+                    .is_some_and(|token| token.special)
             });
         Ok(encoding.len() - usize::from(ends_special))
     }
 
     /// Special tokens that the post-processor adds to one text, or to a pair.
     fn inner_added(&self, pair: bool) -> usize {
-        self.inner.get_post_processor().map_or(0, |processor| tokenizers::PostProcessor::added_tokens(processor, pair))
+        self.inner
+            .get_post_processor()
+            .map_or(0, |processor| tokenizers::PostProcessor::added_tokens(processor, pair))
     }
 }
 
@@ -205,7 +211,10 @@ fn longest_first(max_length: usize) -> TruncationParams {
 
 fn tokens(field: &str, encoding: &Encoding, truncated: bool) -> Result<Tokens> {
     if encoding.is_empty() {
-        return Err(BackendError::invalid(field, "has no token that this model knows; give a text that is not blank"));
+        return Err(BackendError::invalid(
+            field,
+            "has no token that this model knows; give a text that is not blank",
+        ));
     }
     let types = encoding.get_type_ids();
     Ok(Tokens {
@@ -217,9 +226,11 @@ fn tokens(field: &str, encoding: &Encoding, truncated: bool) -> Result<Tokens> {
 }
 
 fn too_long(field: &str, length: usize, limit: usize) -> BackendError {
-    BackendError::invalid(
+    BackendError::context_length(
         field,
-        format!("is {length} tokens long and the model takes {limit}; shorten it, split it, or send `truncate`: true"),
+        format!(
+            "is {length} tokens long and the model takes {limit}; shorten it, split it, or send `truncate`: true"
+        ),
     )
 }
 

@@ -18,9 +18,10 @@ use crate::framework::App;
 use config::Config;
 use http::OpenConnections;
 use pages::metrics::MetricsPage;
-use readiness::Readiness;
+
 
 pub use cli::main;
+pub use readiness::{Readiness, Stage};
 
 /// The app of all routes, without the components that they need: enough for the list of routes and the document.
 pub fn routes(config: &Config) -> App {

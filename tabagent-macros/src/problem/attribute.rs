@@ -63,11 +63,13 @@ pub(crate) fn container(attributes: &[Attribute], sink: &mut Sink) -> Container 
 
 /// Reads the attribute of a variant.
 pub(crate) fn variant(variant: &Variant, sink: &mut Sink) -> VariantAttribute {
-    const KEYS: [&str; 8] = ["status", "title", "hint", "code", "slug", "retry_after", "retry", "transparent"];
+    const KEYS: [&str; 8] =
+        ["status", "title", "hint", "code", "slug", "retry_after", "retry", "transparent"];
     let mut attribute = VariantAttribute::default();
     let mut seen: Vec<String> = Vec::new();
     each(&variant.attrs, sink, |meta| {
-        let Some(key) = meta.path.get_ident().map(ToString::to_string).filter(|key| KEYS.contains(&key.as_str()))
+        let Some(key) =
+            meta.path.get_ident().map(ToString::to_string).filter(|key| KEYS.contains(&key.as_str()))
         else {
             return Err(unknown(meta, &KEYS, "a variant"));
         };
@@ -143,7 +145,10 @@ fn unknown(meta: &ParseNestedMeta<'_>, known: &[&str], of: &str) -> syn::Error {
 fn filled(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
     let text: LitStr = meta.value()?.parse()?;
     if text.value().trim().is_empty() {
-        return Err(syn::Error::new_spanned(&text, "this text is empty; a reader is to learn something from it"));
+        return Err(syn::Error::new_spanned(
+            &text,
+            "this text is empty; a reader is to learn something from it",
+        ));
     }
     Ok(text)
 }
@@ -155,6 +160,7 @@ fn plain(meta: &ParseNestedMeta<'_>, joint: char) -> syn::Result<LitStr> {
     if value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joint) {
         return Ok(text);
     }
-    let help = format!("{value:?} is not made of small letters, digits and `{joint}`; clients compare it as it is");
+    let help =
+        format!("{value:?} is not made of small letters, digits and `{joint}`; clients compare it as it is");
     Err(syn::Error::new_spanned(&text, help))
 }

@@ -12,7 +12,8 @@ pub(crate) fn expand(problem: &Problem) -> TokenStream {
     let facade = problem.container.facade();
     let ident = &problem.input.ident;
     let name = ident.to_string();
-    let own = problem.variants.iter().enumerate().filter(|(_, variant)| variant.attribute.transparent.is_none());
+    let own =
+        problem.variants.iter().enumerate().filter(|(_, variant)| variant.attribute.transparent.is_none());
     let kinds = own.map(|(index, variant)| {
         let constant = kind_name(index);
         let kind = kind(&name, variant);
@@ -62,7 +63,11 @@ pub(crate) fn expand(problem: &Problem) -> TokenStream {
     ];
     let methods = methods.iter().filter_map(|method| method.expand(problem));
     // An enum without variants has no value to match on.
-    let subject = if problem.variants.is_empty() { quote! { *self } } else { quote! { self } };
+    let subject = if problem.variants.is_empty() {
+        quote! { *self }
+    } else {
+        quote! { self }
+    };
     quote! {
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
@@ -224,7 +229,8 @@ fn words(name: &str, joint: char) -> String {
     for (at, character) in characters.iter().enumerate() {
         let starts = character.is_uppercase()
             && at > 0
-            && (!characters[at - 1].is_uppercase() || characters.get(at + 1).is_some_and(|next| next.is_lowercase()));
+            && (!characters[at - 1].is_uppercase()
+                || characters.get(at + 1).is_some_and(|next| next.is_lowercase()));
         if starts && !out.ends_with(joint) {
             out.push(joint);
         }

@@ -79,16 +79,27 @@ fn judge(variant: &Variant, attribute: &VariantAttribute, roles: &[(usize, Field
     if let Some(transparent) = &attribute.transparent {
         if variant.fields.len() != 1 {
             let help = "wrap the one problem: `Runtime(#[from] RuntimeProblem)`";
-            sink.report_at("problem-attribute-unknown", *transparent, "`transparent` is for a variant of one field", help);
+            sink.report_at(
+                "problem-attribute-unknown",
+                *transparent,
+                "`transparent` is for a variant of one field",
+                help,
+            );
         }
         let own = attribute.status.is_some() || attribute.title.is_some() || attribute.hint.is_some();
         if own {
             let help = "remove `transparent`, or status, title and hint: the wrapped problem has its own";
-            sink.report_at("problem-attribute-unknown", *transparent, "a transparent variant states nothing itself", help);
+            sink.report_at(
+                "problem-attribute-unknown",
+                *transparent,
+                "a transparent variant states nothing itself",
+                help,
+            );
         }
         return;
     }
-    let example = "`#[problem(status = 404, title = \"Model not found\", hint = \"GET /v1/models lists the models\")]`";
+    let example =
+        "`#[problem(status = 404, title = \"Model not found\", hint = \"GET /v1/models lists the models\")]`";
     match attribute.status {
         None => {
             let help = format!("add {example}");
@@ -96,13 +107,20 @@ fn judge(variant: &Variant, attribute: &VariantAttribute, roles: &[(usize, Field
         }
         Some((code, span)) if !(400..600).contains(&code) => {
             let help = "a problem is 4xx (the request is at fault) or 5xx (the server is)";
-            sink.report_at("problem-status-invalid", span, format!("{code} is not the status of a problem"), help);
+            sink.report_at(
+                "problem-status-invalid",
+                span,
+                format!("{code} is not the status of a problem"),
+                help,
+            );
         }
         Some((code @ (429 | 503), span)) => {
             let has_field = roles.iter().any(|(_, role)| matches!(role, FieldRole::RetryAfter));
             if attribute.retry_after.is_none() && !has_field {
-                let wrong = format!("a client that gets {code} is told when to try again, and `{name}` does not say");
-                let help = "add `retry_after = 5` (seconds), or mark a `Duration` field `#[problem(retry_after)]`";
+                let wrong =
+                    format!("a client that gets {code} is told when to try again, and `{name}` does not say");
+                let help =
+                    "add `retry_after = 5` (seconds), or mark a `Duration` field `#[problem(retry_after)]`";
                 sink.report_at("problem-retry-after-missing", span, wrong, help);
             }
         }

@@ -31,9 +31,14 @@ pub(crate) enum CaseBody {
 
 /// What a case expects.
 pub(crate) enum Expectation {
-    Success { status: Status, check: Check },
+    Success {
+        status: Status,
+        check: Check,
+    },
     /// The path of the variant, `Enum::Variant`.
-    Problem { variant: Path },
+    Problem {
+        variant: Path,
+    },
     /// It could not be read; an error says so.
     Unreadable,
 }
@@ -78,7 +83,10 @@ pub(crate) fn parse_list(
         if !input.is_empty()
             && let Err(error) = input.parse::<Token![,]>()
         {
-            case_malformed::report(sink, &syn::Error::new(error.span(), "expected a comma between two cases"));
+            case_malformed::report(
+                sink,
+                &syn::Error::new(error.span(), "expected a comma between two cases"),
+            );
             values::skip_to_comma(input);
             // At a comma or at the end: either is progress.
             let _ = input.parse::<Option<Token![,]>>();
@@ -117,11 +125,17 @@ pub(crate) fn parse_waiver(input: ParseStream<'_>) -> syn::Result<Waiver> {
     let Some(last) = path.segments.last() else { return Err(syn::Error::new_spanned(&path, form)) };
     let variant = last.ident.clone();
     if input.parse::<Token![,]>().is_err() {
-        return Err(syn::Error::new_spanned(&path, "say why no case exercises it: `untested(Variant, \"reason\")`"));
+        return Err(syn::Error::new_spanned(
+            &path,
+            "say why no case exercises it: `untested(Variant, \"reason\")`",
+        ));
     }
     let reason: LitStr = input.parse().map_err(|error| syn::Error::new(error.span(), form))?;
     if reason.value().trim().is_empty() {
-        return Err(syn::Error::new_spanned(&reason, "the reason is empty; say why no case exercises this variant"));
+        return Err(syn::Error::new_spanned(
+            &reason,
+            "the reason is empty; say why no case exercises this variant",
+        ));
     }
     let _ = input.parse::<Option<Token![,]>>()?;
     if input.is_empty() { Ok(Waiver { variant, reason }) } else { Err(input.error(form)) }
@@ -150,7 +164,10 @@ fn parse_case(word: &Ident, input: ParseStream<'_>, sink: &mut Sink) -> syn::Res
         syn::Error::new(span, "a case begins with its name in quotes: `case(\"one text\", ..)`")
     })?;
     if name.value().trim().is_empty() {
-        return Err(syn::Error::new_spanned(&name, "the name of a case is what a failing test prints; it cannot be empty"));
+        return Err(syn::Error::new_spanned(
+            &name,
+            "the name of a case is what a failing test prints; it cannot be empty",
+        ));
     }
     let mut parts = Parts::default();
     while !input.is_empty() {
@@ -214,12 +231,18 @@ fn parse_key(input: ParseStream<'_>, parts: &mut Parts, sink: &mut Sink) -> syn:
         }
         _ => {
             let variant: Path = input.parse().map_err(|error| {
-                syn::Error::new(error.span(), "expected a variant of the error type: `problem = MyError::Variant`")
+                syn::Error::new(
+                    error.span(),
+                    "expected a variant of the error type: `problem = MyError::Variant`",
+                )
             })?;
             if variant.segments.len() < 2 {
                 return Err(syn::Error::new_spanned(
                     &variant,
-                    format!("name the type as well: `problem = MyError::{}`", super::signature::written(&variant)),
+                    format!(
+                        "name the type as well: `problem = MyError::{}`",
+                        super::signature::written(&variant)
+                    ),
                 ));
             }
             parts.problem = Some(variant);
@@ -235,7 +258,12 @@ fn expectation(name: &LitStr, parts: &mut Parts, sink: &mut Sink) -> Expectation
     let check = parts.check.take();
     match (parts.status.take(), parts.problem.take()) {
         (Some(_), Some(problem)) => {
-            case_malformed::say(sink, &problem, "a case succeeds or ends in a problem, not both", "remove `status` or `problem`");
+            case_malformed::say(
+                sink,
+                &problem,
+                "a case succeeds or ends in a problem, not both",
+                "remove `status` or `problem`",
+            );
             Expectation::Unreadable
         }
         (Some(status), None) => {
@@ -283,7 +311,12 @@ fn body(parts: &mut Parts, sink: &mut Sink) -> CaseBody {
             if let Some(content_type) = &parts.content_type
                 && !parts.broken
             {
-                case_malformed::say(sink, content_type, "a content type without a body", "add `body = b\"..\"`");
+                case_malformed::say(
+                    sink,
+                    content_type,
+                    "a content type without a body",
+                    "add `body = b\"..\"`",
+                );
             }
             CaseBody::None
         }

@@ -3,8 +3,10 @@
 /// `route_already_registered__POST__v1_embeddings`: readable, and different for different paths.
 pub(super) fn macro_name(method: &str, path: &str) -> String {
     let plain = path.chars().all(|character| character.is_ascii_alphanumeric() || character == '/');
-    let readable: String =
-        path.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
+    let readable: String = path
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
+        .collect();
     let name = format!("route_already_registered__{method}_{readable}");
     // What is no letter, digit or slash reads as `_` too; a hash of the path keeps such names apart.
     if plain { name } else { format!("{}__{:08x}", name.trim_end_matches('_'), hash(path)) }

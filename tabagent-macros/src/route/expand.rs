@@ -50,7 +50,17 @@ impl<'a> Ready<'a> {
             Output::Other => return None,
         };
         let method_span = written.span();
-        Some(Self { route, method: *method, method_span, path, ok, err, ok_span, err_span, status: route.status() })
+        Some(Self {
+            route,
+            method: *method,
+            method_span,
+            path,
+            ok,
+            err,
+            ok_span,
+            err_span,
+            status: route.status(),
+        })
     }
 
     /// Everything that is generated beside the fn.
@@ -198,7 +208,11 @@ impl<'a> Ready<'a> {
         let tag = attribute.tag.as_ref().map_or_else(|| "api".to_owned(), syn::LitStr::value);
         let deprecated = attribute.deprecated || handler.is_deprecated();
         let (status, stream) = (self.status, attribute.stream);
-        let auth = if attribute.public { quote! { Public } } else { quote! { Key } };
+        let auth = if attribute.public {
+            quote! { Public }
+        } else {
+            quote! { Key }
+        };
         let timeout = option(attribute.timeout_ms);
         let bytes = option(attribute.body_bytes);
         let line = quote_spanned! { self.method_span => ::core::line!() };

@@ -90,9 +90,9 @@ fn parse_argument(
         }
         return Ok(());
     }
-    let key: Ident = input.call(Ident::parse_any).map_err(|error| {
-        syn::Error::new(error.span(), "expected `METHOD, \"path\", key = value, ..`")
-    })?;
+    let key: Ident = input
+        .call(Ident::parse_any)
+        .map_err(|error| syn::Error::new(error.span(), "expected `METHOD, \"path\", key = value, ..`"))?;
     let bare = input.is_empty() || input.peek(Token![,]);
     if position == 0 && bare {
         seen.push(Ident::new("method", key.span()));
@@ -161,8 +161,9 @@ fn read_value(
 ) -> syn::Result<()> {
     match name {
         "method" => {
-            let written: Ident =
-                input.parse().map_err(|error| syn::Error::new(error.span(), "expected a method, such as `POST`"))?;
+            let written: Ident = input
+                .parse()
+                .map_err(|error| syn::Error::new(error.span(), "expected a method, such as `POST`"))?;
             read_method(written, attribute, sink);
         }
         "path" => attribute.path = Some(RoutePath::parse(values::text(input)?)),
@@ -204,7 +205,10 @@ fn read_value(
                 "key" => false,
                 other => {
                     let help = crate::suggest::help(other, &["public", "key"]);
-                    return Err(syn::Error::new_spanned(&who, format!("`auth` is `public` or `key`; {help}")));
+                    return Err(syn::Error::new_spanned(
+                        &who,
+                        format!("`auth` is `public` or `key`; {help}"),
+                    ));
                 }
             };
         }
@@ -212,8 +216,13 @@ fn read_value(
         "deprecated" => attribute.deprecated = read_bool(input)?,
         "operation_id" => {
             let id = values::text(input)?;
-            if id.value().is_empty() || !id.value().chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
-                return Err(syn::Error::new_spanned(&id, "an operation id is made of letters, digits, `_`, `-` and `.`"));
+            if id.value().is_empty()
+                || !id.value().chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+            {
+                return Err(syn::Error::new_spanned(
+                    &id,
+                    "an operation id is made of letters, digits, `_`, `-` and `.`",
+                ));
             }
             attribute.operation_id = Some(id);
         }
@@ -243,5 +252,9 @@ fn read_alias(input: ParseStream<'_>) -> syn::Result<Alias> {
     parenthesized!(content in input);
     let path = RoutePath::parse(values::text(&content)?);
     let _ = content.parse::<Option<Token![,]>>()?;
-    if content.is_empty() { Ok(Alias { path, deprecated: true }) } else { Err(content.error("expected one path")) }
+    if content.is_empty() {
+        Ok(Alias { path, deprecated: true })
+    } else {
+        Err(content.error("expected one path"))
+    }
 }

@@ -27,7 +27,9 @@ fn value(tokens: &[TokenTree], out: &mut String) -> syn::Result<()> {
             Delimiter::Bracket => array(group, out),
             // A value that came through a macro_rules fragment.
             Delimiter::None => value(&group.stream().into_iter().collect::<Vec<_>>(), out),
-            Delimiter::Parenthesis => Err(error(&tokens[0], "JSON has no parentheses; arrays are written `[..]`")),
+            Delimiter::Parenthesis => {
+                Err(error(&tokens[0], "JSON has no parentheses; arrays are written `[..]`"))
+            }
         },
         [TokenTree::Ident(word)] => match word.to_string().as_str() {
             known @ ("true" | "false" | "null") => {
@@ -36,7 +38,9 @@ fn value(tokens: &[TokenTree], out: &mut String) -> syn::Result<()> {
             }
             "True" | "False" => Err(error(word, "JSON writes `true` and `false`")),
             "None" | "undefined" | "nil" => Err(error(word, "JSON writes `null`")),
-            other => Err(error(word, &format!("`{other}` is not JSON; a string needs quotes: `\"{other}\"`"))),
+            other => {
+                Err(error(word, &format!("`{other}` is not JSON; a string needs quotes: `\"{other}\"`")))
+            }
         },
         [TokenTree::Literal(literal)] => scalar(&Lit::new(literal.clone()), "", out),
         [TokenTree::Punct(minus), TokenTree::Literal(literal)] if minus.as_char() == '-' => {
@@ -188,10 +192,7 @@ mod tests {
     #[test]
     fn json_comes_out_as_it_went_in() {
         let source = r##"{ "a": [1, -2.5e3, true, null, "x\n\"y\"", r#"raw"#, {}, [],], "ü": 1_000, }"##;
-        assert_eq!(
-            text(source).unwrap(),
-            r#"{"a":[1,-2.5e3,true,null,"x\n\"y\"","raw",{},[]],"ü":1000}"#
-        );
+        assert_eq!(text(source).unwrap(), r#"{"a":[1,-2.5e3,true,null,"x\n\"y\"","raw",{},[]],"ü":1000}"#);
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl RoutePath {
     /// What is wrong with the path, drawn, each with its way out.
     pub(crate) fn complaints(&self) -> impl Iterator<Item = (String, &str)> {
         self.faults.iter().map(|fault| {
-            (format!("{}\n{}", fault.wrong, drawing(&self.value(), fault.at, fault.length, "")), fault.help.as_str())
+            (
+                format!("{}\n{}", fault.wrong, drawing(&self.value(), fault.at, fault.length, "")),
+                fault.help.as_str(),
+            )
         })
     }
 }
@@ -128,11 +131,21 @@ impl Reader {
         match self.characters[start] {
             ':' => {
                 let help = format!("write `{{{}}}`", &text[1..]);
-                return self.fault(start, end - start, "`:name` was axum 0.7's way to write a parameter", help);
+                return self.fault(
+                    start,
+                    end - start,
+                    "`:name` was axum 0.7's way to write a parameter",
+                    help,
+                );
             }
             '*' => {
                 let help = format!("write `{{*{}}}`", &text[1..]);
-                return self.fault(start, end - start, "`*name` was axum 0.7's way to take the rest of a path", help);
+                return self.fault(
+                    start,
+                    end - start,
+                    "`*name` was axum 0.7's way to take the rest of a path",
+                    help,
+                );
             }
             _ => {}
         }
@@ -141,10 +154,16 @@ impl Reader {
             return self.fault(open, 1, "a `}` without its `{`", "remove it, or open the parameter");
         }
         let Some(close) = (open..end).find(|at| self.characters[*at] == '}') else {
-            return self.fault(open, end - open, "a parameter that is never closed", format!("write `{}}}`", self.text(open, end)));
+            return self.fault(
+                open,
+                end - open,
+                "a parameter that is never closed",
+                format!("write `{}}}`", self.text(open, end)),
+            );
         };
         if open != start || close + 1 != end {
-            let help = "give the parameter a segment of its own, and take prefix or suffix off in the handler";
+            let help =
+                "give the parameter a segment of its own, and take prefix or suffix off in the handler";
             return self.fault(start, end - start, "a parameter is a whole segment", help);
         }
         self.capture(open, close, last);
@@ -171,10 +190,20 @@ impl Reader {
         }
         if rest && !last {
             let help = "move it to the end, or take one segment with `{name}`";
-            self.fault(open, length, format!("`{{*{name}}}` takes the rest of the path and must stand last"), help);
+            self.fault(
+                open,
+                length,
+                format!("`{{*{name}}}` takes the rest of the path and must stand last"),
+                help,
+            );
         }
         if self.captures.iter().any(|known| known.name == name) {
-            self.fault(open, length, format!("the parameter `{name}` stands twice"), "give each its own name");
+            self.fault(
+                open,
+                length,
+                format!("the parameter `{name}` stands twice"),
+                "give each its own name",
+            );
             return;
         }
         self.captures.push(Capture { name: name.to_owned(), at: open, length });
@@ -202,8 +231,23 @@ mod tests {
     #[test]
     fn what_axum_refuses_is_a_fault() {
         for path in [
-            "", "v1", "/v1/", "/a//b", "/:id", "/*rest", "/{id", "/id}", "/{}", "/{*rest}/x", "/{a}/{a}", "/x-{id}",
-            "/{model-id}", "/x?y=1", "/a b", "/{*}", "/{1a}",
+            "",
+            "v1",
+            "/v1/",
+            "/a//b",
+            "/:id",
+            "/*rest",
+            "/{id",
+            "/id}",
+            "/{}",
+            "/{*rest}/x",
+            "/{a}/{a}",
+            "/x-{id}",
+            "/{model-id}",
+            "/x?y=1",
+            "/a b",
+            "/{*}",
+            "/{1a}",
         ] {
             assert_eq!(read(path).faults.len(), 1, "{path}");
         }

@@ -1,6 +1,6 @@
 //! Values of the attribute's keys: durations, sizes, statuses, key-value maps.
 
-use syn::parse::{ParseStream, Parser};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Ident, Lit, LitInt, LitStr, Token, braced, bracketed};
 
@@ -27,7 +27,8 @@ pub(crate) fn bytes(input: ParseStream<'_>) -> syn::Result<usize> {
 }
 
 fn scaled(input: ParseStream<'_>, units: &[(&str, u64)], plain: u64, what: &str) -> syn::Result<u64> {
-    let literal: Lit = input.parse().map_err(|error| syn::Error::new(error.span(), format!("expected {what}")))?;
+    let literal: Lit =
+        input.parse().map_err(|error| syn::Error::new(error.span(), format!("expected {what}")))?;
     let wrong = || syn::Error::new_spanned(&literal, format!("expected {what}"));
     let value = match &literal {
         Lit::Int(number) => number.base10_parse::<u64>().ok().and_then(|number| number.checked_mul(plain)),
@@ -81,9 +82,9 @@ pub(crate) fn pairs(input: ParseStream<'_>) -> syn::Result<Vec<Pair>> {
             content.parse::<LitStr>()?.value()
         } else {
             use syn::ext::IdentExt as _;
-            let key = content.call(Ident::parse_any).map_err(|error| {
-                syn::Error::new(error.span(), "expected a name, or a name in quotes")
-            })?;
+            let key = content
+                .call(Ident::parse_any)
+                .map_err(|error| syn::Error::new(error.span(), "expected a name, or a name in quotes"))?;
             key.unraw().to_string()
         };
         content.parse::<Token![:]>()?;
@@ -127,14 +128,6 @@ pub(crate) fn skip_to_comma(input: ParseStream<'_>) {
     }
 }
 
-/// Reads a value from `tokens` alone.
-pub(crate) fn read<T>(
-    parser: fn(ParseStream<'_>) -> syn::Result<T>,
-    tokens: proc_macro2::TokenStream,
-) -> syn::Result<T> {
-    parser.parse2(tokens)
-}
-
 #[cfg(test)]
 mod tests {
     use syn::parse::Parser;
@@ -147,7 +140,10 @@ mod tests {
             [Some(30_000), Some(30_000), Some(500), Some(120_000), None, None]
         );
         let bytes = |source: &str| super::bytes.parse_str(source).ok();
-        assert_eq!([bytes("1_048_576"), bytes("\"16MiB\""), bytes("\"x\"")], [Some(1 << 20), Some(16 << 20), None]);
+        assert_eq!(
+            [bytes("1_048_576"), bytes("\"16MiB\""), bytes("\"x\"")],
+            [Some(1 << 20), Some(16 << 20), None]
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ pub(crate) const RULE: Rule = Rule { id: "attribute-unknown", check: None, asser
 pub(crate) fn report(sink: &mut Sink, key: &Ident) {
     let name = key.to_string();
     let help = match name.as_str() {
-        "summary" | "description" => "write the doc comment of the fn: its first line is the summary".to_owned(),
+        "summary" | "description" => {
+            "write the doc comment of the fn: its first line is the summary".to_owned()
+        }
         "request_body" | "responses" | "params" | "security" => {
             "leave it out: the document is made from the fn's arguments and its return type".to_owned()
         }

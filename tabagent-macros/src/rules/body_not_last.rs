@@ -13,7 +13,10 @@ use crate::route::signature::{ArgumentKind, written};
 pub(crate) const RULE: Rule = Rule { id: "body-not-last", check: Some(check), assertion: Some(assertion) };
 
 fn words(ty: &syn::Type) -> (String, &'static str) {
-    (format!("`{}` reads the body and is not the last argument", written(ty)), "move it to the end of the arguments")
+    (
+        format!("`{}` reads the body and is not the last argument", written(ty)),
+        "move it to the end of the arguments",
+    )
 }
 
 fn check(route: &Route, sink: &mut Sink) {

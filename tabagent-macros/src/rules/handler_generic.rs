@@ -13,7 +13,12 @@ fn check(route: &Route, sink: &mut Sink) {
     let generics = &route.handler.signature.generics;
     if !generics.params.is_empty() {
         let wrong = format!("the handler `{}` is generic, and a route is one fn", route.handler.plain_name());
-        sink.report(RULE.id, &generics.params, wrong, "name the types; share the work in a generic fn that handlers call");
+        sink.report(
+            RULE.id,
+            &generics.params,
+            wrong,
+            "name the types; share the work in a generic fn that handlers call",
+        );
     } else if let Some(clause) = &generics.where_clause {
         sink.report(RULE.id, clause, "a handler has no where-clause", "name the types in the signature");
     }
@@ -56,7 +61,12 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_type(&mut self, ty: &'ast Type) {
         if matches!(ty, Type::Infer(_)) {
-            self.sink.report(RULE.id, ty, "`_` hides the type, which the route needs by name", "write the type itself");
+            self.sink.report(
+                RULE.id,
+                ty,
+                "`_` hides the type, which the route needs by name",
+                "write the type itself",
+            );
         }
         syn::visit::visit_type(self, ty);
     }

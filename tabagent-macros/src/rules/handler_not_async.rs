@@ -22,17 +22,18 @@ pub(crate) fn not_a_fn(sink: &mut Sink, item: &TokenStream, error: &syn::Error) 
 
 /// The item's keyword; attributes and visibility before it are skipped where that is easy.
 fn first_token(item: &TokenStream) -> TokenStream {
-    item.clone().into_iter().find(|token| matches!(token, proc_macro2::TokenTree::Ident(word) if word != "pub")).map_or_else(
-        || item.clone(),
-        TokenStream::from,
-    )
+    item.clone()
+        .into_iter()
+        .find(|token| matches!(token, proc_macro2::TokenTree::Ident(word) if word != "pub"))
+        .map_or_else(|| item.clone(), TokenStream::from)
 }
 
 fn check(route: &Route, sink: &mut Sink) {
     let signature = &route.handler.signature;
     if signature.asyncness.is_none() {
         let wrong = format!("the handler `{}` is not async", route.handler.plain_name());
-        let future = matches!(&signature.output, ReturnType::Type(_, ty) if matches!(**ty, Type::ImplTrait(_)));
+        let future =
+            matches!(&signature.output, ReturnType::Type(_, ty) if matches!(**ty, Type::ImplTrait(_)));
         let help = if future {
             "write `async fn` and the type that the future gives"
         } else {

@@ -17,7 +17,8 @@ fn check(route: &Route, sink: &mut Sink) {
     match &route.handler.signature.output {
         ReturnType::Default => {
             let wrong = format!("the handler `{}` returns nothing", route.handler.plain_name());
-            let help = "return `Result<NoContent, MyError>`, or `Result<NoContent, Infallible>` if it cannot fail";
+            let help =
+                "return `Result<NoContent, MyError>`, or `Result<NoContent, Infallible>` if it cannot fail";
             sink.report(RULE.id, route.handler.name(), wrong, help);
         }
         // A future is the async rule's, and so is its type.

@@ -49,7 +49,12 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn report(&mut self, span: Span, what: &str) {
         let help = "return a problem with `?`, such as `.ok_or(MyError::Missing)?`";
-        self.sink.report_at(RULE.id, span, format!("`{what}` panics, and a handler answers every request"), help);
+        self.sink.report_at(
+            RULE.id,
+            span,
+            format!("`{what}` panics, and a handler answers every request"),
+            help,
+        );
     }
 }
 
@@ -67,8 +72,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_expr_path(&mut self, path: &'ast ExprPath) {
         // `.map(Option::unwrap)`.
-        let names: Vec<String> =
-            path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if let [.., ty, method] = names.as_slice()
             && (ty == "Option" || ty == "Result")
             && METHODS.contains(&method.as_str())

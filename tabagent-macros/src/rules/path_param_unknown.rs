@@ -9,7 +9,8 @@ use crate::route::Ready;
 use crate::route::expand::whole;
 use crate::route::model::Route;
 
-pub(crate) const RULE: Rule = Rule { id: "path-param-unknown", check: Some(check), assertion: Some(assertion) };
+pub(crate) const RULE: Rule =
+    Rule { id: "path-param-unknown", check: Some(check), assertion: Some(assertion) };
 
 fn check(route: &Route, sink: &mut Sink) {
     let Some(path) = &route.attribute.path else { return };
@@ -18,7 +19,12 @@ fn check(route: &Route, sink: &mut Sink) {
     }
     for fields in path_param_unused::path_arguments(route) {
         let wrong = format!("this argument reads the path's parameters, and `{}` has none", path.value());
-        sink.report(RULE.id, fields, wrong, "write the parameter in the path, such as `/v1/models/{model_id}`");
+        sink.report(
+            RULE.id,
+            fields,
+            wrong,
+            "write the parameter in the path, such as `/v1/models/{model_id}`",
+        );
     }
 }
 

@@ -11,7 +11,8 @@ use crate::route::model::Route;
 use crate::route::path::RoutePath;
 use crate::route::signature::ArgumentKind;
 
-pub(crate) const RULE: Rule = Rule { id: "path-param-unused", check: Some(check), assertion: Some(assertion) };
+pub(crate) const RULE: Rule =
+    Rule { id: "path-param-unused", check: Some(check), assertion: Some(assertion) };
 
 fn check(route: &Route, sink: &mut Sink) {
     let Some(path) = &route.attribute.path else { return };
@@ -20,7 +21,10 @@ fn check(route: &Route, sink: &mut Sink) {
     }
     for capture in &path.captures {
         let wrong = format!("no argument reads `{{{}}}`{}", capture.name, path.marked(capture, ""));
-        let help = format!("take it with an argument `Path({0}): Path<String>`, or remove it from the path", capture.name);
+        let help = format!(
+            "take it with an argument `Path({0}): Path<String>`, or remove it from the path",
+            capture.name
+        );
         sink.report(RULE.id, &path.literal, wrong, help);
     }
     // An alias answers with the same handler: it has to name the same parameters.
@@ -57,7 +61,8 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
             let parameters = parameters(path);
             path_arguments(ready.route).map(move |fields| {
                 let fields = fields.to_token_stream();
-                let sentence = quote! { __t::path_param_unused(#parameters, <__t::Probe<#fields>>::PATH_SHAPE) };
+                let sentence =
+                    quote! { __t::path_param_unused(#parameters, <__t::Probe<#fields>>::PATH_SHAPE) };
                 super::unless_silent(path.literal.span(), &sentence)
             })
         })

@@ -14,7 +14,8 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
     }
     let err = &ready.err;
     let name = ready.route.handler.plain_name();
-    let sentence = quote! { __t::problem_case_missing(#name, <__t::Probe<#err>>::NAME, <__t::Probe<#err>>::VARIANTS) };
+    let sentence =
+        quote! { __t::problem_case_missing(#name, <__t::Probe<#err>>::NAME, <__t::Probe<#err>>::VARIANTS) };
     super::unless_silent(ready.route.handler.name().span(), &sentence)
 }
 

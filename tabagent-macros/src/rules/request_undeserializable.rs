@@ -8,12 +8,14 @@ use crate::route::Ready;
 use crate::route::expand::whole;
 use crate::route::signature::{ArgumentKind, written};
 
-pub(crate) const RULE: Rule = Rule { id: "request-undeserializable", check: None, assertion: Some(assertion) };
+pub(crate) const RULE: Rule =
+    Rule { id: "request-undeserializable", check: None, assertion: Some(assertion) };
 
 fn assertion(ready: &Ready<'_>) -> TokenStream {
     let read = request_undocumented::request_types(ready).map(|(part, ty)| {
         let holds = quote! { <__t::Probe<#ty>>::DESERIALIZES };
-        let wrong = format!("`{}` is the {part} of a route and does not implement `Deserialize`", written(ty));
+        let wrong =
+            format!("`{}` is the {part} of a route and does not implement `Deserialize`", written(ty));
         super::unless(RULE.id, whole(ty), &holds, &wrong, "add `#[derive(serde::Deserialize)]` to it")
     });
     let others = ready

@@ -14,9 +14,14 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
     request_undocumented::request_types(ready)
         .map(|(part, ty)| {
             let probe = quote! { <__t::Probe<#ty>> };
-            let accepted = if part == "path" { quote! { #probe::IS_PATH } } else { quote! { #probe::VALIDATES } };
+            let accepted = if part == "path" {
+                quote! { #probe::IS_PATH }
+            } else {
+                quote! { #probe::VALIDATES }
+            };
             // A type without a schema has no rules either; `request-undocumented` says so once.
-            let holds = quote! { #accepted || !#probe::HAS_SCHEMA || (#probe::VALIDATES && !#probe::IS_PATH) };
+            let holds =
+                quote! { #accepted || !#probe::HAS_SCHEMA || (#probe::VALIDATES && !#probe::IS_PATH) };
             let wrong = format!("`{}` is the {part} of a route and has no validation rules", written(ty));
             let help = "derive `tabagent_api::Schema` and give its fields `#[rule(..)]`, \
                         or say `#[rule(none = \"why no value can be wrong\")]` on the type";

@@ -29,7 +29,9 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
             let mut tokens = super::unless(RULE.id, whole(ty), &serializes, &wrong, help);
             if checked {
                 let reads = quote! { <__t::Probe<#ty>>::DESERIALIZES || !#serializes };
-                let wrong = format!("the checks of the cases read `{name}` back, and it does not implement `Deserialize`");
+                let wrong = format!(
+                    "the checks of the cases read `{name}` back, and it does not implement `Deserialize`"
+                );
                 let help = "add `#[derive(serde::Deserialize)]` to it";
                 tokens.extend(super::unless(RULE.id, whole(ty), &reads, &wrong, help));
             }

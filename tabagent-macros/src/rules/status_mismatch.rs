@@ -19,7 +19,8 @@ fn check(route: &Route, sink: &mut Sink) {
             && let Some(ok) = route.handler.output.ok()
             && ["Json", "EventStream", "JsonOrStream"].iter().any(|name| generic_of(ok, name).is_some())
         {
-            let wrong = format!("a response of status {} has no body, and this route returns one", status.code);
+            let wrong =
+                format!("a response of status {} has no body, and this route returns one", status.code);
             sink.report_at(RULE.id, status.span, wrong, "return `NoContent`, or choose another status");
         }
     }
@@ -28,7 +29,8 @@ fn check(route: &Route, sink: &mut Sink) {
         let expected = route.status();
         if status.code != expected {
             let (code, name) = (status.code, case.name.value());
-            let wrong = format!("the case \"{name}\" expects {code}, and a success of this route is {expected}");
+            let wrong =
+                format!("the case \"{name}\" expects {code}, and a success of this route is {expected}");
             let help = if (200..300).contains(&code) {
                 format!("say `status = {code}` on the route, or expect {expected}")
             } else {

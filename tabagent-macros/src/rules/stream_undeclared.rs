@@ -11,7 +11,12 @@ pub(crate) const RULE: Rule = Rule { id: "stream-undeclared", check: None, asser
 fn assertion(ready: &Ready<'_>) -> TokenStream {
     let ok = &ready.ok;
     let streams = quote! { <__t::Probe<#ok>>::STREAMS };
-    let name = ready.route.handler.output.ok().map_or_else(|| "this response".to_owned(), crate::route::signature::written);
+    let name = ready
+        .route
+        .handler
+        .output
+        .ok()
+        .map_or_else(|| "this response".to_owned(), crate::route::signature::written);
     if ready.route.attribute.stream {
         let holds = quote! { #streams || !<__t::Probe<#ok>>::IS_OUTPUT };
         let wrong = format!("the route says `stream`, and `{name}` is no event stream");

@@ -1,1 +1,306 @@
-pub(crate) fn expand(_: proc_macro2::TokenStream) -> proc_macro2::TokenStream { proc_macro2::TokenStream::new() }
+//! `#[derive(Schema)]`: validation and JSON Schema of a type from one statement, `#[rule(..)]` on its fields.
+
+mod describe;
+mod rule;
+mod serde;
+mod validate;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Data, DataEnum, DeriveInput, Fields, Ident, Type};
+
+use crate::diagnostics::Sink;
+use crate::route::signature::{doc_lines, generic_of, last_ident, written};
+use rule::{ContainerRules, FieldRules};
+use serde::{SerdeContainer, SerdeField};
+
+/// The type.
+pub(crate) struct Schema {
+    pub(crate) ident: Ident,
+    pub(crate) rules: ContainerRules,
+    pub(crate) serde: SerdeContainer,
+    pub(crate) description: String,
+    pub(crate) shape: Shape,
+}
+
+/// What the type is made of.
+pub(crate) enum Shape {
+    Struct(Body),
+    Enum(Vec<Variant>),
+}
+
+/// A variant of an enum.
+pub(crate) struct Variant {
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) body: Body,
+    pub(crate) skipped: bool,
+}
+
+/// The fields of a struct or a variant.
+pub(crate) enum Body {
+    Named(Vec<Field>),
+    Tuple(Vec<Field>),
+    Unit,
+}
+
+impl Body {
+    pub(crate) fn fields(&self) -> &[Field] {
+        match self {
+            Self::Named(fields) | Self::Tuple(fields) => fields,
+            Self::Unit => &[],
+        }
+    }
+}
+
+/// A field.
+pub(crate) struct Field {
+    pub(crate) ident: Option<Ident>,
+    /// Its name on the wire, or its index.
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    pub(crate) rules: FieldRules,
+    pub(crate) serde: SerdeField,
+    pub(crate) description: String,
+    pub(crate) deprecated: bool,
+}
+
+impl Field {
+    /// The type whose schema this field has.
+    pub(crate) fn schema_type(&self) -> &Type {
+        self.rules.schema_as.as_ref().unwrap_or(&self.ty)
+    }
+
+    /// Whether the field may be absent.
+    pub(crate) fn is_optional(&self) -> bool {
+        generic_of(&self.ty, "Option").is_some()
+    }
+}
+
+impl Schema {
+    /// The fields of all variants.
+    fn all_fields(&self) -> Box<dyn Iterator<Item = &Field> + '_> {
+        match &self.shape {
+            Shape::Struct(body) => Box::new(body.fields().iter()),
+            Shape::Enum(variants) => Box::new(variants.iter().flat_map(|variant| variant.body.fields())),
+        }
+    }
+
+    /// Whether the type states rules, says that it has none, or cannot have any.
+    pub(crate) fn is_validated(&self) -> bool {
+        let names_only = matches!(
+            &self.shape,
+            Shape::Enum(variants) if variants.iter().all(|variant| matches!(variant.body, Body::Unit))
+        );
+        names_only
+            || self.rules.none.is_some()
+            || !self.rules.custom.is_empty()
+            || self.all_fields().any(|field| field.rules.is_stated())
+    }
+
+    /// The name in the document.
+    pub(crate) fn name(&self) -> String {
+        use syn::ext::IdentExt as _;
+        self.rules.name.as_ref().map_or_else(|| self.ident.unraw().to_string(), syn::LitStr::value)
+    }
+}
+
+/// The expansion: the impls, or every error beside impls that keep later code quiet.
+pub(crate) fn expand(item: TokenStream) -> TokenStream {
+    let input: DeriveInput = match syn::parse2(item) {
+        Ok(input) => input,
+        Err(error) => return error.into_compile_error(),
+    };
+    let mut sink = Sink::default();
+    let Some(schema) = read(&input, &mut sink) else {
+        return sink.into_compile_errors();
+    };
+    judge(&schema, &mut sink);
+    if !sink.is_empty() {
+        return with_fallback(&schema, sink);
+    }
+    let facade = facade(&schema);
+    let described = describe::expand(&schema);
+    let validated = schema.is_validated().then(|| validate::expand(&schema));
+    quote! {
+        #[allow(unused_variables, clippy::all, clippy::pedantic)]
+        const _: () = {
+            use #facade::__private as __t;
+            use __t::UnlessValidated as _;
+            #described
+            #validated
+        };
+    }
+}
+
+fn facade(schema: &Schema) -> TokenStream {
+    schema.rules.facade.as_ref().map_or_else(|| quote! { ::tabagent_api }, ToTokens::to_token_stream)
+}
+
+fn read(input: &DeriveInput, sink: &mut Sink) -> Option<Schema> {
+    let help = "a schema has one name in the document: write the type for each use, or a type alias of a concrete one";
+    if !input.generics.params.is_empty() {
+        sink.report("schema-unsupported", &input.generics, "a generic type has no schema of its own", help);
+        return None;
+    }
+    let serde = serde::container(&input.attrs);
+    let rules = rule::container(&input.attrs, sink);
+    let shape = match &input.data {
+        Data::Struct(data) => Shape::Struct(body(&data.fields, serde.rename_all.as_deref(), sink)),
+        Data::Enum(data) => Shape::Enum(variants(data, &serde, sink)),
+        Data::Union(_) => {
+            sink.report(
+                "schema-unsupported",
+                &input.ident,
+                "a union has no schema",
+                "write a struct or an enum",
+            );
+            return None;
+        }
+    };
+    let description = doc_lines(&input.attrs).join("\n").trim().to_owned();
+    Some(Schema { ident: input.ident.clone(), rules, serde, description, shape })
+}
+
+fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Variant> {
+    data.variants
+        .iter()
+        .map(|variant| {
+            let own = serde::variant(&variant.attrs);
+            let rename_fields = own.rename_all.as_deref().or(serde.rename_all_fields.as_deref());
+            Variant {
+                ident: variant.ident.clone(),
+                name: own.rename.clone().unwrap_or_else(|| {
+                    serde::rename_variant(&variant.ident.to_string(), serde.rename_all.as_deref())
+                }),
+                description: doc_lines(&variant.attrs).join("\n").trim().to_owned(),
+                body: body(&variant.fields, rename_fields, sink),
+                skipped: own.skip,
+            }
+        })
+        .collect()
+}
+
+fn body(fields: &Fields, rename_all: Option<&str>, sink: &mut Sink) -> Body {
+    let read = |sink: &mut Sink| {
+        fields
+            .iter()
+            .enumerate()
+            .map(|(index, field)| {
+                use syn::ext::IdentExt as _;
+                let serde = serde::field(&field.attrs);
+                let plain =
+                    field.ident.as_ref().map_or_else(|| index.to_string(), |ident| ident.unraw().to_string());
+                let name = serde.rename.clone().unwrap_or_else(|| serde::rename_field(&plain, rename_all));
+                Field {
+                    ident: field.ident.clone(),
+                    name,
+                    ty: field.ty.clone(),
+                    rules: rule::field(&field.attrs, sink),
+                    serde,
+                    description: doc_lines(&field.attrs).join("\n").trim().to_owned(),
+                    deprecated: field.attrs.iter().any(|attribute| attribute.path().is_ident("deprecated")),
+                }
+            })
+            .collect()
+    };
+    match fields {
+        Fields::Named(_) => Body::Named(read(sink)),
+        Fields::Unnamed(_) => Body::Tuple(read(sink)),
+        Fields::Unit => Body::Unit,
+    }
+}
+
+/// The rules about rules.
+fn judge(schema: &Schema, sink: &mut Sink) {
+    if let Some(none) = &schema.rules.none
+        && let Some(field) = schema.all_fields().find(|field| field.rules.is_stated())
+    {
+        let wrong = format!("`none` says that no value can be wrong, and `{}` has rules", field.name);
+        sink.report("schema-rule-unknown", none, wrong, "remove one of them");
+        return;
+    }
+    if schema.rules.none.is_some() || !schema.is_validated() {
+        return;
+    }
+    for field in schema.all_fields().filter(|field| !field.serde.skip && !field.rules.is_stated()) {
+        if let Some(kind) = unbounded(&field.ty) {
+            let wrong =
+                format!("`{}` is {kind} of any size, and the type states rules for other fields", field.name);
+            let help = match kind {
+                "a string" => {
+                    "add `#[rule(length(max = 200))]`, or `#[rule(any(\"why every size is right\"))]`"
+                }
+                _ => "add `#[rule(items(max = 100))]`, or `#[rule(any(\"why every size is right\"))]`",
+            };
+            match &field.ident {
+                Some(ident) => sink.report("schema-field-unbounded", ident, wrong, help),
+                None => sink.report("schema-field-unbounded", &field.ty, wrong, help),
+            }
+        }
+    }
+}
+
+/// What a type that has no natural end is, in words.
+fn unbounded(ty: &Type) -> Option<&'static str> {
+    for wrapper in ["Option", "Box", "Arc"] {
+        if let Some(inner) = generic_of(ty, wrapper) {
+            return unbounded(&inner[0]);
+        }
+    }
+    match last_ident(ty).map(ToString::to_string).as_deref() {
+        Some("String" | "str") => Some("a string"),
+        Some("Cow") if written(ty).contains("str") => Some("a string"),
+        Some("Vec" | "VecDeque" | "HashSet" | "BTreeSet") => Some("a list"),
+        Some("HashMap" | "BTreeMap" | "Map") => Some("a map"),
+        _ => None,
+    }
+}
+
+/// The errors, and impls all the same: routes that use the type are not told that it has no schema.
+fn with_fallback(schema: &Schema, sink: Sink) -> TokenStream {
+    let errors = sink.into_compile_errors();
+    let facade = facade(schema);
+    let ident = &schema.ident;
+    let path = describe::path_names(schema).map(|names| {
+        quote! {
+            #[automatically_derived]
+            impl __t::PathFields for #ident {
+                const SHAPE: __t::PathShape = __t::PathShape::Named(&[#(#names),*]);
+                fn schemas() -> ::std::vec::Vec<(::core::option::Option<&'static str>, __t::serde_json::Value)> {
+                    ::std::vec::Vec::new()
+                }
+            }
+        }
+    });
+    quote! {
+        #errors
+        const _: () = {
+            use #facade::__private as __t;
+            #[automatically_derived]
+            impl __t::SchemaType for #ident {
+                fn usage() -> __t::serde_json::Value { __t::serde_json::Value::Bool(true) }
+            }
+            #[automatically_derived]
+            impl __t::utoipa::PartialSchema for #ident {
+                fn schema() -> __t::utoipa::openapi::RefOr<__t::utoipa::openapi::Schema> {
+                    __t::opaque(__t::serde_json::Value::Bool(true))
+                }
+            }
+            #[automatically_derived]
+            impl __t::utoipa::ToSchema for #ident {}
+            #[automatically_derived]
+            impl __t::garde::Validate for #ident {
+                type Context = ();
+                fn validate_into(
+                    &self,
+                    _: &(),
+                    _: &mut dyn ::core::ops::FnMut() -> __t::garde::Path,
+                    _: &mut __t::garde::Report,
+                ) {}
+            }
+            #path
+        };
+    }
+}

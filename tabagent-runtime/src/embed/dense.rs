@@ -38,7 +38,8 @@ impl Dense {
     /// where it stands elsewhere than after pooling or has an activation that we do not know.
     pub(crate) fn open(model: &str, files: &ModelFiles, folder: &str) -> Result<Self> {
         let corrupted = |reason: String| BackendError::corrupted(model, reason);
-        let refused = |what: String| BackendError::NotImplemented { feature: format!("model `{model}`: {what}") };
+        let refused =
+            |what: String| BackendError::NotImplemented { feature: format!("model `{model}`: {what}") };
         let config: DenseConfig = files
             .json(model, &format!("{folder}/config.json"))?
             .ok_or_else(|| corrupted(format!("{folder}/config.json is missing, which modules.json names")))?;
@@ -54,7 +55,11 @@ impl Dense {
             "ReLU" => Activation::Relu,
             "GELU" => Activation::Gelu,
             "Sigmoid" => Activation::Sigmoid,
-            _ => return Err(refused(format!("the activation {name} in {folder}; Identity, Tanh, ReLU, GELU, Sigmoid"))),
+            _ => {
+                return Err(refused(format!(
+                    "the activation {name} in {folder}; Identity, Tanh, ReLU, GELU, Sigmoid"
+                )));
+            }
         };
         let file = format!("{folder}/model.safetensors");
         let bytes = files.read(model, &file)?.ok_or_else(|| {
@@ -67,11 +72,15 @@ impl Dense {
         })?;
         let mut tensors = safetensors(&bytes).map_err(|reason| corrupted(format!("{file}: {reason}")))?;
         let mut take = |name: &str, expected: usize| -> Result<Vec<f32>> {
-            let values = tensors.remove(name).ok_or_else(|| corrupted(format!("{file} has no tensor `{name}`")))?;
+            let values =
+                tensors.remove(name).ok_or_else(|| corrupted(format!("{file} has no tensor `{name}`")))?;
             if values.len() == expected {
                 Ok(values)
             } else {
-                Err(corrupted(format!("{file}: `{name}` has {} values, config.json says {expected}", values.len())))
+                Err(corrupted(format!(
+                    "{file}: `{name}` has {} values, config.json says {expected}",
+                    values.len()
+                )))
             }
         };
         let (inputs, outputs) = (config.in_features, config.out_features);
@@ -157,7 +166,9 @@ fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Vec<f32>>, String> {
         let values = match tensor.dtype.as_str() {
             "F32" => raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             "F16" => raw.as_chunks::<2>().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-            "BF16" => raw.as_chunks::<2>().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+            "BF16" => {
+                raw.as_chunks::<2>().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect()
+            }
             other => return Err(format!("`{name}` is of type {other}; F32, F16 and BF16 are read")),
         };
         tensors.insert(name, values);
@@ -204,10 +215,16 @@ mod tests {
         let config = r#"{"in_features": 3, "out_features": 1, "activation_function": "x.Identity"}"#;
         let (_folder, files) = module(config, HEADER, &[0.25, 0.5, -1.0]);
         let error = Dense::open("m", &files, "2_Dense").unwrap_err();
-        assert!(matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("says 3")), "{error}");
+        assert!(
+            matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("says 3")),
+            "{error}"
+        );
         let (_folder, files) = module(config, HEADER, &[0.25]);
         let error = Dense::open("m", &files, "2_Dense").unwrap_err();
-        assert!(matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("shorter")), "{error}");
+        assert!(
+            matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("shorter")),
+            "{error}"
+        );
     }
 
     #[test]
@@ -215,7 +232,10 @@ mod tests {
         let config = r#"{"in_features": 2, "out_features": 1, "activation_function": "my.Swish"}"#;
         let (_folder, files) = module(config, HEADER, &[0.25, 0.5, -1.0]);
         let error = Dense::open("m", &files, "2_Dense").unwrap_err();
-        assert!(matches!(&error, BackendError::NotImplemented { feature } if feature.contains("Swish")), "{error}");
+        assert!(
+            matches!(&error, BackendError::NotImplemented { feature } if feature.contains("Swish")),
+            "{error}"
+        );
     }
 
     #[test]

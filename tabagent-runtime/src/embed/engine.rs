@@ -70,7 +70,12 @@ fn step(graph: &mut Graph, batch: &mut [Work], options: &RunOptions, counters: &
 }
 
 /// Runs a batch and notes what it took.
-fn timed(graph: &mut Graph, batch: &[Work], options: &RunOptions, counters: &Counters) -> Result<Vec<Vec<f32>>> {
+fn timed(
+    graph: &mut Graph,
+    batch: &[Work],
+    options: &RunOptions,
+    counters: &Counters,
+) -> Result<Vec<Vec<f32>>> {
     let texts: Vec<_> = batch.iter().map(|work| &work.tokens).collect();
     let begun = Instant::now();
     let rows = catch_unwind(AssertUnwindSafe(|| graph.run(&texts, options)))

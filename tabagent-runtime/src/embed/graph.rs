@@ -173,10 +173,13 @@ impl Graph {
         let value = outputs.get(&self.output_name).ok_or_else(|| {
             BackendError::corrupted(&self.model, format!("its graph gave no output `{}`", self.output_name))
         })?;
-        let shape: Vec<usize> = value.shape().iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
+        let shape: Vec<usize> =
+            value.shape().iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
         let data = floats(value, &mut self.widened).map_err(|error| ort_failure(&provider, &error))?;
         let dimensions = match (&self.output, shape.as_slice()) {
-            (Output::Tokens(_), [rows, length, dimensions]) if *rows == texts.len() && *length == longest => *dimensions,
+            (Output::Tokens(_), [rows, length, dimensions]) if *rows == texts.len() && *length == longest => {
+                *dimensions
+            }
             (Output::Sentence | Output::Score, [rows, dimensions]) if *rows == texts.len() => *dimensions,
             (Output::Score, [rows]) if *rows == texts.len() => 1,
             _ => {
@@ -208,7 +211,9 @@ impl Graph {
                     }
                     vector
                 }
-                Output::Sentence | Output::Score => data[index * dimensions..(index + 1) * dimensions].to_vec(),
+                Output::Sentence | Output::Score => {
+                    data[index * dimensions..(index + 1) * dimensions].to_vec()
+                }
             };
             for step in &self.after {
                 match step {
@@ -218,7 +223,10 @@ impl Graph {
                         if vector.len() != inputs {
                             return Err(BackendError::corrupted(
                                 &self.model,
-                                format!("its Dense module takes {inputs} values and pooling gives {}", vector.len()),
+                                format!(
+                                    "its Dense module takes {inputs} values and pooling gives {}",
+                                    vector.len()
+                                ),
                             ));
                         }
                         vector = dense.apply(&vector);
@@ -239,7 +247,9 @@ impl Input {
             Buffer::Wide(buffer) => lay_out(role, buffer, texts, longest, i64::from, |at| at as i64),
             Buffer::Narrow(buffer) => {
                 // Ids were checked against the vocabulary and positions against the length: both are far below 2³¹.
-                lay_out(role, buffer, texts, longest, u32::cast_signed, |at| i32::try_from(at).unwrap_or(i32::MAX));
+                lay_out(role, buffer, texts, longest, u32::cast_signed, |at| {
+                    i32::try_from(at).unwrap_or(i32::MAX)
+                });
             }
         }
     }
@@ -307,7 +317,10 @@ fn input(model: &str, info: &TensorInfo) -> Result<Input> {
         TensorElementType::Int32 => Buffer::Narrow(Vec::new()),
         other => {
             return Err(BackendError::NotImplemented {
-                feature: format!("model `{model}`: its graph's input `{}` of type {other}; int64 or int32", info.name),
+                feature: format!(
+                    "model `{model}`: its graph's input `{}` of type {other}; int64 or int32",
+                    info.name
+                ),
             });
         }
     };
@@ -333,7 +346,8 @@ fn output(model: &str, outputs: &[TensorInfo], description: &Description) -> Res
         )
     };
     let named = |names: &[&str], rank: &[usize]| {
-        let fits = |info: &&TensorInfo| float(info) && (rank.contains(&info.shape.len()) || info.shape.is_empty());
+        let fits =
+            |info: &&TensorInfo| float(info) && (rank.contains(&info.shape.len()) || info.shape.is_empty());
         names.iter().find_map(|name| outputs.iter().filter(fits).find(|info| info.name == *name))
     };
     let ranked = |rank: usize| outputs.iter().filter(float).find(|info| info.shape.len() == rank);
@@ -345,7 +359,9 @@ fn output(model: &str, outputs: &[TensorInfo], description: &Description) -> Res
             .or_else(|| ranked(2))
             .or_else(|| ranked(1))
             .map(|info| found(Output::Score, info))
-            .ok_or_else(|| BackendError::corrupted(model, format!("its graph has no output of scores, only {}", list())));
+            .ok_or_else(|| {
+                BackendError::corrupted(model, format!("its graph has no output of scores, only {}", list()))
+            });
     }
     let pooling = description.steps.iter().find_map(|step| match step {
         Step::Pool(pooling) => Some(pooling),
@@ -365,8 +381,8 @@ fn output(model: &str, outputs: &[TensorInfo], description: &Description) -> Res
             model,
             format!("its graph gives a vector a token (`{}`) and modules.json names no Pooling", tokens.name),
         )),
-        (None, None, _) => ranked(2)
-            .map(|info| found(Output::Sentence, info))
-            .ok_or_else(|| BackendError::corrupted(model, format!("its graph has no output of vectors, only {}", list()))),
+        (None, None, _) => ranked(2).map(|info| found(Output::Sentence, info)).ok_or_else(|| {
+            BackendError::corrupted(model, format!("its graph has no output of vectors, only {}", list()))
+        }),
     }
 }

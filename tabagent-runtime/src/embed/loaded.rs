@@ -149,7 +149,8 @@ fn load(
     let begun = Instant::now();
     let id = entry.id.as_str();
     let description = entry.usable()?.clone();
-    let variant = entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
+    let variant =
+        entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
     let alone = quantises_activations(id, &entry.files, &variant.file)?;
     let tokenizer = Tokenizer::open(id, &entry.files, &description)?;
     let opened = match &entry.files {
@@ -247,7 +248,11 @@ impl Loaded {
         workers: &Arc<Semaphore>,
     ) -> Result<Vec<Tokens>> {
         if inputs.iter().map(Input::bytes).sum::<usize>() <= INLINE {
-            return inputs.into_iter().enumerate().map(|(at, input)| self.tokens(field, at, input, truncate)).collect();
+            return inputs
+                .into_iter()
+                .enumerate()
+                .map(|(at, input)| self.tokens(field, at, input, truncate))
+                .collect();
         }
         let total = inputs.len();
         let stop = Arc::new(StopOnDrop::default());
@@ -261,7 +266,8 @@ impl Loaded {
                 continue;
             }
             bytes = 0;
-            let (model, stopped, inputs) = (Arc::clone(self), Arc::clone(&stop.0), std::mem::take(&mut chunk));
+            let (model, stopped, inputs) =
+                (Arc::clone(self), Arc::clone(&stop.0), std::mem::take(&mut chunk));
             let worker = Arc::clone(workers)
                 .acquire_owned()
                 .await
@@ -280,7 +286,9 @@ impl Loaded {
         }
         let mut texts = Vec::with_capacity(total);
         for job in jobs {
-            let done = job.await.map_err(|error| BackendError::internal(format!("tokenising ended early: {error}")))?;
+            let done = job
+                .await
+                .map_err(|error| BackendError::internal(format!("tokenising ended early: {error}")))?;
             texts.extend(done?);
         }
         Ok(texts)

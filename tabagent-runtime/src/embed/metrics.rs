@@ -37,7 +37,11 @@ pub struct Histogram {
 
 impl Recorder {
     pub(crate) fn new(bounds: &'static [f64]) -> Self {
-        Self { bounds, counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), micros: AtomicU64::new(0) }
+        Self {
+            bounds,
+            counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            micros: AtomicU64::new(0),
+        }
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Observations are positive and small.

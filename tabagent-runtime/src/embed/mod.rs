@@ -100,7 +100,10 @@ impl Prompt {
             Some(Self::Named(name)) => Some(prompts.texts.get(name).ok_or_else(|| {
                 let known: Vec<&str> = prompts.texts.keys().map(String::as_str).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                BackendError::invalid("prompt_name", format!("this model has no prompt `{name}`; it has {known}"))
+                BackendError::invalid(
+                    "prompt_name",
+                    format!("this model has no prompt `{name}`; it has {known}"),
+                )
             })?),
             None => prompts.default.as_ref().and_then(|name| prompts.texts.get(name)),
         };
@@ -146,7 +149,10 @@ pub(crate) fn cut(
 /// Whether a model's vectors can be cut to `wanted`.
 pub(crate) fn check_dimensions(wanted: usize, full: usize, trained: &[usize]) -> Result<()> {
     if wanted == 0 || wanted > full {
-        return Err(BackendError::invalid("dimensions", format!("is {wanted}; this model gives 1 to {full}")));
+        return Err(BackendError::invalid(
+            "dimensions",
+            format!("is {wanted}; this model gives 1 to {full}"),
+        ));
     }
     if wanted < full && !trained.is_empty() && !trained.contains(&wanted) {
         let list: Vec<String> =
@@ -175,7 +181,7 @@ mod tests {
     #[test]
     fn lengths_that_cannot_be_are_refused_with_those_that_can() {
         let reason = |wanted, trained: &[usize]| match check_dimensions(wanted, 384, trained) {
-            Err(BackendError::InvalidInput { field, reason }) if field == "dimensions" => reason,
+            Err(BackendError::InvalidInput { field, reason, .. }) if field == "dimensions" => reason,
             other => panic!("{other:?}"),
         };
         assert!(reason(0, &[]).contains("1 to 384"));

@@ -146,7 +146,10 @@ impl Queue {
         if texts > self.capacity {
             return Err(BackendError::invalid(
                 "input",
-                format!("has {texts} texts and the queue of a model holds {}; send fewer at a time", self.capacity),
+                format!(
+                    "has {texts} texts and the queue of a model holds {}; send fewer at a time",
+                    self.capacity
+                ),
             ));
         }
         let mut state = lock(&self.state);
@@ -180,7 +183,8 @@ impl Queue {
                 state.running = Some(Running { tickets, since: now, stop: Arc::clone(stop) });
                 return Some(batch);
             }
-            if state.closed {
+            // What is still being tokenised was admitted, and is served.
+            if state.ended || (state.closed && state.admitted == 0) {
                 state.ended = true;
                 return None;
             }
@@ -250,6 +254,8 @@ impl Queue {
         {
             (running.stop)();
         }
+        drop(state);
+        self.ready.notify_one();
     }
 }
 
@@ -285,7 +291,11 @@ impl Permit {
             id: queue.next.fetch_add(1, Relaxed),
             since: Instant::now(),
             cancelled: AtomicBool::new(false),
-            reply: Mutex::new(Reply { rows: vec![Vec::new(); texts.len()], left: texts.len(), sender: Some(sender) }),
+            reply: Mutex::new(Reply {
+                rows: vec![Vec::new(); texts.len()],
+                left: texts.len(),
+                sender: Some(sender),
+            }),
         });
         let mut state = lock(&queue.state);
         // What was reserved is now what waits.
@@ -315,6 +325,9 @@ impl Drop for Permit {
         if self.texts > 0 {
             let mut state = lock(&self.queue.state);
             state.admitted = state.admitted.saturating_sub(self.texts);
+            drop(state);
+            // An engine that was told to leave waits for the last of what was admitted.
+            self.queue.ready.notify_one();
         }
     }
 }
@@ -327,7 +340,9 @@ impl Pending {
     pub(crate) async fn rows(mut self) -> Result<Rows> {
         match (&mut self.receiver).await {
             Ok(answer) => answer,
-            Err(_) => Err(BackendError::internal("the engine of the model ended before the request was answered")),
+            Err(_) => {
+                Err(BackendError::internal("the engine of the model ended before the request was answered"))
+            }
         }
     }
 }

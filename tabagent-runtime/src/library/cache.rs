@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -158,11 +158,15 @@ impl Cache {
         let entries = fs::read_dir(&self.root)
             .map_err(|error| format!("cannot list {}: {error}", self.root.display()))?;
         for entry in entries.filter_map(Result::ok) {
-            if entry.file_name().to_string_lossy().starts_with(STAGING) {
-                remove_folder(&entry.path())?;
+            if entry.file_name().to_string_lossy().starts_with(STAGING)
+                && let Err(reason) = remove_folder(&entry.path())
+            {
+                // A package manager that outlived the process which started it may still write there.
+                tracing::warn!(reason, "the rest of an earlier install is left for the next one to remove");
             }
         }
-        let folder = self.root.join(format!("{STAGING}{}", std::process::id()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let folder = self.root.join(format!("{STAGING}{}-{now}", std::process::id()));
         fs::create_dir(&folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
         Ok(folder)
     }

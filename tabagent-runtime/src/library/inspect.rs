@@ -98,17 +98,17 @@ fn check_elf(head: &[u8], file_len: u64) -> Result<(), String> {
         return Err("is a library for another kind of processor".to_owned());
     }
     let cut = || "is cut off: it ends before its own headers say".to_owned();
-    let (table, entry, count) = (
-        number(head, 32, 8).ok_or_else(cut)?,
-        number(head, 54, 2).ok_or_else(cut)?,
-        number(head, 56, 2).ok_or_else(cut)?,
-    );
+    let field = |at: usize, size: usize| number(head, at, size).ok_or_else(cut);
+    // The table of sections is the last thing in the files that linkers write; stripped files may lack it (all zero).
+    let sections = field(40, 8)?.saturating_add(field(58, 2)? * field(60, 2)?);
+    if sections > file_len {
+        return Err(cut());
+    }
+    let (table, entry, count) = (field(32, 8)?, field(54, 2)?, field(56, 2)?);
     for index in 0..count {
         let at = usize::try_from(table.saturating_add(index * entry)).map_err(|_| cut())?;
-        let end = number(head, at.saturating_add(8), 8)
-            .zip(number(head, at.saturating_add(32), 8))
-            .map(|(offset, size)| offset.saturating_add(size));
-        if end.is_none_or(|end| end > file_len) {
+        let end = field(at.saturating_add(8), 8)?.saturating_add(field(at.saturating_add(32), 8)?);
+        if end > file_len {
             return Err(cut());
         }
     }
@@ -145,7 +145,8 @@ mod tests {
         let whole = std::fs::read("/proc/self/exe").unwrap();
         let len = u64::try_from(whole.len()).unwrap();
         assert_eq!(check_elf(&whole, len), Ok(()));
-        assert!(check_elf(&whole, len / 2).unwrap_err().contains("cut off"));
+        assert!(check_elf(&whole, len - 1).unwrap_err().contains("cut off"));
+        assert!(check_elf(&whole, 4096).unwrap_err().contains("cut off"));
         assert!(check_elf(&whole[..40], 40).unwrap_err().contains("cut off"));
         assert!(
             check_elf(b"PK\x03\x04 something else entirely", 40)

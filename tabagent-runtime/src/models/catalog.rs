@@ -135,7 +135,8 @@ impl Catalog {
     /// The entry of a model, read again where a file has changed.
     fn entry(&self, id: &str, files: ModelFiles) -> Arc<Entry> {
         let list = files.list();
-        let known = |map: &HashMap<String, Arc<Entry>>| map.get(id).filter(|entry| entry.list == list).cloned();
+        let known =
+            |map: &HashMap<String, Arc<Entry>>| map.get(id).filter(|entry| entry.list == list).cloned();
         if let Some(entry) = known(&self.known.lock().unwrap_or_else(PoisonError::into_inner)) {
             return entry;
         }
@@ -148,7 +149,9 @@ impl Catalog {
 
 /// Whether a folder holds a model rather than models.
 fn is_model(folder: &Path) -> bool {
-    ["config.json", "modules.json", "model.onnx", "genai_config.json"].iter().any(|name| folder.join(name).is_file())
+    ["config.json", "modules.json", "model.onnx", "genai_config.json"]
+        .iter()
+        .any(|name| folder.join(name).is_file())
         || folder.join("onnx").is_dir()
 }
 
@@ -215,7 +218,10 @@ mod tests {
         write(folder.path(), "m/config.json", br#"{"architectures": ["BertModel"]}"#);
         let entry = Catalog::new(folder.path().to_owned()).get("m").unwrap();
         let error = entry.usable().unwrap_err();
-        assert!(matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains(".onnx")), "{error}");
+        assert!(
+            matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains(".onnx")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -125,7 +125,9 @@ impl SentenceConfig {
         match &self.default_prompt_name {
             Some(name) if !texts.contains_key(name) => Err(BackendError::corrupted(
                 model,
-                format!("config_sentence_transformers.json names the default prompt `{name}` and does not have it"),
+                format!(
+                    "config_sentence_transformers.json names the default prompt `{name}` and does not have it"
+                ),
             )),
             default => Ok(Prompts { texts, default: default.clone() }),
         }
@@ -228,9 +230,9 @@ struct PoolingConfig {
 /// # Errors
 /// [`BackendError::ModelCorrupted`] where it is missing, is not JSON or names a mode that does not exist.
 pub(crate) fn pooling(model: &str, files: &ModelFiles, file: &str) -> Result<Pooling> {
-    let config: PoolingConfig = files
-        .json(model, file)?
-        .ok_or_else(|| BackendError::corrupted(model, format!("{file} is missing, which modules.json names")))?;
+    let config: PoolingConfig = files.json(model, file)?.ok_or_else(|| {
+        BackendError::corrupted(model, format!("{file} is missing, which modules.json names"))
+    })?;
     let named = match config.pooling_mode {
         Some(OneOrMany::One(name)) => vec![name],
         Some(OneOrMany::Many(names)) => names,
@@ -239,7 +241,10 @@ pub(crate) fn pooling(model: &str, files: &ModelFiles, file: &str) -> Result<Poo
     let mut modes = Vec::new();
     for name in &named {
         modes.push(PoolingMode::parse(name).ok_or_else(|| {
-            BackendError::corrupted(model, format!("{file} names the pooling mode `{name}`, which does not exist"))
+            BackendError::corrupted(
+                model,
+                format!("{file} names the pooling mode `{name}`, which does not exist"),
+            )
         })?);
     }
     if modes.is_empty() {

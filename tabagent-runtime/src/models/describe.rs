@@ -89,7 +89,8 @@ pub fn describe(model: &str, files: &ModelFiles) -> Result<Description> {
     };
     let sentence_bert: SentenceBertConfig =
         files.json(model, &at("sentence_bert_config.json"))?.unwrap_or_default();
-    let sentence: SentenceConfig = files.json(model, "config_sentence_transformers.json")?.unwrap_or_default();
+    let sentence: SentenceConfig =
+        files.json(model, "config_sentence_transformers.json")?.unwrap_or_default();
 
     let kind = kind(files, modules.as_deref(), &config);
     let static_embedding = modules.iter().flatten().any(|module| module.class() == "StaticEmbedding");
@@ -179,7 +180,9 @@ fn steps(model: &str, files: &ModelFiles, modules: Option<&[ModuleEntry]>) -> Re
             "Dropout" => {}
             other => {
                 return Err(BackendError::NotImplemented {
-                    feature: format!("model `{model}`: its module {other}; a model of Transformer or StaticEmbedding, Pooling, Dense and Normalize"),
+                    feature: format!(
+                        "model `{model}`: its module {other}; a model of Transformer or StaticEmbedding, Pooling, Dense and Normalize"
+                    ),
                 });
             }
         }
@@ -194,8 +197,9 @@ fn is_encoder(class: &str) -> bool {
 
 /// A path that a model's file names, inside the model's folder.
 fn inside(model: &str, base: &str, path: &str) -> Result<String> {
-    join_inside(base, path)
-        .ok_or_else(|| BackendError::corrupted(model, format!("modules.json names the path `{path}`, outside the model")))
+    join_inside(base, path).ok_or_else(|| {
+        BackendError::corrupted(model, format!("modules.json names the path `{path}`, outside the model"))
+    })
 }
 
 #[cfg(test)]

@@ -72,9 +72,9 @@ impl ModelFiles {
             }
             Self::Folder(_) => {
                 let Some(path) = self.path(name) else { return Ok(None) };
-                read_bounded(&path)
-                    .map(|bytes| Some(Cow::Owned(bytes)))
-                    .map_err(|error| BackendError::corrupted(model, format!("{name} cannot be read: {error}")))
+                read_bounded(&path).map(|bytes| Some(Cow::Owned(bytes))).map_err(|error| {
+                    BackendError::corrupted(model, format!("{name} cannot be read: {error}"))
+                })
             }
         }
     }
@@ -86,22 +86,25 @@ impl ModelFiles {
     pub fn json<T: DeserializeOwned>(&self, model: &str, name: &str) -> Result<Option<T>> {
         let Some(bytes) = self.read(model, name)? else { return Ok(None) };
         if bytes.starts_with(LFS_POINTER) {
-            return Err(BackendError::corrupted(model, format!("{name} is a Git LFS pointer, not the file itself")));
+            return Err(BackendError::corrupted(
+                model,
+                format!("{name} is a Git LFS pointer, not the file itself"),
+            ));
         }
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| BackendError::corrupted(model, format!("{name} is not what it should be: {error}")))
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            BackendError::corrupted(model, format!("{name} is not what it should be: {error}"))
+        })
     }
 
     /// The files, sorted by path. Hidden files and folders are left out, and what lies deeper than two folders.
     pub fn list(&self) -> Vec<ModelFile> {
         let mut files = Vec::new();
         match self {
-            Self::Embedded(embedded) => files.extend(
-                embedded.iter().map(|(path, bytes)| {
-                    ModelFile { path: (*path).to_owned(), size: bytes.len() as u64, modified: None }
-                }),
-            ),
+            Self::Embedded(embedded) => files.extend(embedded.iter().map(|(path, bytes)| ModelFile {
+                path: (*path).to_owned(),
+                size: bytes.len() as u64,
+                modified: None,
+            })),
             Self::Folder(folder) => {
                 collect(folder, "", 0, &mut files);
                 files.retain(|file| self.path(&file.path).is_some());

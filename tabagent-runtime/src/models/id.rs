@@ -17,12 +17,16 @@ pub fn check(id: &str) -> Result<()> {
     let plain = |name: &str| {
         !name.is_empty()
             && !name.starts_with('.')
-            && !name.chars().any(|c| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*'))
+            && !name
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*'))
     };
     if id.len() <= MAX_ID && id.split('/').count() <= MAX_DEPTH && id.split('/').all(plain) {
         Ok(())
     } else {
-        Err(BackendError::ModelNotFound { model: id.chars().filter(|c| !c.is_control()).take(MAX_ID).collect() })
+        Err(BackendError::ModelNotFound {
+            model: id.chars().filter(|c| !c.is_control()).take(MAX_ID).collect(),
+        })
     }
 }
 
@@ -65,7 +69,19 @@ mod tests {
     #[test]
     fn ids_that_leave_the_folder_are_not_found() {
         for id in [
-            "", ".", "..", "../x", "a/../b", "/etc", "a//b", "a/", "a\0b", "a\\..\\b", "C:/x", ".hidden/x", "a/b/c/d",
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/../b",
+            "/etc",
+            "a//b",
+            "a/",
+            "a\0b",
+            "a\\..\\b",
+            "C:/x",
+            ".hidden/x",
+            "a/b/c/d",
             &"x".repeat(256),
         ] {
             assert!(matches!(check(id), Err(BackendError::ModelNotFound { .. })), "{id:?}");

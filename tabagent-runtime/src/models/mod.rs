@@ -10,8 +10,8 @@ mod info;
 mod variants;
 
 pub use catalog::{Catalog, Entry};
-pub use config::{Pooling, PoolingMode, Prompts};
 pub(crate) use config::DenseConfig;
+pub use config::{Pooling, PoolingMode, Prompts};
 pub use describe::{Description, ModelKind, Step, describe};
 pub use embedded::EMBED_ID;
 pub use files::{EmbeddedFile, ModelFile, ModelFiles};

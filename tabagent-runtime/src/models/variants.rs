@@ -55,7 +55,10 @@ pub fn variants(files: &[ModelFile]) -> Vec<Variant> {
             let weights: u64 = files
                 .iter()
                 .filter(|other| {
-                    other.path.strip_prefix(file.path.as_str()).is_some_and(|rest| matches!(rest, ".data" | "_data"))
+                    other
+                        .path
+                        .strip_prefix(file.path.as_str())
+                        .is_some_and(|rest| matches!(rest, ".data" | "_data"))
                 })
                 .map(|other| other.size)
                 .sum();
@@ -115,13 +118,17 @@ pub fn quantises_activations(model: &str, files: &ModelFiles, file: &str) -> Res
     let mut kept = 0;
     let mut first = true;
     loop {
-        let read = reader.read(&mut buffer[kept..]).map_err(|error| corrupted(format!("cannot be read: {error}")))?;
+        let read = reader
+            .read(&mut buffer[kept..])
+            .map_err(|error| corrupted(format!("cannot be read: {error}")))?;
         let filled = &buffer[..kept + read];
         if first && filled.is_empty() {
             return Err(corrupted("is empty".to_owned()));
         }
         if first && filled.starts_with(LFS_POINTER) {
-            return Err(corrupted("is a Git LFS pointer, not the file itself; pull the model again".to_owned()));
+            return Err(corrupted(
+                "is a Git LFS pointer, not the file itself; pull the model again".to_owned(),
+            ));
         }
         first = false;
         if DYNAMIC.iter().any(|name| memmem::find(filled, name).is_some()) {
@@ -204,10 +211,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let files = ModelFiles::Folder(root.clone());
-        for (bytes, said) in [(&b""[..], "is empty"), (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer")] {
+        for (bytes, said) in
+            [(&b""[..], "is empty"), (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer")]
+        {
             std::fs::write(root.join("model.onnx"), bytes).unwrap();
             let error = quantises_activations("m", &files, "model.onnx").unwrap_err();
-            assert!(matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains(said)), "{error}");
+            assert!(
+                matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains(said)),
+                "{error}"
+            );
         }
     }
 }

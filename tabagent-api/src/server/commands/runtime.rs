@@ -29,9 +29,9 @@ pub(super) fn candidate_rows(status: &Status) -> Vec<[String; 3]> {
         .candidates
         .iter()
         .map(|candidate| {
-            let place = match candidate.release {
-                Some((flavour, way)) => format!("{} ({flavour}, by {way})", candidate.origin),
-                None => candidate.origin.to_string(),
+            let place = match (candidate.flavour, candidate.way) {
+                (Some(flavour), Some(way)) => format!("{} ({flavour}, by {way})", candidate.origin),
+                _ => candidate.origin.to_string(),
             };
             let state = match &candidate.state {
                 CandidateState::Usable { version } if used => format!("{version}, not needed"),

@@ -16,6 +16,10 @@ use crate::server::{assemble, logging, output};
 
 /// How often the recorder of metrics folds what it collected.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// Time that engines have to leave; no request waits for them any more.
+const RUNTIME_GRACE: Duration = Duration::from_secs(5);
+/// Exit code of a process that was told to stop a second time.
+const INTERRUPTED: i32 = 130;
 
 pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     logging::begin(&config.log, config.log_format).map_err(CommandError::Other)?;
@@ -57,14 +61,86 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     tracing::info!(%address, routes = app.routes.len(), onnxruntime = runtime.library().version, "serving");
 
     let grace = config.shutdown_grace;
-    let stop = async {
+    let stop = async move {
         signals.next().await;
         readiness.drain();
         tracing::info!(grace_seconds = grace.as_secs_f64(), "told to stop: finishing what has begun");
+        tokio::spawn(async move {
+            signals.next().await;
+            tracing::warn!("told again: leaving at once");
+            std::process::exit(INTERRUPTED);
+        });
     };
-    let drained = server.run(listener, stop, grace);
-    let drained = tokio::select! {
-        drained = drained => drained,
-    };
+    let drained = server.run(listener, stop, grace).await;
+    if drained.cut_off > 0 {
+        tracing::warn!(connections = drained.cut_off, "the grace is over: requests were cut off");
+    }
+    runtime.shutdown(RUNTIME_GRACE).await;
+    tracing::info!("stopped");
     Ok(())
+}
+
+fn runtime_options(config: &Config) -> RuntimeOptions {
+    let options = config.runtime();
+    let library = LibraryOptions { progress: progress::on_stderr(), ..options.library };
+    RuntimeOptions { library, ..options }
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        idle: config.idle_timeout,
+        write: config.write_timeout,
+        connections: config.max_connections.get(),
+    }
+}
+
+/// Folds the recorder's observations from time to time, so that they do not pile up when nobody reads the metrics.
+async fn upkeep() {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        if let Some(recorder) = metrics::recorder() {
+            recorder.run_upkeep();
+        }
+    }
+}
+
+/// The signals that end the server.
+#[derive(Debug)]
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        // An error means that Ctrl-C cannot be received; the server then ends with its process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

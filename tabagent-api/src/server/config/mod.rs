@@ -9,6 +9,10 @@ mod sources;
 mod value;
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+use tabagent_runtime::library::LibraryOptions;
+use tabagent_runtime::runtime::RuntimeOptions;
 
 use crate::framework::config::{ApiConfig, Secret};
 
@@ -90,6 +94,19 @@ impl Config {
             Compression::On => true,
             Compression::Off => false,
             Compression::Auto => !self.host.is_loopback(),
+        }
+    }
+
+    /// What the runtime needs to know; ONNX Runtime is installed where that is allowed, without progress.
+    pub fn runtime(&self) -> RuntimeOptions {
+        RuntimeOptions {
+            models_dir: self.models_dir.clone(),
+            device: self.device,
+            threads: self.threads.map(NonZeroUsize::get),
+            library: LibraryOptions { install: self.install_onnxruntime, ..LibraryOptions::default() },
+            queue: self.queue.get(),
+            deadline: self.deadline,
+            ..RuntimeOptions::default()
         }
     }
 

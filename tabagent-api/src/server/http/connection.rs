@@ -91,7 +91,7 @@ pub(super) async fn serve(
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        _ = draining.wait_for(|draining| *draining) => {
+        () = async { drop(draining.wait_for(|draining| *draining).await) } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -106,7 +106,7 @@ fn one_text_is_not_held_up_by_many() {
 }
 
 #[test]
-fn closing_drains_and_refuses() {
+fn closing_drains_what_was_admitted_and_refuses_the_rest() {
     let queue = queue(8);
     let permit = queue.reserve(1).unwrap();
     let pending = submit(&queue, &[4]);
@@ -114,9 +114,34 @@ fn closing_drains_and_refuses() {
     assert!(matches!(queue.reserve(1).map(drop), Err(BackendError::ResourceLimitExceeded { .. })));
     assert_eq!(run(&queue), [(0, 0)]);
     assert!(matches!(poll(pending), Poll::Ready(Ok(_))));
+    let late = permit.submit(texts(&[4]));
+    assert_eq!(run(&queue), [(1, 0)], "it was admitted before");
+    assert!(matches!(poll(late), Poll::Ready(Ok(_))));
     assert!(queue.next_batch(&BUDGET, &(Arc::new(|| ()) as Stop)).is_none());
+    assert!(queue.idle());
+}
+
+#[test]
+fn an_engine_that_was_told_to_leave_leaves_when_the_last_reservation_goes() {
+    let queue = queue(8);
+    let permit = queue.reserve(1).unwrap();
+    queue.close();
+    let engine = std::thread::spawn({
+        let queue = Arc::clone(&queue);
+        move || queue.next_batch(&BUDGET, &(Arc::new(|| ()) as Stop)).is_none()
+    });
+    drop(permit);
+    assert!(engine.join().unwrap());
+}
+
+#[test]
+fn after_an_abort_nothing_is_taken_in() {
+    let queue = queue(8);
+    let permit = queue.reserve(1).unwrap();
+    queue.abort(&shutting_down());
     let late = permit.submit(texts(&[4]));
     assert!(matches!(poll(late), Poll::Ready(Err(BackendError::ResourceLimitExceeded { .. }))));
+    assert!(queue.next_batch(&BUDGET, &(Arc::new(|| ()) as Stop)).is_none());
     assert!(queue.idle());
 }
 

@@ -36,9 +36,12 @@ fn the_classic_form() {
     let found = describe_files(&[
         ("config.json", BERT),
         ("modules.json", CLASSIC_MODULES),
-        ("1_Pooling/config.json", r#"{"word_embedding_dimension": 384, "pooling_mode_cls_token": false,
+        (
+            "1_Pooling/config.json",
+            r#"{"word_embedding_dimension": 384, "pooling_mode_cls_token": false,
             "pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": false,
-            "pooling_mode_mean_sqrt_len_tokens": false}"#),
+            "pooling_mode_mean_sqrt_len_tokens": false}"#,
+        ),
         ("sentence_bert_config.json", r#"{"max_seq_length": 256, "do_lower_case": false}"#),
         ("tokenizer_config.json", r#"{"model_max_length": 512}"#),
     ])
@@ -57,10 +60,16 @@ fn the_form_of_sentence_transformers_5() {
     let found = describe_files(&[
         ("config.json", BERT),
         ("modules.json", NEW_MODULES),
-        ("1_Pooling/config.json", r#"{"embedding_dimension": 384, "pooling_mode": "cls", "include_prompt": false}"#),
+        (
+            "1_Pooling/config.json",
+            r#"{"embedding_dimension": 384, "pooling_mode": "cls", "include_prompt": false}"#,
+        ),
         ("tokenizer_config.json", r#"{"model_max_length": 128}"#),
-        ("config_sentence_transformers.json", r#"{"prompts": {"query": "query: ", "passage": "passage: "},
-            "default_prompt_name": null, "similarity_fn_name": "dot", "truncate_dim": 128}"#),
+        (
+            "config_sentence_transformers.json",
+            r#"{"prompts": {"query": "query: ", "passage": "passage: "},
+            "default_prompt_name": null, "similarity_fn_name": "dot", "truncate_dim": 128}"#,
+        ),
     ])
     .unwrap();
     assert_eq!(found.max_length, Some(128));
@@ -90,7 +99,10 @@ fn a_mode_that_does_not_exist_is_named() {
         ("1_Pooling/config.json", r#"{"pooling_mode": "median"}"#),
     ])
     .unwrap_err();
-    assert!(matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("median")), "{error}");
+    assert!(
+        matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("median")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -106,19 +118,28 @@ fn a_missing_pooling_file_is_named() {
 fn a_module_that_we_lack_is_refused_by_name() {
     let error = describe_files(&[
         ("config.json", BERT),
-        ("modules.json", r#"[{"path": "", "type": "sentence_transformers.models.Transformer"},
-            {"path": "1_LSTM", "type": "sentence_transformers.models.LSTM"}]"#),
+        (
+            "modules.json",
+            r#"[{"path": "", "type": "sentence_transformers.models.Transformer"},
+            {"path": "1_LSTM", "type": "sentence_transformers.models.LSTM"}]"#,
+        ),
     ])
     .unwrap_err();
-    assert!(matches!(&error, BackendError::NotImplemented { feature } if feature.contains("LSTM")), "{error}");
+    assert!(
+        matches!(&error, BackendError::NotImplemented { feature } if feature.contains("LSTM")),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_module_cannot_name_a_path_outside() {
     let error = describe_files(&[
         ("config.json", BERT),
-        ("modules.json", r#"[{"path": "../../etc", "type": "sentence_transformers.models.Pooling"},
-            {"path": "", "type": "sentence_transformers.models.Transformer"}]"#),
+        (
+            "modules.json",
+            r#"[{"path": "../../etc", "type": "sentence_transformers.models.Pooling"},
+            {"path": "", "type": "sentence_transformers.models.Transformer"}]"#,
+        ),
     ])
     .unwrap_err();
     assert!(matches!(error, BackendError::ModelCorrupted { .. }), "{error}");
@@ -127,7 +148,10 @@ fn a_module_cannot_name_a_path_outside() {
 #[test]
 fn json_that_is_none_is_damage() {
     let error = describe_files(&[("config.json", "{\"architectures\": [")]).unwrap_err();
-    assert!(matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("config.json")), "{error}");
+    assert!(
+        matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("config.json")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -137,7 +161,10 @@ fn kinds_are_read_from_the_architecture() {
         kind(r#"{"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}"#),
         ModelKind::Rerank
     );
-    assert_eq!(kind(r#"{"architectures": ["BertForSequenceClassification"], "num_labels": 1}"#), ModelKind::Rerank);
+    assert_eq!(
+        kind(r#"{"architectures": ["BertForSequenceClassification"], "num_labels": 1}"#),
+        ModelKind::Rerank
+    );
     assert_eq!(kind(r#"{"architectures": ["BertForSequenceClassification"]}"#), ModelKind::Unknown);
     assert_eq!(kind(r#"{"architectures": ["Qwen3ForCausalLM"]}"#), ModelKind::Chat);
     assert_eq!(kind(r#"{"architectures": ["MPNetModel"]}"#), ModelKind::Embedding);
@@ -147,8 +174,11 @@ fn kinds_are_read_from_the_architecture() {
 #[test]
 fn roberta_loses_two_positions() {
     let found = describe_files(&[
-        ("config.json", r#"{"architectures": ["XLMRobertaModel"], "model_type": "xlm-roberta",
-            "max_position_embeddings": 514, "pad_token_id": 1}"#),
+        (
+            "config.json",
+            r#"{"architectures": ["XLMRobertaModel"], "model_type": "xlm-roberta",
+            "max_position_embeddings": 514, "pad_token_id": 1}"#,
+        ),
         ("tokenizer_config.json", r#"{"model_max_length": 1000000000000000019884624838656}"#),
     ])
     .unwrap();
@@ -159,8 +189,11 @@ fn roberta_loses_two_positions() {
 fn a_static_embedding_has_no_special_tokens_and_no_positions() {
     let found = describe_files(&[
         ("config.json", r#"{"max_position_embeddings": 512}"#),
-        ("modules.json", r#"[{"path": "", "type": "sentence_transformers.models.StaticEmbedding"},
-            {"path": "1_Normalize", "type": "sentence_transformers.models.Normalize"}]"#),
+        (
+            "modules.json",
+            r#"[{"path": "", "type": "sentence_transformers.models.StaticEmbedding"},
+            {"path": "1_Normalize", "type": "sentence_transformers.models.Normalize"}]"#,
+        ),
     ])
     .unwrap();
     assert_eq!(found.kind, ModelKind::Embedding);

@@ -1,0 +1,150 @@
+//! A load generator over HTTP/1.1 with kept connections: the same requests, in the same way, to every server.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::Failure;
+
+/// No answer takes longer than this, on any machine worth measuring.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// A server that speaks OpenAI's embeddings.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What the table calls it.
+    pub name: &'static str,
+    /// `host:port`.
+    pub authority: String,
+    /// Path of its embeddings.
+    pub path: &'static str,
+    /// Id of the model there.
+    pub model: String,
+}
+
+impl Target {
+    /// The body of a request for the vectors of these texts; one text goes as a plain string, as clients send it.
+    pub fn body(&self, texts: &[String]) -> Bytes {
+        let input = if let [text] = texts { json!(text) } else { json!(texts) };
+        Bytes::from(json!({ "model": self.model, "input": input }).to_string())
+    }
+}
+
+/// One kept connection.
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    authority: String,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nothing listens there.
+    pub async fn open(authority: &str) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(authority).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // It ends with the sender; its error is the next request's error.
+        tokio::spawn(connection);
+        Ok(Self { sender, authority: authority.to_owned() })
+    }
+
+    /// Sends one request and reads the whole answer.
+    ///
+    /// # Errors
+    /// When the server leaves, or does not answer in time.
+    pub async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.authority)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        let exchange = async {
+            self.sender.ready().await?;
+            let response = self.sender.send_request(request).await?;
+            let status = response.status();
+            Ok::<_, Failure>((status, response.into_body().collect().await?.to_bytes()))
+        };
+        tokio::time::timeout(DEADLINE, exchange)
+            .await
+            .map_err(|_| Failure::of(format!("{}{path} did not answer in {DEADLINE:?}", self.authority)))?
+    }
+}
+
+/// The vectors of these texts.
+///
+/// # Errors
+/// When the server refuses, or answers in another shape.
+pub async fn vectors(target: &Target, texts: &[String]) -> Result<Vec<Vec<f64>>, Failure> {
+    let mut connection = Connection::open(&target.authority).await?;
+    let (status, body) = connection.send(Method::POST, target.path, target.body(texts)).await?;
+    if status != StatusCode::OK {
+        return Err(refused(target, status, &body));
+    }
+    let answer: Value = serde_json::from_slice(&body)?;
+    let data = answer["data"].as_array().ok_or_else(|| Failure::of("the answer has no data".to_owned()))?;
+    let vector = |item: &Value| -> Vec<f64> {
+        item["embedding"].as_array().map(|list| list.iter().filter_map(Value::as_f64).collect()).unwrap_or_default()
+    };
+    Ok(data.iter().map(vector).collect())
+}
+
+fn refused(target: &Target, status: StatusCode, body: &Bytes) -> Failure {
+    Failure::of(format!("{} answered {status}: {}", target.name, String::from_utf8_lossy(body)))
+}
+
+/// What one run of the load came to.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// From the first request to the last answer, in seconds.
+    pub seconds: f64,
+    /// Time of each request, in seconds.
+    pub latencies: Vec<f64>,
+}
+
+/// Sends all bodies through so many clients, each with one connection and one request at a time.
+///
+/// # Errors
+/// When any request fails: figures of a server that refuses say nothing.
+pub async fn load(target: &Target, clients: usize, bodies: Vec<Bytes>) -> Result<Load, Failure> {
+    let mut connections = Vec::with_capacity(clients);
+    for _ in 0..clients {
+        connections.push(Connection::open(&target.authority).await?);
+    }
+    let queue = Arc::new(Mutex::new(VecDeque::from(bodies)));
+    let started = Instant::now();
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .map(|mut connection| {
+            let (queue, target) = (Arc::clone(&queue), target.clone());
+            tokio::spawn(async move {
+                let mut latencies = Vec::new();
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(body) = next else { return Ok(latencies) };
+                    let begin = Instant::now();
+                    let (status, answer) = connection.send(Method::POST, target.path, body).await?;
+                    if status != StatusCode::OK {
+                        return Err(refused(&target, status, &answer));
+                    }
+                    latencies.push(begin.elapsed().as_secs_f64());
+                }
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    Ok(Load { seconds: started.elapsed().as_secs_f64(), latencies })
+}

@@ -1,0 +1,201 @@
+//! The serde attributes that shape what is on the wire. What serde does not know is serde's to report.
+
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, LitStr, Token};
+
+/// `#[serde(..)]` of a type.
+#[derive(Default)]
+pub(crate) struct SerdeContainer {
+    pub(crate) rename_all: Option<String>,
+    pub(crate) rename_all_fields: Option<String>,
+    pub(crate) deny_unknown_fields: bool,
+    pub(crate) default: bool,
+    pub(crate) tag: Option<String>,
+    pub(crate) content: Option<String>,
+    pub(crate) untagged: bool,
+}
+
+/// `#[serde(..)]` of a variant.
+#[derive(Default)]
+pub(crate) struct SerdeVariant {
+    pub(crate) rename: Option<String>,
+    pub(crate) rename_all: Option<String>,
+    pub(crate) skip: bool,
+}
+
+/// `#[serde(..)]` of a field.
+#[derive(Default)]
+pub(crate) struct SerdeField {
+    pub(crate) rename: Option<String>,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) default: bool,
+    pub(crate) skip: bool,
+    pub(crate) flatten: bool,
+    /// Whether a response may leave it out.
+    pub(crate) omitted: bool,
+}
+
+/// Reads a type's attributes.
+pub(crate) fn container(attributes: &[Attribute]) -> SerdeContainer {
+    let mut found = SerdeContainer::default();
+    each(attributes, |key, meta| {
+        match key {
+            "rename_all" => found.rename_all = text(meta)?,
+            "rename_all_fields" => found.rename_all_fields = text(meta)?,
+            "deny_unknown_fields" => found.deny_unknown_fields = true,
+            "default" => {
+                found.default = true;
+                text(meta)?;
+            }
+            "tag" => found.tag = text(meta)?,
+            "content" => found.content = text(meta)?,
+            "untagged" => found.untagged = true,
+            _ => rest(meta)?,
+        }
+        Ok(())
+    });
+    found
+}
+
+/// Reads a variant's attributes.
+pub(crate) fn variant(attributes: &[Attribute]) -> SerdeVariant {
+    let mut found = SerdeVariant::default();
+    each(attributes, |key, meta| {
+        match key {
+            "rename" => found.rename = text(meta)?,
+            "rename_all" => found.rename_all = text(meta)?,
+            "skip" | "skip_deserializing" => found.skip = true,
+            _ => rest(meta)?,
+        }
+        Ok(())
+    });
+    found
+}
+
+/// Reads a field's attributes.
+pub(crate) fn field(attributes: &[Attribute]) -> SerdeField {
+    let mut found = SerdeField::default();
+    each(attributes, |key, meta| {
+        match key {
+            "rename" => found.rename = text(meta)?,
+            "alias" => found.aliases.extend(text(meta)?),
+            "default" => {
+                found.default = true;
+                text(meta)?;
+            }
+            "skip" => found.skip = true,
+            "flatten" => found.flatten = true,
+            "skip_serializing" | "skip_deserializing" => found.omitted = true,
+            "skip_serializing_if" => {
+                found.omitted = true;
+                text(meta)?;
+            }
+            _ => rest(meta)?,
+        }
+        Ok(())
+    });
+    found
+}
+
+/// Applies `read` to each key. Errors are serde's own to report, on the same tokens.
+fn each(attributes: &[Attribute], mut read: impl FnMut(&str, &ParseNestedMeta<'_>) -> syn::Result<()>) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+        let _ = attribute.parse_nested_meta(|meta| {
+            let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+            read(&key, &meta)
+        });
+    }
+}
+
+/// `key = "text"`, or the `deserialize` half of `key(serialize = "..", deserialize = "..")`.
+fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<String>> {
+    if meta.input.peek(Token![=]) {
+        return Ok(Some(meta.value()?.parse::<LitStr>()?.value()));
+    }
+    let mut found = None;
+    if meta.input.peek(syn::token::Paren) {
+        meta.parse_nested_meta(|half| {
+            let value = half.value()?.parse::<LitStr>()?.value();
+            if half.path.is_ident("deserialize") || found.is_none() {
+                found = Some(value);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Passes over the value of a key that does not change the wire.
+fn rest(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+    if meta.input.peek(Token![=]) {
+        meta.value()?.parse::<syn::Expr>()?;
+    } else if meta.input.peek(syn::token::Paren) {
+        let content;
+        syn::parenthesized!(content in meta.input);
+        content.parse::<proc_macro2::TokenStream>()?;
+    }
+    Ok(())
+}
+
+/// A field's name under `rename_all`.
+pub(crate) fn rename_field(name: &str, rule: Option<&str>) -> String {
+    let pascal = || -> String { name.split('_').map(capital).collect() };
+    match rule {
+        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_uppercase(),
+        Some("PascalCase") => pascal(),
+        Some("camelCase") => small(&pascal()),
+        Some("kebab-case") => name.replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => name.to_uppercase().replace('_', "-"),
+        // `lowercase` and `snake_case` leave a field as it is.
+        _ => name.to_owned(),
+    }
+}
+
+/// A variant's name under `rename_all`.
+pub(crate) fn rename_variant(name: &str, rule: Option<&str>) -> String {
+    let snake = || {
+        let mut out = String::new();
+        for (at, character) in name.char_indices() {
+            if at > 0 && character.is_uppercase() {
+                out.push('_');
+            }
+            out.extend(character.to_lowercase());
+        }
+        out
+    };
+    match rule {
+        Some("lowercase") => name.to_lowercase(),
+        Some("UPPERCASE") => name.to_uppercase(),
+        Some("camelCase") => small(name),
+        Some("snake_case") => snake(),
+        Some("SCREAMING_SNAKE_CASE") => snake().to_uppercase(),
+        Some("kebab-case") => snake().replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => snake().to_uppercase().replace('_', "-"),
+        _ => name.to_owned(),
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut characters = word.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+fn small(word: &str) -> String {
+    let mut characters = word.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{rename_field, rename_variant};
+
+    #[test]
+    fn names_follow_serde() {
+        assert_eq!(rename_field("model_id", Some("camelCase")), "modelId");
+        assert_eq!(rename_field("model_id", Some("kebab-case")), "model-id");
+        assert_eq!(rename_field("model_id", Some("snake_case")), "model_id");
+        assert_eq!(rename_variant("JsonSchema", Some("snake_case")), "json_schema");
+        assert_eq!(rename_variant("JsonSchema", Some("SCREAMING-KEBAB-CASE")), "JSON-SCHEMA");
+        assert_eq!(rename_variant("JsonSchema", None), "JsonSchema");
+    }
+}

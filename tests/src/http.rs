@@ -1,0 +1,177 @@
+//! A client of raw HTTP/1.1: it sends any bytes, so that hostile input arrives as it was written.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longest wait for the next bytes of a response.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A response.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// Status.
+    pub status: u16,
+    /// Headers in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The one value of a header; two of the same name are a failure.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let first = values.next();
+        assert_eq!(values.next(), None, "two headers {name}");
+        first
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("the body is not JSON ({error}): {}", self.text()))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// Bytes that were read beyond the last response.
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Opens a connection.
+    pub fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+        stream.set_nodelay(true).expect("a socket takes an option");
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Sends bytes. A server that refuses a request may close before it has read all, which is not the client's error.
+    pub fn send(&mut self, bytes: &[u8]) {
+        match self.stream.write_all(bytes) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            Err(error) => panic!("the request cannot be sent: {error}"),
+        }
+    }
+
+    /// Receives the response of a request of this method.
+    pub fn receive(&mut self, method: &str) -> Response {
+        let head = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+                break String::from_utf8(head).expect("the head of a response is ASCII");
+            }
+            assert!(self.read() > 0, "the connection was closed instead of answered: {:?}", self.buffer);
+        };
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).and_then(|rest| rest.get(..3));
+        let status: u16 = status.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no status in {head}"));
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header")))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let mut response = Response { status, headers, body: Vec::new() };
+        if method != "HEAD" && !matches!(status, 100..=199 | 204 | 304) {
+            response.body = self.body(&response);
+        }
+        response
+    }
+
+    /// Whether the server has closed the connection, waiting for it.
+    pub fn is_closed(&mut self) -> bool {
+        self.buffer.is_empty() && self.read() == 0
+    }
+
+    fn body(&mut self, response: &Response) -> Vec<u8> {
+        if let Some(length) = response.header("content-length") {
+            let length: usize = length.parse().expect("content-length is a number");
+            return self.take(length);
+        }
+        if response.header("transfer-encoding") == Some("chunked") {
+            let mut body = Vec::new();
+            loop {
+                let size = self.line();
+                let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).expect("a chunk's size");
+                body.extend(self.take(size));
+                self.line();
+                if size == 0 {
+                    return body;
+                }
+            }
+        }
+        while self.read() > 0 {}
+        std::mem::take(&mut self.buffer)
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.buffer.len() < length {
+            assert!(self.read() > 0, "the body breaks off at {} of {length} bytes", self.buffer.len());
+        }
+        self.buffer.drain(..length).collect()
+    }
+
+    fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = find(&self.buffer, b"\r\n") {
+                let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                return String::from_utf8_lossy(&line[..end]).into_owned();
+            }
+            assert!(self.read() > 0, "the body breaks off in a line");
+        }
+    }
+
+    /// Reads what there is, waiting for at least a byte; 0 at the end.
+    fn read(&mut self) -> usize {
+        let mut chunk = [0; 64 << 10];
+        match self.stream.read(&mut chunk) {
+            Ok(count) => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                count
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
+            Err(error) => panic!("no response within {PATIENCE:?}: {error}"),
+        }
+    }
+}
+
+fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    bytes.windows(pattern.len()).position(|window| window == pattern)
+}
+
+/// The bytes of a request. `host` is sent unless a header says otherwise, `content-length` when there is a body.
+pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("{method} {target} HTTP/1.1\r\n");
+    let given = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+    if !given("host") {
+        head.push_str("host: localhost\r\n");
+    }
+    if (!body.is_empty() || method == "POST") && !given("content-length") && !given("transfer-encoding") {
+        head.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// Sends one request on a connection of its own.
+pub fn exchange(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    let mut connection = Connection::open(address);
+    connection.send(&request(method, target, headers, body));
+    connection.receive(method)
+}

@@ -1,0 +1,20 @@
+//! Whole journeys: cargo as a route author runs it, the real binary, real clients, hostile input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test target, all of it: clippy exempts only the fns that are marked as tests"
+)]
+
+// The routes of `panics` are mounted under the name of this crate.
+extern crate self as it;
+
+mod cargo;
+mod clients;
+mod contract;
+mod example;
+mod hostile;
+mod invariants;
+mod panics;
+mod server;
