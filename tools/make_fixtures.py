@@ -280,7 +280,7 @@ def rounded(vector) -> list[float]:
 
 
 def token_ids(model: SentenceTransformer, texts: list[str]) -> list[list[int]]:
-    return [model.tokenize([text])["input_ids"][0].tolist() for text in texts]
+    return [model.preprocess([text])["input_ids"][0].tolist() for text in texts]
 
 
 def reference(model: SentenceTransformer, prompts: dict[str | None, str], dimensions: list[int]) -> tuple[dict, list]:

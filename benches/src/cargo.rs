@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use crate::{Failure, progress};
 
 /// The root of the workspace.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_owned()
 }
 
 /// Cargo in a folder, its output on stderr.
-pub fn cargo(folder: &Path) -> Command {
+pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
     // What cargo set for this program does not hold for another package.
@@ -25,7 +25,7 @@ pub fn cargo(folder: &Path) -> Command {
 ///
 /// # Errors
 /// When it does not.
-pub fn must(command: &mut Command) -> Result<(), Failure> {
+pub(crate) fn must(command: &mut Command) -> Result<(), Failure> {
     let status = command.status()?;
     if status.success() { Ok(()) } else { Err(Failure::of(format!("{command:?} ended with {status}"))) }
 }
@@ -34,13 +34,18 @@ pub fn must(command: &mut Command) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When it does not build.
-pub fn release_binary(package: &str, binary: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn release_binary(package: &str, binary: &str) -> Result<PathBuf, Failure> {
     progress(&format!("building {binary}"));
     must(cargo(&root()).args(["build", "--release", "--quiet", "--package", package, "--bin", binary]))?;
     let folder = env::current_exe()?;
     let folder = folder.parent().unwrap_or(Path::new("."));
     // This program may be a debug build: the release folder is then beside its own.
     let candidates = [folder.join(binary), folder.join("../release").join(binary)];
-    let newest = candidates.iter().filter(|path| path.exists()).max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
-    newest.cloned().ok_or_else(|| Failure::of(format!("{binary} was built and is not in {}", folder.display())))
+    let newest = candidates
+        .iter()
+        .filter(|path| path.exists())
+        .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
+    newest
+        .cloned()
+        .ok_or_else(|| Failure::of(format!("{binary} was built and is not in {}", folder.display())))
 }

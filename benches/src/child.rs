@@ -16,7 +16,7 @@ use crate::Failure;
 const START: Duration = Duration::from_secs(240);
 
 /// A child process that ends with its owner.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
@@ -35,7 +35,7 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(command: &mut Command, log: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self, Failure> {
         let log = fs::File::create(log)?;
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
@@ -53,7 +53,7 @@ impl Running {
     ///
     /// # Errors
     /// When it ended.
-    pub fn line(&mut self) -> Result<String, Failure> {
+    pub(crate) fn line(&mut self) -> Result<String, Failure> {
         let mut line = String::new();
         if self.stdout.read_line(&mut line)? == 0 {
             return Err(Failure::of(format!("a child ended early: {}", self.child.wait()?)));
@@ -65,7 +65,7 @@ impl Running {
     ///
     /// # Errors
     /// When it ended, or said something else.
-    pub fn ask(&mut self, command: &str) -> Result<Value, Failure> {
+    pub(crate) fn ask(&mut self, command: &str) -> Result<Value, Failure> {
         writeln!(self.stdin, "{command}")?;
         self.stdin.flush()?;
         Ok(serde_json::from_str(&self.line()?)?)
@@ -75,7 +75,7 @@ impl Running {
     ///
     /// # Errors
     /// When it ended, or took too long.
-    pub fn listening(&mut self, authority: &str) -> Result<(), Failure> {
+    pub(crate) fn listening(&mut self, authority: &str) -> Result<(), Failure> {
         let begin = Instant::now();
         while std::net::TcpStream::connect(authority).is_err() {
             if let Some(status) = self.child.try_wait()? {
@@ -90,7 +90,7 @@ impl Running {
     }
 
     /// Peak of resident memory of the program and its children, in MiB, as Linux counts it (VmHWM).
-    pub fn peak_mib(&self) -> f64 {
+    pub(crate) fn peak_mib(&self) -> f64 {
         peak_kib(self.child.id()) as f64 / 1024.0
     }
 }
@@ -110,6 +110,6 @@ fn peak_kib(process: u32) -> u64 {
 ///
 /// # Errors
 /// When there is none.
-pub fn free_port() -> Result<u16, Failure> {
+pub(crate) fn free_port() -> Result<u16, Failure> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

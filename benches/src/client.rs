@@ -19,27 +19,27 @@ const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A server that speaks OpenAI's embeddings.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub(crate) struct Target {
     /// What the table calls it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// `host:port`.
-    pub authority: String,
+    pub(crate) authority: String,
     /// Path of its embeddings.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// Id of the model there.
-    pub model: String,
+    pub(crate) model: String,
 }
 
 impl Target {
     /// The body of a request for the vectors of these texts; one text goes as a plain string, as clients send it.
-    pub fn body(&self, texts: &[String]) -> Bytes {
+    pub(crate) fn body(&self, texts: &[String]) -> Bytes {
         let input = if let [text] = texts { json!(text) } else { json!(texts) };
         Bytes::from(json!({ "model": self.model, "input": input }).to_string())
     }
 }
 
 /// One kept connection.
-pub struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     authority: String,
 }
@@ -49,7 +49,7 @@ impl Connection {
     ///
     /// # Errors
     /// When nothing listens there.
-    pub async fn open(authority: &str) -> Result<Self, Failure> {
+    pub(crate) async fn open(authority: &str) -> Result<Self, Failure> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -62,7 +62,12 @@ impl Connection {
     ///
     /// # Errors
     /// When the server leaves, or does not answer in time.
-    pub async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), Failure> {
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -85,7 +90,7 @@ impl Connection {
 ///
 /// # Errors
 /// When the server refuses, or answers in another shape.
-pub async fn vectors(target: &Target, texts: &[String]) -> Result<Vec<Vec<f64>>, Failure> {
+pub(crate) async fn vectors(target: &Target, texts: &[String]) -> Result<Vec<Vec<f64>>, Failure> {
     let mut connection = Connection::open(&target.authority).await?;
     let (status, body) = connection.send(Method::POST, target.path, target.body(texts)).await?;
     if status != StatusCode::OK {
@@ -94,7 +99,10 @@ pub async fn vectors(target: &Target, texts: &[String]) -> Result<Vec<Vec<f64>>,
     let answer: Value = serde_json::from_slice(&body)?;
     let data = answer["data"].as_array().ok_or_else(|| Failure::of("the answer has no data".to_owned()))?;
     let vector = |item: &Value| -> Vec<f64> {
-        item["embedding"].as_array().map(|list| list.iter().filter_map(Value::as_f64).collect()).unwrap_or_default()
+        item["embedding"]
+            .as_array()
+            .map(|list| list.iter().filter_map(Value::as_f64).collect())
+            .unwrap_or_default()
     };
     Ok(data.iter().map(vector).collect())
 }
@@ -105,18 +113,18 @@ fn refused(target: &Target, status: StatusCode, body: &Bytes) -> Failure {
 
 /// What one run of the load came to.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub(crate) struct Load {
     /// From the first request to the last answer, in seconds.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Time of each request, in seconds.
-    pub latencies: Vec<f64>,
+    pub(crate) latencies: Vec<f64>,
 }
 
 /// Sends all bodies through so many clients, each with one connection and one request at a time.
 ///
 /// # Errors
 /// When any request fails: figures of a server that refuses say nothing.
-pub async fn load(target: &Target, clients: usize, bodies: Vec<Bytes>) -> Result<Load, Failure> {
+pub(crate) async fn load(target: &Target, clients: usize, bodies: Vec<Bytes>) -> Result<Load, Failure> {
     let mut connections = Vec::with_capacity(clients);
     for _ in 0..clients {
         connections.push(Connection::open(&target.authority).await?);

@@ -18,7 +18,7 @@ use crate::{Failure, cargo, progress};
 
 /// What to measure.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Folder of models, as for `tabagent serve`.
     #[arg(long)]
     models_dir: PathBuf,
@@ -64,7 +64,7 @@ struct Stage {
 ///
 /// # Errors
 /// When something does not start, or any request fails.
-pub fn run(options: &Options) -> Result<String, Failure> {
+pub(crate) fn run(options: &Options) -> Result<String, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut stage = Stage::set(options)?;
     let agreement = runtime.block_on(stage.warm_up())?;
@@ -85,7 +85,8 @@ impl Stage {
         std::fs::write(&list, serde_json::to_vec(&many)?)?;
         let folder = options.models_dir.join(&options.model);
         let ours = start_ours(options, scratch.path())?;
-        let infinity = if options.no_infinity { None } else { Some(start_infinity(&folder, scratch.path())?) };
+        let infinity =
+            if options.no_infinity { None } else { Some(start_infinity(&folder, scratch.path())?) };
         let inprocess =
             if options.no_inprocess { None } else { Some(start_inprocess(&folder, &list, scratch.path())?) };
         Ok(Self { ours, infinity, inprocess, many, _scratch: scratch })
@@ -196,13 +197,14 @@ impl Round {
             inprocess = MANY as f64 / seconds;
             single_request = per_second(runtime.block_on(load(ours, 1, vec![ours.body(&stage.many)]))?);
         }
-        let mut all = |clients: usize, list: Vec<String>, figure: fn(&Load) -> f64| -> Result<Vec<f64>, Failure> {
-            let mut figures = Vec::new();
-            for target in stage.targets() {
-                figures.push(figure(&runtime.block_on(load(target, clients, singles(target, &list)))?));
-            }
-            Ok(figures)
-        };
+        let all =
+            |clients: usize, list: Vec<String>, figure: fn(&Load) -> f64| -> Result<Vec<f64>, Failure> {
+                let mut figures = Vec::new();
+                for target in stage.targets() {
+                    figures.push(figure(&runtime.block_on(load(target, clients, singles(target, &list)))?));
+                }
+                Ok(figures)
+            };
         let rate = |run: &Load| run.latencies.len() as f64 / run.seconds;
         let middle = |run: &Load| quantile(&run.latencies, 0.5) * 1e3;
         Ok(Self {
@@ -241,16 +243,34 @@ impl Stage {
             ]);
         };
         if let Some((worker, found)) = &self.inprocess {
-            let peer = format!("onnxruntime {} in process, batches of {}", found["version"].as_str().unwrap_or("?"), found["batch"]);
+            let peer = format!(
+                "onnxruntime {} in process, batches of {}",
+                found["version"].as_str().unwrap_or("?"),
+                found["batch"]
+            );
             let inprocess = column(&|round| round.inprocess);
             let chunks = column(&|round| round.chunks);
-            compare(&format!("1,000 texts of 8 to 256 tokens, requests of {CHUNK}: texts/s"), &chunks, &inprocess, ">= 0.95", &peer);
-            compare("the same in one request: texts/s", &column(&|round| round.single_request), &inprocess, ">= 0.95", &peer);
+            compare(
+                &format!("1,000 texts of 8 to 256 tokens, requests of {CHUNK}: texts/s"),
+                &chunks,
+                &inprocess,
+                ">= 0.95",
+                &peer,
+            );
+            compare(
+                "the same in one request: texts/s",
+                &column(&|round| round.single_request),
+                &inprocess,
+                ">= 0.95",
+                &peer,
+            );
             compare("peak memory: MiB", &[self.ours.0.peak_mib()], &[worker.peak_mib()], "", &peer);
         }
         if let Some((running, _)) = &self.infinity {
             let peer = "infinity, optimum engine";
-            let pair = |pick: fn(&Round) -> &[f64], index: usize| column(&|round| pick(round).get(index).copied().unwrap_or(f64::NAN));
+            let pair = |pick: fn(&Round) -> &[f64], index: usize| {
+                column(&|round| pick(round).get(index).copied().unwrap_or(f64::NAN))
+            };
             let mut both = |what: &str, pick: fn(&Round) -> &[f64], wanted: &str| {
                 compare(what, &pair(pick, 0), &pair(pick, 1), wanted, peer);
             };

@@ -42,7 +42,14 @@ macro_rules! failures {
     )+};
 }
 
-failures!(std::io::Error, serde_json::Error, hyper::Error, http::Error, tokio::task::JoinError, std::num::ParseIntError);
+failures!(
+    std::io::Error,
+    serde_json::Error,
+    hyper::Error,
+    http::Error,
+    tokio::task::JoinError,
+    std::num::ParseIntError
+);
 
 #[derive(Parser)]
 #[command(about = "Measures TabAgent beside its peers and prints one table")]

@@ -1,12 +1,12 @@
 //! The few statistics that the tables need.
 
 /// The median; the mean of the middle two when their number is even; NaN of nothing.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
 /// A quantile between 0 and 1, linear between neighbours.
-pub fn quantile(values: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
@@ -17,7 +17,7 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
 }
 
 /// The ratio of each round's pair, then the median: a slow spell of the machine hits both halves of a pair.
-pub fn median_ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+pub(crate) fn median_ratio(ours: &[f64], theirs: &[f64]) -> f64 {
     let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
     median(&ratios)
 }

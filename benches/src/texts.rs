@@ -4,13 +4,14 @@ use std::ops::RangeInclusive;
 
 /// Frequent words, each one token in the vocabulary of BERT's uncased models.
 const WORDS: [&str; 96] = [
-    "the", "of", "and", "to", "in", "is", "was", "for", "on", "that", "with", "as", "by", "at", "from", "his", "it",
-    "he", "are", "this", "be", "were", "an", "which", "had", "has", "not", "one", "new", "also", "or", "but", "its",
-    "their", "they", "first", "who", "all", "have", "her", "two", "after", "time", "other", "been", "more", "she",
-    "only", "year", "over", "during", "into", "some", "then", "can", "such", "these", "about", "her", "most", "made",
-    "between", "used", "many", "world", "city", "state", "part", "later", "there", "through", "film", "school",
-    "water", "house", "light", "river", "music", "book", "day", "night", "team", "game", "war", "life", "name",
-    "work", "long", "great", "small", "people", "family", "church", "road", "north", "south",
+    "the", "of", "and", "to", "in", "is", "was", "for", "on", "that", "with", "as", "by", "at", "from",
+    "his", "it", "he", "are", "this", "be", "were", "an", "which", "had", "has", "not", "one", "new", "also",
+    "or", "but", "its", "their", "they", "first", "who", "all", "have", "her", "two", "after", "time",
+    "other", "been", "more", "she", "only", "year", "over", "during", "into", "some", "then", "can", "such",
+    "these", "about", "her", "most", "made", "between", "used", "many", "world", "city", "state", "part",
+    "later", "there", "through", "film", "school", "water", "house", "light", "river", "music", "book",
+    "day", "night", "team", "game", "war", "life", "name", "work", "long", "great", "small", "people",
+    "family", "church", "road", "north", "south",
 ];
 
 /// Tokens that the tokenizer adds around a text.
@@ -31,7 +32,7 @@ impl Random {
 }
 
 /// So many texts, each of a length in tokens (special tokens counted) that is uniform over the range.
-pub fn texts(count: usize, tokens: RangeInclusive<usize>, seed: u64) -> Vec<String> {
+pub(crate) fn texts(count: usize, tokens: RangeInclusive<usize>, seed: u64) -> Vec<String> {
     let mut random = Random(seed);
     let spread = tokens.end() - tokens.start() + 1;
     (0..count)

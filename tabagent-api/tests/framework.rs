@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tabagent_api::framework::config::Secret;
 use tabagent_api::{
-    ApiConfig, EventStream, Json, JsonOrStream, MountedApp, NoContent, Path, Problem, Query, Schema, app, route,
+    ApiConfig, ApiError, EventStream, Json, JsonOrStream, MountedApp, NoContent, Path, Problem, Query, Schema, app, route,
 };
 use tower::ServiceExt;
 

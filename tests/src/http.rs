@@ -23,7 +23,8 @@ pub struct Response {
 impl Response {
     /// The one value of a header; two of the same name are a failure.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let mut values =
+            self.headers.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_str());
         let first = values.next();
         assert_eq!(values.next(), None, "two headers {name}");
         first
@@ -52,7 +53,8 @@ pub struct Connection {
 impl Connection {
     /// Opens a connection.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+        let stream =
+            TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
         stream.set_nodelay(true).expect("a socket takes an option");
@@ -78,8 +80,10 @@ impl Connection {
             assert!(self.read() > 0, "the connection was closed instead of answered: {:?}", self.buffer);
         };
         let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).and_then(|rest| rest.get(..3));
-        let status: u16 = status.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no status in {head}"));
+        let status =
+            lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).and_then(|rest| rest.get(..3));
+        let status: u16 =
+            status.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no status in {head}"));
         let headers: Vec<(String, String)> = lines
             .map(|line| line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -105,7 +109,8 @@ impl Connection {
             let mut body = Vec::new();
             loop {
                 let size = self.line();
-                let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).expect("a chunk's size");
+                let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16)
+                    .expect("a chunk's size");
                 body.extend(self.take(size));
                 self.line();
                 if size == 0 {
@@ -170,7 +175,13 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]
 }
 
 /// Sends one request on a connection of its own.
-pub fn exchange(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+pub fn exchange(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
     let mut connection = Connection::open(address);
     connection.send(&request(method, target, headers, body));
     connection.receive(method)

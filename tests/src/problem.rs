@@ -7,7 +7,11 @@ use crate::http::Response;
 /// Asserts that a response is the problem `slug` with this status, whole and nothing else; its body.
 pub fn assert_problem(response: &Response, status: u16, slug: &str) -> Value {
     let body = assert_some_problem(response);
-    assert_eq!((response.status, body["type"].as_str()), (status, Some(&*format!("/problems/{slug}"))), "{body:#}");
+    assert_eq!(
+        (response.status, body["type"].as_str()),
+        (status, Some(&*format!("/problems/{slug}"))),
+        "{body:#}"
+    );
     body
 }
 
@@ -22,12 +26,20 @@ pub fn assert_some_problem(response: &Response) -> Value {
         assert!(!body[member].is_null(), "`{member}` is missing: {}", shown());
     }
     for member in body.as_object().expect("a problem is an object").keys() {
-        assert!(members.contains(&&**member) || ["instance", "errors"].contains(&&**member), "`{member}`: {}", shown());
+        assert!(
+            members.contains(&&**member) || ["instance", "errors"].contains(&&**member),
+            "`{member}`: {}",
+            shown()
+        );
     }
     assert_eq!(body["status"], response.status, "{}", shown());
     assert_eq!(body["request_id"].as_str(), response.header("x-request-id"), "{}", shown());
     for member in ["type", "title", "detail"] {
-        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "`{member}` says nothing: {}", shown());
+        assert!(
+            body[member].as_str().is_some_and(|text| !text.is_empty()),
+            "`{member}` says nothing: {}",
+            shown()
+        );
     }
     let error = body["error"].as_object().expect("`error` is an object");
     assert_eq!(error.keys().collect::<Vec<_>>(), ["code", "message", "param", "type"], "{}", shown());

@@ -43,7 +43,9 @@ pub fn text_route(name: &str, method: &str, path: &str) -> String {
     let values: Vec<String> = parameters.iter().map(|parameter| format!("{parameter}: \"x\"")).collect();
     let (argument, given) = match parameters.len() {
         0 => (String::new(), String::new()),
-        1 => ("_path: tabagent_api::Path<String>".to_owned(), format!("path = {{ {} }}, ", values.join(", "))),
+        1 => {
+            ("_path: tabagent_api::Path<String>".to_owned(), format!("path = {{ {} }}, ", values.join(", ")))
+        }
         count => panic!("{count} parameters"),
     };
     format!(
@@ -73,7 +75,8 @@ impl Project {
         }
         fs::create_dir_all(&folder).expect("the target folder can be written");
         // The same versions as the workspace's own, which are on this machine already.
-        fs::copy(workspace::root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file can be copied");
+        fs::copy(workspace::root().join("Cargo.lock"), folder.join("Cargo.lock"))
+            .expect("the lock file can be copied");
         Self { folder, members: Vec::new() }
     }
 
@@ -101,7 +104,8 @@ impl Project {
         }
         let source_folder = self.folder.join(name).join("src");
         fs::create_dir_all(&source_folder).expect("the target folder can be written");
-        fs::write(self.folder.join(name).join("Cargo.toml"), manifest).expect("the target folder can be written");
+        fs::write(self.folder.join(name).join("Cargo.toml"), manifest)
+            .expect("the target folder can be written");
         fs::write(source_folder.join(file), format!("//! Written by a test.\n{source}"))
             .expect("the target folder can be written");
         self.members.push(name.to_owned());

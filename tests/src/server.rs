@@ -26,7 +26,11 @@ pub fn command(data: &TempDir, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("TABAGENT_DATA_DIR", data.path()).env_remove("RUST_LOG").args(arguments).current_dir(data.path());
+    command
+        .env("TABAGENT_DATA_DIR", data.path())
+        .env_remove("RUST_LOG")
+        .args(arguments)
+        .current_dir(data.path());
     command
 }
 

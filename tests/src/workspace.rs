@@ -40,7 +40,8 @@ pub fn cargo() -> Command {
     // Cargo gives these to a test; a cargo that is called from one should not take them for the user's.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_CRATE_NAME" {
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_CRATE_NAME"
+        {
             command.env_remove(&name);
         }
     }

@@ -9,9 +9,8 @@ extern crate self as requests;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::{env, io, pin::pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{env, io};
 
 use axum::Router;
 use axum::body::Body;
@@ -22,7 +21,9 @@ use axum::routing::{get, post};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
-use tabagent_api::{ApiError, AppState, Component, Json, NoContent, Path, Problem, Query, Schema, app, route};
+use tabagent_api::{
+    ApiError, AppState, Component, Json, NoContent, Path, Problem, Query, Schema, app, route,
+};
 use tower::Service;
 
 /// How often a handler ran.
@@ -30,8 +31,11 @@ use tower::Service;
 struct Counter(AtomicU64);
 
 /// The app's state, once a handler has seen it.
-#[derive(Default)]
-struct Seen(Mutex<Option<AppState>>);
+#[derive(Default, Clone)]
+struct Seen(Arc<Mutex<Option<AppState>>>);
+
+/// The body of a request that keeps a note.
+const NOTE: &str = r#"{"title": "shopping", "text": "bread, apples and a newspaper", "weight": 3}"#;
 
 /// A note to keep.
 #[derive(Debug, Deserialize, Serialize, Schema)]
@@ -128,7 +132,7 @@ async fn read_route(
 /// Show the app's state to the handlers by hand, which need it before they are mounted.
 #[route(POST, "/route/state", status = 204, tests = [case("shown", status = 204)])]
 async fn show(seen: Component<Seen>, state: AppState) -> Result<NoContent, std::convert::Infallible> {
-    *seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+    *seen.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
     Ok(NoContent)
 }
 
@@ -154,9 +158,16 @@ async fn read_by_hand(
 }
 
 /// Key and deadline, which every route has.
-async fn guard_by_hand(State(state): State<AppState>, request: axum::extract::Request, next: Next) -> Response {
+async fn guard_by_hand(
+    State(state): State<AppState>,
+    request: axum::extract::Request,
+    next: Next,
+) -> Response {
     if let Some(key) = &state.config().api_key {
-        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let given = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         if !given.is_some_and(|token| key.matches(token)) {
             return StatusCode::UNAUTHORIZED.into_response();
         }
@@ -185,21 +196,36 @@ fn request(method: &str, path: &str, body: &'static str) -> Result<Request<Body>
         .body(Body::from(body))
 }
 
-/// Sends one request through the router. Nothing in these apps waits for anything, so one poll answers.
-fn send(router: &mut Router, request: Request<Body>) -> Result<usize, Box<dyn Error>> {
-    let answer = async {
-        let response = router.call(request).await?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            return Err(format!("{status}: {}", String::from_utf8_lossy(&bytes)).into());
-        }
-        Ok(bytes.len())
-    };
-    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err("the app waits for something".into()),
+async fn send(router: &mut Router, request: Request<Body>) -> Result<(), Box<dyn Error>> {
+    let response = router.call(request).await?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("{status}: {}", String::from_utf8_lossy(&bytes)).into())
     }
+}
+
+async fn run(shape: &str, who: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    let seen = Seen::default();
+    let app = || app! { crates: [requests] }.provide(Counter::default()).provide(seen.clone());
+    let mut first = app().mount()?.router;
+    send(&mut first, request("POST", "/route/state", "")?).await?;
+    let state =
+        seen.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or("no handler saw the state")?;
+    let mut router = app().pages(by_hand(&state)).mount()?.router;
+    let (method, path, body) = match (shape, who) {
+        ("body", "route") => ("POST", "/route/notes", NOTE),
+        ("body", "hand") => ("POST", "/xhand/notes", NOTE),
+        ("path", "route") => ("GET", "/route/notes/17?offset=20&limit=10", ""),
+        ("path", "hand") => ("GET", "/xhand/notes/17?offset=20&limit=10", ""),
+        _ => return Err("SHAPE is body or path, WHO is route or hand".into()),
+    };
+    for _ in 0..count {
+        send(&mut router, request(method, path, body)?).await?;
+    }
+    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -211,20 +237,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         tracing_subscriber::fmt().with_writer(io::sink).init();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let _entered = runtime.enter();
-    let app = || app! { crates: [requests] }.provide(Counter::default());
-    let mut first = app().provide(Seen::default()).mount()?;
-    // The route stores the state in a component of that same state, which is read back by the next mount.
-    let state = Mutex::new(None);
-    let _ = (&mut first, &state);
-    let path = match (shape.as_str(), who.as_str()) {
-        ("body", "route") => "/route/notes",
-        ("body", "hand") => "/xhand/notes",
-        ("path", "route") => "/route/notes/17?offset=20&limit=10",
-        ("path", "hand") => "/xhand/notes/17?offset=20&limit=10",
-        _ => return Err("SHAPE is body or path, WHO is route or hand".into()),
-    };
-    let _ = path;
-    let _ = count;
-    Ok(())
+    runtime.block_on(run(shape, who, count.parse()?))
 }

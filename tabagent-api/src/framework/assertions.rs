@@ -5,7 +5,7 @@
 //! and where they do not the item of the same name of a fallback trait is found instead. The calls go through it too,
 //! so that a type that breaks a rule gets its one sentence and no wall of unsatisfied bounds behind it.
 
-use std::future::{Future, ready};
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -249,7 +249,7 @@ pub trait UnlessLast {
     type Argument;
 
     /// Answers with 500.
-    fn extract<P, S>(_: P, _: S) -> impl Future<Output = Result<Self::Argument, Response>> + Send {
+    fn extract<P, S>(_: P, _: S) -> Ready<Result<Self::Argument, Response>> {
         ready(Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()))
     }
 }

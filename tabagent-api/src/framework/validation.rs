@@ -732,19 +732,14 @@ maps!([] BTreeMap<String, T>, [S: BuildHasher] HashMap<String, T, S>);
 impl<T: SchemaType> SchemaType for Option<T> {
     fn usage() -> Value {
         let mut schema = T::usage();
-        match schema.get_mut("type") {
-            Some(Value::String(only)) => {
-                let only = std::mem::take(only);
-                schema["type"] = json!([only, "null"]);
-                if let Some(Value::Array(words)) = schema.get_mut("enum") {
-                    words.push(Value::Null);
-                }
-                schema
-            }
-            Some(Value::Array(any)) if any.iter().any(|one| one == "null") => schema,
-            _ if schema == json!({}) => schema,
-            _ => json!({ "anyOf": [schema, { "type": "null" }] }),
+        if is_type(&schema, "null") || schema == json!({}) {
+            return schema;
         }
+        let Some(only) = schema.get("type").and_then(Value::as_str) else {
+            return json!({ "anyOf": [schema, { "type": "null" }] });
+        };
+        schema["type"] = json!([only, "null"]);
+        schema
     }
 
     fn collect(list: &mut SchemaList) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tabagent_runtime::{EmbedInput, EmbedRequest, Prompt, Runtime};
 
 use super::inference::{InferenceError, TokenUsage, some_if_any};
-use crate::{Component, Json, Schema, route};
+use crate::{ApiError, Component, Json, Schema, route};
 
 /// A request to embed texts.
 #[derive(Debug, Deserialize, Schema)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tabagent_runtime::{ModelHealth, Runtime};
 
 use crate::server::Readiness;
-use crate::{Component, Json, Problem, Schema, route};
+use crate::{ApiError, Component, Json, Problem, Schema, route};
 
 /// The answer of a process that runs.
 #[derive(Debug, Serialize, Deserialize, Schema)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tabagent_runtime::{RerankRequest as RankRequest, Runtime};
 
 use super::inference::{InferenceError, TokenUsage, some_if_any};
-use crate::{Component, Json, Schema, route};
+use crate::{ApiError, Component, Json, Schema, route};
 
 /// A request to order documents.
 #[derive(Debug, Deserialize, Schema)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tabagent_runtime::{Runtime, device};
 use tabagent_runtime::hardware::SystemInfo as Found;
 
-use crate::{Component, Json, Problem, Schema, route};
+use crate::{ApiError, Component, Json, Problem, Schema, route};
 
 /// The machine, and what of it the server can use.
 #[derive(Debug, Serialize, Deserialize, Schema)]

@@ -54,6 +54,11 @@ impl Readiness {
         self.stage() == Stage::Ready
     }
 
+    /// Whether the server was told to stop.
+    pub fn is_draining(&self) -> bool {
+        self.stage() == Stage::Draining
+    }
+
     /// From now on requests are welcome, unless the server has been told to stop.
     pub fn set_ready(&self) {
         self.inner.stage.fetch_max(1, Ordering::AcqRel);

@@ -16,7 +16,7 @@ use super::{
     engine::serve,
     graph::Graph,
     metrics::Counters,
-    queue::{Queue, Rows},
+    queue::{Queue, Rows, shutting_down},
 };
 use crate::{
     device::{Device, ProviderReport},
@@ -276,7 +276,7 @@ impl Loaded {
                 let _worker = worker;
                 let mut texts = Vec::with_capacity(inputs.len());
                 for (at, input) in inputs {
-                    if stopped.load(Relaxed) {
+                    if stopped.load(Relaxed) || model.queue.ended() {
                         break;
                     }
                     texts.push(model.tokens(field, at, input, truncate)?);
@@ -291,7 +291,8 @@ impl Loaded {
                 .map_err(|error| BackendError::internal(format!("tokenising ended early: {error}")))?;
             texts.extend(done?);
         }
-        Ok(texts)
+        // Fewer only where the queue ended meanwhile.
+        if texts.len() == total { Ok(texts) } else { Err(shutting_down()) }
     }
 
     fn tokens(&self, field: Field, at: usize, input: Input, truncate: bool) -> Result<Tokens> {

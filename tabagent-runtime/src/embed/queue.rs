@@ -199,6 +199,11 @@ impl Queue {
         restart();
     }
 
+    /// Whether what was admitted will not run any more.
+    pub(crate) fn ended(&self) -> bool {
+        lock(&self.state).ended
+    }
+
     /// Texts admitted that have not begun to run.
     pub(crate) fn waiting(&self) -> usize {
         lock(&self.state).admitted

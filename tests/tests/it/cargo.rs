@@ -6,7 +6,8 @@ use tabagent_tests::project::{Project, mounting, text_route};
 fn a_crate_that_is_not_named_mounts_nothing() {
     // Linked, because the program calls it; not mounted, because it is not on the list.
     let uninvited = text_route("uninvited", "GET", "/uninvited") + "pub fn helper() -> usize { 1 }";
-    let program = mounting("unnamed_guest") + "#[allow(dead_code)] static USED: fn() -> usize = unnamed_other::helper;";
+    let program =
+        mounting("unnamed_guest") + "#[allow(dead_code)] static USED: fn() -> usize = unnamed_other::helper;";
     let program = program.replacen("match ", "std::hint::black_box(unnamed_other::helper());\n    match ", 1);
     let project = Project::new("unnamed")
         .library("unnamed_guest", &text_route("invited", "GET", "/invited"))
@@ -36,10 +37,11 @@ fn one_method_and_path_in_two_crates_does_not_link() {
 fn overlapping_paths_are_one_error_with_both_places() {
     let one = text_route("first", "GET", "/x/{a}") + &text_route("third", "GET", "/y/{*rest}");
     let two = text_route("second", "POST", "/x/{b}") + &text_route("fourth", "GET", "/y/{id}");
-    let project = Project::new("overlap")
-        .library("overlap_one", &one)
-        .library("overlap_two", &two)
-        .program("overlap_app", &mounting("overlap_one, overlap_two"), &["overlap_one", "overlap_two"]);
+    let project = Project::new("overlap").library("overlap_one", &one).library("overlap_two", &two).program(
+        "overlap_app",
+        &mounting("overlap_one, overlap_two"),
+        &["overlap_one", "overlap_two"],
+    );
     let output = project.run("overlap_app");
     assert_eq!(output.code, Some(1), "{}", output.shown());
     let lines: Vec<&str> = output.stderr.lines().filter(|line| line.contains("route-duplicate")).collect();
@@ -62,7 +64,11 @@ fn a_named_crate_without_a_route_is_an_error() {
         .program("silent_app", &mounting("silent_other, silent_guest"), &["silent_guest", "silent_other"]);
     let output = project.run("silent_app");
     assert_eq!(output.code, Some(1), "{}", output.shown());
-    assert!(output.stderr.contains("`silent_guest`") && output.stderr.contains("no route"), "{}", output.shown());
+    assert!(
+        output.stderr.contains("`silent_guest`") && output.stderr.contains("no route"),
+        "{}",
+        output.shown()
+    );
     assert!(!output.stderr.contains("`silent_other`"), "{}", output.shown());
 }
 
@@ -77,9 +83,11 @@ pub async fn time(_clock: tabagent_api::Component<Clock>) -> Result<tabagent_api
     Ok(tabagent_api::Text("now".to_owned()))
 }
 "#;
-    let project = Project::new("component")
-        .library("component_guest", source)
-        .program("component_app", &mounting("component_guest"), &["component_guest"]);
+    let project = Project::new("component").library("component_guest", source).program(
+        "component_app",
+        &mounting("component_guest"),
+        &["component_guest"],
+    );
     let output = project.run("component_app");
     assert_eq!(output.code, Some(1), "{}", output.shown());
     for word in ["GET /time", "component_guest::Clock", "component_guest/src/lib.rs:5"] {

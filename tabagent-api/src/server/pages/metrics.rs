@@ -130,7 +130,10 @@ const COUNTERS: &[(&str, &str, Reading)] = &[
     ("truncated_total", "Texts cut to the model's length", |model| model.truncated),
 ];
 
-const HISTOGRAMS: &[(&str, &str, fn(&ModelMetrics) -> &Histogram)] = &[
+/// A distribution of one model.
+type Distribution = fn(&ModelMetrics) -> &Histogram;
+
+const HISTOGRAMS: &[(&str, &str, Distribution)] = &[
     ("queue_wait_seconds", "Time between admission and the start of the batch, a text", |model| &model.queue_wait),
     ("inference_seconds", "Time that a batch ran", |model| &model.inference),
     ("batch_rows", "Texts in a batch", |model| &model.batch_rows),

@@ -1,0 +1,45 @@
+//! The document, held to the specification, and the server, held to the document, by programs that others wrote.
+
+use std::time::Duration;
+
+use tabagent_tests::server::{Server, run};
+use tabagent_tests::{process, python};
+
+/// Longest run of a checker, with the installation of its environment.
+const DEADLINE: Duration = Duration::from_secs(20 * 60);
+
+#[test]
+fn the_document_keeps_the_specification() {
+    let printed = run(&["openapi"]);
+    assert!(printed.success, "{}", printed.shown());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), printed.stdout).unwrap();
+    // The environment is made first, so that its failure is told as such.
+    python::environment("contract");
+    let mut command = python::script("check_openapi.sh");
+    command.arg(file.path());
+    let output = process::run(command, DEADLINE);
+    assert!(output.success && output.stdout.contains("OK"), "{}", output.shown());
+}
+
+/// All checks and all phases of schemathesis, on every route of a running server.
+fn schemathesis(server: &Server) {
+    python::environment("contract");
+    let mut command = python::script("schemathesis.sh");
+    command.arg(server.url()).args(&server.key).env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = process::run(command, DEADLINE);
+    assert!(output.success, "{}", output.shown());
+    for phase in ["Examples", "Coverage", "Fuzzing", "Stateful"] {
+        assert!(output.stdout.contains(phase), "the phase {phase} did not run: {}", output.shown());
+    }
+}
+
+#[test]
+fn schemathesis_finds_no_failure() {
+    schemathesis(&Server::start(&[]));
+}
+
+#[test]
+fn schemathesis_finds_no_failure_with_an_api_key() {
+    schemathesis(&Server::start(&["--api-key", "sk-schemathesis"]));
+}
