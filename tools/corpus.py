@@ -23,7 +23,7 @@ from pathlib import Path
 
 QUESTION_FORMS = [
     "what is {}?", "what is a {}", "what does {} mean?", "define {}", "meaning of {}", "{}", "tell me about {}",
-    "which word means {}?", "can you explain {}?", "{} definition",
+    "can you explain {}?", "{} definition",
 ]
 HEADING_FORMS = ["{}", "how does {} work?", "{}?", "where can I read about {}?", "explain {}", "how do I use {}?"]
 BOOKS = ["book", "cargo", "reference", "rust-by-example", "edition-guide", "nomicon", "rustc", "rustdoc",

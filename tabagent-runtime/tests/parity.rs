@@ -217,3 +217,35 @@ async fn all_minilm_agrees_with_sentence_transformers() {
     let runtime = runtime(folder.parent().unwrap());
     agrees(&runtime, folder.file_name().unwrap().to_str().unwrap(), &folder).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graph_that_quantises_its_activations_gives_vectors_that_do_not_depend_on_neighbours() {
+    let runtime = runtime(&fixtures());
+    let reference: Reference = reference(&fixtures().join("bert-mean"));
+    let together = runtime.embed(request("bert-int8", &reference.texts)).await.unwrap().vectors;
+    assert!(runtime.health().models.iter().any(|model| model.id == "bert-int8" && model.alone));
+    for (text, among) in reference.texts.iter().zip(&together) {
+        let alone = runtime.embed(request("bert-int8", std::slice::from_ref(text))).await.unwrap().vectors;
+        assert_eq!(&alone[0], among, "{text:?}");
+    }
+    // Close to full precision, as far as eight bits a tensor of random weights are.
+    let full = &reference.cases[0].vectors;
+    let mean = together.iter().zip(full).map(|(a, b)| cosine(a, b)).sum::<f32>() / full.len() as f32;
+    assert!(mean > 0.95, "mean cosine to full precision {mean}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graph_of_16_bits_gives_nearly_the_same_vectors() {
+    let runtime = runtime(&fixtures());
+    let reference: Reference = reference(&fixtures().join("bert-mean"));
+    let found = runtime.embed(request("bert-fp16", &reference.texts)).await.unwrap().vectors;
+    for ((text, found), expected) in reference.texts.iter().zip(&found).zip(&reference.cases[0].vectors) {
+        let cosine = cosine(found, expected);
+        assert!(cosine > 0.999, "{text:?}: cosine {cosine}");
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}

@@ -102,10 +102,16 @@ pub fn command() -> Command {
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of text");
     let runtime = Command::new("runtime")
         .about("Find or install ONNX Runtime")
-        .subcommand(Command::new("status").about("Show every place where it is looked for (the default)").arg(json()))
+        .subcommand(
+            Command::new("status").about("Show every place where it is looked for (the default)").arg(json()),
+        )
         .subcommand(
             Command::new("install").about("Install it for this user, whatever else is there").arg(
-                Arg::new("build").value_name("BUILD").value_parser(["cpu", "cuda"]).default_value("cpu").help("Which build"),
+                Arg::new("build")
+                    .value_name("BUILD")
+                    .value_parser(["cpu", "cuda"])
+                    .default_value("cpu")
+                    .help("Which build"),
             ),
         )
         .subcommand(Command::new("path").about("Print the path of the library that would be used"));

@@ -18,12 +18,15 @@ pub fn begin(filter: &LogFilter, format: LogFormat) -> Result<(), String> {
     let registry = tracing_subscriber::registry().with(filter);
     let begun = match format {
         LogFormat::Text => {
-            let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            let colours = io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             registry.with(lines.with_ansi(colours)).try_init()
         }
         LogFormat::Json => {
             // The span of the request stands beside the event's own fields, under `span`.
-            registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+            registry
+                .with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false))
+                .try_init()
         }
     };
     begun.map_err(|error| error.to_string())

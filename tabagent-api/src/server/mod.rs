@@ -19,7 +19,6 @@ use config::Config;
 use http::OpenConnections;
 use pages::metrics::MetricsPage;
 
-
 pub use cli::main;
 pub use readiness::{Readiness, Stage};
 

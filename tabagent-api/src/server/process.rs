@@ -20,9 +20,7 @@ mod tests {
     #[test]
     fn memory_and_files_of_this_process_are_told() {
         assert!(resident_memory().unwrap() > 1 << 20);
-        let before = open_files().unwrap();
-        let _file = std::fs::File::open("/proc/self/status").unwrap();
-        // Other tests open and close files meanwhile; a process always has its three.
-        assert!(before >= 3);
+        // stdin, stdout and stderr.
+        assert!(open_files().unwrap() >= 3);
     }
 }

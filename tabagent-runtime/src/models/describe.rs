@@ -50,7 +50,7 @@ pub struct Description {
     pub prompts: Prompts,
     /// Whether texts are put in lower case before they are tokenised.
     pub lower_case: bool,
-    /// Whether the tokenizer adds its special tokens. A static embedding takes none.
+    /// Whether the tokenizer adds its special tokens.
     pub special_tokens: bool,
     /// Length of the graph's vectors, where the files tell; else it is known once the model is loaded.
     pub dimensions: Option<usize>,
@@ -123,7 +123,9 @@ pub fn describe(model: &str, files: &ModelFiles) -> Result<Description> {
         max_length,
         prompts: sentence.prompts(model)?,
         lower_case: sentence_bert.do_lower_case.unwrap_or(false),
-        special_tokens: !static_embedding,
+        // sentence-transformers gives its static embeddings no special tokens, whatever their tokenizer would add. One
+        // that states its own kind in config.json, as ours does, was trained on what its tokenizer gives.
+        special_tokens: !static_embedding || config.model_type.as_deref() == Some("static_embedding"),
         dimensions: if dense { None } else { config.hidden_size.map(|size| size * modes.unwrap_or(1)) },
         steps,
         matryoshka,

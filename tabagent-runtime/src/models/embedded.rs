@@ -16,8 +16,8 @@ macro_rules! files {
 static EMBED: &[EmbeddedFile] = files!("tabagent-embed":
     "config.json",
     "config_sentence_transformers.json",
-    "model.onnx",
     "modules.json",
+    "onnx/model.onnx",
     "tokenizer.json",
     "tokenizer_config.json",
 );

@@ -14,8 +14,8 @@ use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
 
 use super::runtime::candidate_rows;
 use crate::server::cli::CommandError;
-use crate::server::config::{Config, ConfigError, Sources};
-use crate::server::{output, routes};
+use crate::server::config::{Config, ConfigError, DefaultValue, Sources};
+use crate::server::{build_app, output};
 
 /// Everything that was looked at.
 #[derive(Debug, Serialize)]
@@ -51,7 +51,10 @@ enum State {
 #[derive(Debug, Serialize)]
 struct Value {
     key: String,
-    value: String,
+    /// None where the setting has no value; the words of its default say what that means.
+    value: Option<String>,
+    #[serde(skip)]
+    shown: String,
     source: String,
 }
 
@@ -68,7 +71,10 @@ impl Check {
     }
 }
 
-pub(in crate::server) fn run(sources: Result<Sources, ConfigError>, json: bool) -> Result<ExitCode, CommandError> {
+pub(in crate::server) fn run(
+    sources: Result<Sources, ConfigError>,
+    json: bool,
+) -> Result<ExitCode, CommandError> {
     let report = examine(sources);
     let written = if json { output::print_json(&report) } else { output::print(&text(&report)) };
     written.map_err(CommandError::system("the report cannot be written"))?;
@@ -93,13 +99,19 @@ fn examine(sources: Result<Sources, ConfigError>) -> Report {
         settings = config
             .rows()
             .into_iter()
-            .map(|(setting, value)| Value { key: setting.key(), value, source: config.source(&setting.key()).to_string() })
+            .map(|(setting, value)| Value {
+                key: setting.key(),
+                shown: match setting.default {
+                    DefaultValue::Unset(words) if value.is_empty() => format!("({words})"),
+                    _ => value.clone(),
+                },
+                value: Some(value).filter(|value| !value.is_empty()),
+                source: config.source(&setting.key()).to_string(),
+            })
             .collect();
         checks.push(Check::of("data folder", data_folder(&config.data_dir)));
         checks.push(models_folder(&config.models_dir));
         checks.push(Check::of("port", port(config)));
-        let mounted = routes(config).document().map_err(|errors| errors.to_string());
-        checks.push(Check::of("routes", mounted.and_then(|_| routes_found(config))));
         options = config.runtime();
     }
     let may_install = options.library.install;
@@ -107,29 +119,42 @@ fn examine(sources: Result<Sources, ConfigError>) -> Report {
     let found = library::locate(&library_options);
     checks.push(onnx_runtime(&found, may_install && library_options.path.is_none()));
     if found.is_ok() {
-        let device = options.device;
         match Runtime::start(RuntimeOptions { library: library_options.clone(), ..options.clone() }) {
             Ok(runtime) => {
+                if let Ok(config) = &config {
+                    let mounted = build_app(config, runtime.clone()).mount();
+                    let outcome = mounted.map(|app| format!("{} routes", app.routes.len()));
+                    checks.push(Check::of("routes", outcome.map_err(|errors| errors.to_string())));
+                }
                 models = runtime.models();
                 let health = runtime.health();
                 checks.push(Check::of(
                     "models",
-                    if health.usable { Ok(format!("{} found", models.len())) } else { Err(health.problems.join("; ")) },
+                    if health.usable {
+                        Ok(format!("{} found", models.len()))
+                    } else {
+                        Err(health.problems.join("; "))
+                    },
                 ));
                 let broken = models.iter().filter_map(|model| Some((model, model.problem.as_ref()?)));
-                checks.extend(broken.map(|(model, problem)| Check::warning("models", format!("{}: {problem}", model.id))));
+                checks
+                    .extend(broken.map(|(model, problem)| {
+                        Check::warning("models", format!("{}: {problem}", model.id))
+                    }));
             }
             Err(error) => checks.push(Check::of("models", Err(error.to_string()))),
         }
-        let system = hardware::system(&options.models_dir);
-        checks.push(Check::of("device", device_usable(device, &system.execution_providers)));
+    }
+    let system = hardware::system(&options.models_dir);
+    if found.is_ok() {
+        checks.push(Check::of("device", device_usable(options.device, &system.execution_providers)));
     }
     Report {
         ok: checks.iter().all(|check| check.state != State::Failed),
         checks,
         settings,
         library: library::status(&library_options),
-        system: hardware::system(&options.models_dir),
+        system,
         models,
     }
 }
@@ -149,9 +174,10 @@ fn models_folder(folder: &Path) -> Check {
     let name = "models folder";
     match std::fs::read_dir(folder) {
         Ok(_) => Check::of(name, Ok(folder.display().to_string())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Check::warning(name, format!("{} is not there: only the models in the binary are served", folder.display()))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Check::warning(
+            name,
+            format!("{} is not there: only the models in the binary are served", folder.display()),
+        ),
         Err(error) => Check::of(name, Err(format!("{} cannot be read: {error}", folder.display()))),
     }
 }
@@ -161,23 +187,22 @@ fn port(config: &Config) -> Result<String, String> {
     match TcpListener::bind(address) {
         Ok(_) if config.port == 0 => Ok(format!("a free one on {}", config.host)),
         Ok(_) => Ok(format!("{address} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Err(format!("{address} is in use by another program; choose another with --port, or --port 0 for a free one"))
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
+            "{address} is in use by another program; choose another with --port, or --port 0 for a free one"
+        )),
+        Err(error) => {
+            Err(format!("{address} cannot be listened on: {error}; --host takes an address of this machine"))
         }
-        Err(error) => Err(format!("{address} cannot be listened on: {error}; --host takes an address of this machine")),
     }
-}
-
-fn routes_found(config: &Config) -> Result<String, String> {
-    routes(config).routes().map(|routes| format!("{} routes", routes.len())).map_err(|errors| errors.to_string())
 }
 
 fn onnx_runtime(found: &tabagent_runtime::Result<library::Library>, may_install: bool) -> Check {
     let name = "ONNX Runtime";
     match found {
-        Ok(library) => {
-            Check::of(name, Ok(format!("{} at {} ({})", library.version, library.path.display(), library.origin)))
-        }
+        Ok(library) => Check::of(
+            name,
+            Ok(format!("{} at {} ({})", library.version, library.path.display(), library.origin)),
+        ),
         Err(_) if may_install => Check::warning(
             name,
             "not here; the first start downloads it, or do it now with `tabagent runtime install`",
@@ -192,7 +217,7 @@ fn device_usable(device: Device, providers: &[ProviderReport]) -> Result<String,
     if matches!(device, Device::Auto) {
         let usable: Vec<&str> = providers
             .iter()
-            .filter(|report| report.state == ProviderState::Usable)
+            .filter(|report| report.state == ProviderState::Usable && report.name != "cpu")
             .map(|report| report.name.as_str())
             .chain(["cpu"])
             .collect();
@@ -217,6 +242,15 @@ fn why(report: &ProviderReport) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
+/// The line about a provider in the list: what would help, else why it is as it is.
+fn remark(report: &ProviderReport) -> String {
+    match (&report.state, &report.remedy, &report.reason) {
+        (ProviderState::NotOffered, Some(remedy), _) => remedy.clone(),
+        (_, Some(remedy), Some(reason)) => format!("{reason}; {remedy}"),
+        (_, _, reason) => reason.clone().unwrap_or_default(),
+    }
+}
+
 fn text(report: &Report) -> String {
     let mut text = String::new();
     let mut section = |title: &str, body: String| {
@@ -227,7 +261,7 @@ fn text(report: &Report) -> String {
     };
     section("CHECKS", checks(&report.checks));
     section("SETTINGS", {
-        let rows = report.settings.iter().map(|row| [&row.key, &row.value, &row.source].map(Clone::clone));
+        let rows = report.settings.iter().map(|row| [&row.key, &row.shown, &row.source].map(Clone::clone));
         output::table(&rows.collect::<Vec<_>>())
     });
     section("ONNX RUNTIME", output::table(&candidate_rows(&report.library)));
@@ -239,7 +273,7 @@ fn text(report: &Report) -> String {
                 ProviderState::NotOffered => "not offered",
                 ProviderState::Failed => "failed",
             };
-            [provider.name.clone(), state.to_owned(), why(provider)]
+            [provider.name.clone(), state.to_owned(), remark(provider)]
         });
         output::table(&rows.collect::<Vec<_>>())
     });
@@ -281,7 +315,10 @@ fn machine(system: &SystemInfo) -> String {
             ),
         ],
         ["features".to_owned(), system.cpu.features.join(" ")],
-        ["memory".to_owned(), format!("{} of {} available", size(system.memory.available), size(system.memory.total))],
+        [
+            "memory".to_owned(),
+            format!("{} of {} available", size(system.memory.available), size(system.memory.total)),
+        ],
     ];
     let gpus = system.gpus.iter().map(|gpu| {
         let memory = gpu.memory.map_or_else(String::new, |bytes| format!(", {}", size(bytes)));
@@ -297,5 +334,9 @@ fn size(bytes: u64) -> String {
         .into_iter()
         .find(|(_, factor)| bytes >= *factor)
         .unwrap_or(("bytes", 1));
-    if factor == 1 { format!("{bytes} {unit}") } else { format!("{}.{} {unit}", bytes / factor, bytes % factor / (factor / 10)) }
+    if factor == 1 {
+        format!("{bytes} {unit}")
+    } else {
+        format!("{}.{} {unit}", bytes / factor, bytes % factor / (factor / 10))
+    }
 }

@@ -50,7 +50,8 @@ impl Row {
 
 pub(in crate::server) fn run(config: &Config, json: bool) -> Result<ExitCode, CommandError> {
     let routes = routes(config).routes()?;
-    let rows: Vec<Row> = routes.iter().flat_map(|route| route.paths().map(|path| Row::of(route, path))).collect();
+    let rows: Vec<Row> =
+        routes.iter().flat_map(|route| route.paths().map(|path| Row::of(route, path))).collect();
     let written = if json { output::print_json(&rows) } else { output::print(&table(&rows)) };
     written.map_err(CommandError::system("the routes cannot be written"))?;
     Ok(ExitCode::SUCCESS)

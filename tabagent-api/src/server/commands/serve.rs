@@ -53,11 +53,13 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
     let open = OpenConnections::default();
     let app = assemble(config, runtime.clone(), readiness.clone(), open.clone()).mount()?;
     let listener = port.listen()?;
-    let address = listener.local_addr().map_err(CommandError::system("the address of the listener is not known"))?;
+    let address =
+        listener.local_addr().map_err(CommandError::system("the address of the listener is not known"))?;
     tokio::spawn(upkeep());
     let server = Server::new(app.router, connection_limits(config), open);
     readiness.set_ready();
-    output::print(&format!("listening on http://{address}\n")).map_err(CommandError::system("stdout cannot be written"))?;
+    output::print(&format!("listening on http://{address}\n"))
+        .map_err(CommandError::system("stdout cannot be written"))?;
     tracing::info!(%address, routes = app.routes.len(), onnxruntime = runtime.library().version, "serving");
 
     let grace = config.shutdown_grace;

@@ -55,7 +55,10 @@ impl Sources {
     ///
     /// # Errors
     /// When the file that was named is not there, or a file is not TOML.
-    pub fn of_process(flags: BTreeMap<String, Vec<String>>, file: Option<PathBuf>) -> Result<Self, ConfigError> {
+    pub fn of_process(
+        flags: BTreeMap<String, Vec<String>>,
+        file: Option<PathBuf>,
+    ) -> Result<Self, ConfigError> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .filter(|(name, _)| name.starts_with("TABAGENT_"))
@@ -85,8 +88,10 @@ impl Sources {
     /// Where the file lies when nobody names it.
     fn usual_files(&self) -> Result<Vec<PathBuf>, ConfigError> {
         let mut reader = Self { file: None, ..self.clone() }.into_reader();
-        let data_dir: Option<PathBuf> =
-            SETTINGS.iter().find(|setting| setting.field == "data_dir").and_then(|setting| reader.read(setting));
+        let data_dir: Option<PathBuf> = SETTINGS
+            .iter()
+            .find(|setting| setting.field == "data_dir")
+            .and_then(|setting| reader.read(setting));
         let mut files: Vec<PathBuf> = data_dir.map(|folder| folder.join(FILE_NAME)).into_iter().collect();
         files.extend(config_home().map(|folder| folder.join("tabagent").join(FILE_NAME)));
         Ok(files)
@@ -102,7 +107,8 @@ impl Sources {
 }
 
 fn read_file(path: &Path) -> Result<toml::Table, ConfigError> {
-    let failed = |reason: String| ConfigError(vec![format!("the configuration file {}: {reason}", path.display())]);
+    let failed =
+        |reason: String| ConfigError(vec![format!("the configuration file {}: {reason}", path.display())]);
     let text = std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
     text.parse().map_err(|error: toml::de::Error| failed(format!("is not TOML: {error}")))
 }
@@ -138,7 +144,8 @@ impl Reader {
         match T::read(&texts) {
             Ok(value) => {
                 if let ("data_dir", [folder]) = (setting.field, texts.as_slice()) {
-                    self.data_dir = <PathBuf as super::Scalar>::parse(folder).unwrap_or_else(|_| folder.into());
+                    self.data_dir =
+                        <PathBuf as super::Scalar>::parse(folder).unwrap_or_else(|_| folder.into());
                 }
                 self.outcome.sources.insert(key, source);
                 Some(value)
@@ -181,7 +188,11 @@ impl Reader {
             None => Err(format!(
                 "`{key}` ({}): {} is needed, not a {}",
                 path.display(),
-                if setting.list { "a string or an array of strings" } else { "one string, number or boolean" },
+                if setting.list {
+                    "a string or an array of strings"
+                } else {
+                    "one string, number or boolean"
+                },
                 value.type_str()
             )),
         }
@@ -199,11 +210,17 @@ impl Reader {
                 self.errors.push(format!("`{key}` ({}) is not a setting; {help}", path.display()));
             }
         }
-        let variables: Vec<String> =
-            SETTINGS.iter().map(Setting::variable).chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned())).collect();
+        let variables: Vec<String> = SETTINGS
+            .iter()
+            .map(Setting::variable)
+            .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
+            .collect();
         for name in self.texts.environment.keys().filter(|name| !variables.contains(name)) {
-            let help = closest(name, &variables).map_or_else(String::new, |known| format!("; did you mean {known}?"));
-            self.outcome.warnings.push(format!("the variable {name} is not a setting and does nothing{help}"));
+            let help = closest(name, &variables)
+                .map_or_else(String::new, |known| format!("; did you mean {known}?"));
+            self.outcome
+                .warnings
+                .push(format!("the variable {name} is not a setting and does nothing{help}"));
         }
         if self.errors.is_empty() { Ok(self.outcome) } else { Err(ConfigError(self.errors)) }
     }

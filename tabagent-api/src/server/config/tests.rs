@@ -35,7 +35,9 @@ fn flag(sources: &mut Sources, key: &str, text: &str) {
 }
 
 fn variable(sources: &mut Sources, key: &str, text: &str) {
-    sources.environment.insert(format!("TABAGENT_{}", key.replace('-', "_").to_ascii_uppercase()), text.to_owned());
+    sources
+        .environment
+        .insert(format!("TABAGENT_{}", key.replace('-', "_").to_ascii_uppercase()), text.to_owned());
 }
 
 fn file(text: &str) -> Sources {
@@ -68,7 +70,11 @@ fn every_setting_is_read_from_its_flag_then_its_variable_then_the_file_then_has_
         let (_, source) = shown(&sources, key);
         assert_eq!(source, Source::Default, "{key}");
         sources.file = file(&format!("{key} = \"{by_file}\"")).file;
-        assert_eq!(shown(&sources, key), ((*by_file).to_owned(), Source::File("tabagent.toml".into())), "{key}");
+        assert_eq!(
+            shown(&sources, key),
+            ((*by_file).to_owned(), Source::File("tabagent.toml".into())),
+            "{key}"
+        );
         variable(&mut sources, key, by_variable);
         let (value, source) = shown(&sources, key);
         assert_eq!(value, *by_variable, "{key}");
@@ -121,9 +127,15 @@ fn lists_are_separated_by_commas_in_variables_and_empty_variables_are_not_set() 
 #[test]
 fn an_unknown_key_is_an_error_with_a_suggestion_and_an_unknown_variable_a_warning() {
     let error = Config::load(&file("models_dir = \"x\"\nprot = 1\nquux = 2")).unwrap_err().to_string();
-    assert!(error.contains("`models_dir` (tabagent.toml) is not a setting; did you mean `models-dir`?"), "{error}");
+    assert!(
+        error.contains("`models_dir` (tabagent.toml) is not a setting; did you mean `models-dir`?"),
+        "{error}"
+    );
     assert!(error.contains("did you mean `port`?"), "{error}");
-    assert!(error.contains("`quux` (tabagent.toml) is not a setting; `tabagent serve --help` lists"), "{error}");
+    assert!(
+        error.contains("`quux` (tabagent.toml) is not a setting; `tabagent serve --help` lists"),
+        "{error}"
+    );
     let mut sources = Sources::default();
     variable(&mut sources, "modelsdir", "x");
     let warnings = Config::load(&sources).unwrap().warnings;
@@ -145,7 +157,10 @@ fn every_wrong_value_is_told_with_its_source_in_one_error() {
         ("deadline", "--deadline"),
         ("body-limit", "TABAGENT_BODY_LIMIT"),
     ] {
-        assert!(reasons.iter().any(|reason| reason.starts_with(&format!("`{key}` ({source})"))), "{key}: {reasons:?}");
+        assert!(
+            reasons.iter().any(|reason| reason.starts_with(&format!("`{key}` ({source})"))),
+            "{key}: {reasons:?}"
+        );
     }
 }
 
@@ -190,7 +205,8 @@ fn origins_and_hosts_are_held_to_their_grammar() {
     for text in ["https://a.example/", "chrome-extension://abcdef", "http://localhost:3000"] {
         assert!(OriginName::parse(text).is_ok(), "{text}");
     }
-    for text in ["*", "a.example", "https://", "https://a.example/path", "https://user@a.example", "null", ""] {
+    for text in ["*", "a.example", "https://", "https://a.example/path", "https://user@a.example", "null", ""]
+    {
         assert!(OriginName::parse(text).is_err(), "{text}");
     }
     for text in ["http://a.lan", "a.lan:80", "", "*.lan", "-a"] {

@@ -180,10 +180,15 @@ const TIME_UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h
 
 impl Scalar for Duration {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a time above zero, such as 500ms, 30s, 2m or 1h; a bare number is seconds");
+        let wrong = || {
+            format!(
+                "`{text}` is not a time above zero, such as 500ms, 30s, 2m or 1h; a bare number is seconds"
+            )
+        };
         let (number, unit) = split_unit(text);
         let unit = if unit.is_empty() { "s" } else { unit };
-        let factor = TIME_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor).ok_or_else(wrong)?;
+        let factor =
+            TIME_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor).ok_or_else(wrong)?;
         let amount: u64 = number.parse().map_err(|_| wrong())?;
         match amount.checked_mul(factor) {
             Some(millis) if millis > 0 => Ok(Self::from_millis(millis)),
@@ -204,8 +209,16 @@ impl Scalar for Duration {
 pub struct ByteSize(pub usize);
 
 /// Units of size.
-const SIZE_UNITS: &[(&str, usize)] =
-    &[("", 1), ("B", 1), ("kB", 1_000), ("KiB", 1 << 10), ("MB", 1_000_000), ("MiB", 1 << 20), ("GB", 1_000_000_000), ("GiB", 1 << 30)];
+const SIZE_UNITS: &[(&str, usize)] = &[
+    ("", 1),
+    ("B", 1),
+    ("kB", 1_000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+];
 
 impl Scalar for ByteSize {
     fn parse(text: &str) -> Result<Self, String> {
@@ -335,12 +348,16 @@ pub struct OriginName(pub String);
 
 impl Scalar for OriginName {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not an origin; give scheme and host, such as https://example.org or chrome-extension://ID");
+        let wrong = || {
+            format!(
+                "`{text}` is not an origin; give scheme and host, such as https://example.org or chrome-extension://ID"
+            )
+        };
         let origin = text.strip_suffix('/').unwrap_or(text);
         let (scheme, host) = origin.split_once("://").ok_or_else(wrong)?;
         let whole: Uri = origin.parse().map_err(|_| wrong())?;
-        if scheme.is_empty() || host.contains(['/', '?', '#', '@']) || whole.host().is_none_or(str::is_empty) {
+        if scheme.is_empty() || host.contains(['/', '?', '#', '@']) || whole.host().is_none_or(str::is_empty)
+        {
             return Err(wrong());
         }
         Ok(Self(origin.to_ascii_lowercase()))

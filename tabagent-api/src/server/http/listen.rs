@@ -36,7 +36,11 @@ pub enum BindError {
 
 impl BindError {
     fn of(address: SocketAddr, error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::AddrInUse { Self::InUse(address) } else { Self::Unusable { address, error } }
+        if error.kind() == io::ErrorKind::AddrInUse {
+            Self::InUse(address)
+        } else {
+            Self::Unusable { address, error }
+        }
     }
 }
 
@@ -99,7 +103,12 @@ impl Server {
 
     /// Accepts connections until `stop` is ready; then accepts none, closes idle ones, and gives those with a request
     /// under way until `grace` is over.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>, grace: Duration) -> Drained {
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> Drained {
         let (drain, draining) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
@@ -108,7 +117,9 @@ impl Server {
         loop {
             let accepted = async {
                 // The semaphore is never closed; were it, nothing more would be accepted.
-                let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return std::future::pending().await };
+                let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+                    return std::future::pending().await;
+                };
                 (listener.accept().await, permit)
             };
             tokio::select! {

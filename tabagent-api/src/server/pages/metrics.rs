@@ -22,8 +22,10 @@ use crate::server::process;
 use crate::server::readiness::Readiness;
 
 /// Upper bounds of request durations, in seconds: those that the semantic conventions name, and a minute's worth above.
-const DURATIONS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0];
+const DURATIONS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0,
+    60.0,
+];
 
 /// The recorder of the process; `metrics` has one, whatever the number of apps.
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -70,15 +72,19 @@ impl MetricsPage {
     pub fn router(self) -> Router {
         // The recorder is there before the first request, so that none is missed.
         recorder();
-        Router::new().route("/metrics", get(move |headers: HeaderMap| std::future::ready(self.answer(&headers))))
+        Router::new()
+            .route("/metrics", get(move |headers: HeaderMap| std::future::ready(self.answer(&headers))))
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
         if let Some(key) = &self.api_key {
-            let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
-            let right = given.is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case(b"bearer ") && key.matches(token));
+            let given =
+                headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
+            let right = given
+                .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case(b"bearer ") && key.matches(token));
             if !right {
-                return ApiError::Unauthorized { reason: "the metrics need the server's API key" }.into_response();
+                return ApiError::Unauthorized { reason: "the metrics need the server's API key" }
+                    .into_response();
             }
         }
         let mut text = recorder().map(PrometheusHandle::render).unwrap_or_default();
@@ -134,7 +140,9 @@ const COUNTERS: &[(&str, &str, Reading)] = &[
 type Distribution = fn(&ModelMetrics) -> &Histogram;
 
 const HISTOGRAMS: &[(&str, &str, Distribution)] = &[
-    ("queue_wait_seconds", "Time between admission and the start of the batch, a text", |model| &model.queue_wait),
+    ("queue_wait_seconds", "Time between admission and the start of the batch, a text", |model| {
+        &model.queue_wait
+    }),
     ("inference_seconds", "Time that a batch ran", |model| &model.inference),
     ("batch_rows", "Texts in a batch", |model| &model.batch_rows),
     ("padding_share", "Share of padding among the tokens computed, a batch", |model| &model.padding_share),

@@ -95,7 +95,8 @@ fn answer(asset: &'static Asset, headers: &HeaderMap) -> Response {
 
 /// Whether `accept-encoding` takes gzip, by name or by `*`, with a weight above zero.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let codings = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    let codings =
+        headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     let weights: Vec<(String, bool)> = codings
         .flat_map(|text| text.split(','))
         .map(|coding| {

@@ -201,3 +201,15 @@ fn a_static_embedding_has_no_special_tokens_and_no_positions() {
     assert_eq!(found.max_length, None);
     assert_eq!(found.steps, [Step::Normalize]);
 }
+
+#[test]
+fn a_static_embedding_that_states_its_kind_is_tokenised_as_its_tokenizer_says() {
+    let found = describe_files(&[
+        ("config.json", r#"{"model_type": "static_embedding", "hidden_size": 160}"#),
+        ("tokenizer_config.json", r#"{"model_max_length": 8192}"#),
+        ("modules.json", r#"[{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]"#),
+    ])
+    .unwrap();
+    assert!(found.special_tokens);
+    assert_eq!((found.dimensions, found.max_length, found.heads), (Some(160), Some(8192), 0));
+}

@@ -1,0 +1,27 @@
+//! The body stands before another argument.
+
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
+use tabagent_api::{Json, RequestId, Schema, route};
+
+#[derive(Serialize, Deserialize, Schema)]
+struct Answer {
+    text: String,
+}
+
+#[derive(Deserialize, Schema)]
+struct Ask {
+    #[rule(length(max = 100))]
+    text: String,
+}
+
+/// Ask.
+#[route(POST, "/v1/ask", tests = [
+    case("hello", json = { "text": "hello" }, status = 200, check = |answer| !answer.text.is_empty()),
+])]
+async fn ask(Json(_ask): Json<Ask>, _id: RequestId) -> Result<Json<Answer>, Infallible> {
+    Ok(Json(Answer { text: "yes".to_owned() }))
+}
+
+fn main() {}

@@ -1,0 +1,35 @@
+//! An extractor of one's own that reads the body stands first.
+
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
+use tabagent_api::{AppState, Json, RequestId, Schema, route};
+
+#[derive(Serialize, Deserialize, Schema)]
+struct Answer {
+    text: String,
+}
+
+struct Everything;
+
+impl axum::extract::FromRequest<AppState> for Everything {
+    type Rejection = Infallible;
+
+    async fn from_request(_: axum::extract::Request, _: &AppState) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+impl tabagent_api::RouteInput for Everything {
+    fn describe(_: &mut tabagent_api::OperationBuilder) {}
+}
+
+/// Ask.
+#[route(POST, "/v1/ask", tests = [
+    case("hello", json = { "text": "hello" }, status = 200, check = |answer| !answer.text.is_empty()),
+])]
+async fn ask(_all: Everything, _id: RequestId) -> Result<Json<Answer>, Infallible> {
+    Ok(Json(Answer { text: "yes".to_owned() }))
+}
+
+fn main() {}

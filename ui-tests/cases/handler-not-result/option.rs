@@ -1,0 +1,17 @@
+//! A handler that returns an `Option`.
+
+use serde::{Deserialize, Serialize};
+use tabagent_api::{Json, Schema, route};
+
+#[derive(Serialize, Deserialize, Schema)]
+struct Answer {
+    text: String,
+}
+
+/// Answer.
+#[route(GET, "/v1/answer", tests = [case("one", status = 200, check = |answer| !answer.text.is_empty())])]
+async fn answer() -> Option<Json<Answer>> {
+    None
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A variant without a hint.
+
+use tabagent_api::Problem;
+
+#[derive(Debug, thiserror::Error, Problem)]
+enum AskError {
+    #[error("there is no such thing")]
+    #[problem(status = 404, title = "Not found")]
+    Missing,
+}
+
+fn main() {}

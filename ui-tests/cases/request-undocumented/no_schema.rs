@@ -1,0 +1,26 @@
+//! A body type without a schema.
+
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
+use tabagent_api::{Json, Schema, route};
+
+#[derive(Serialize, Deserialize, Schema)]
+struct Answer {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    text: String,
+}
+
+/// Ask.
+#[route(POST, "/v1/ask", tests = [
+    case("hello", json = { "text": "hello" }, status = 200, check = |answer| !answer.text.is_empty()),
+])]
+async fn ask(Json(_ask): Json<Ask>) -> Result<Json<Answer>, Infallible> {
+    Ok(Json(Answer { text: "yes".to_owned() }))
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+//! A query type without a rule.
+
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
+use tabagent_api::{Json, Query, Schema, route};
+
+#[derive(Serialize, Deserialize, Schema)]
+struct Answer {
+    text: String,
+}
+
+#[derive(Deserialize, Schema)]
+struct Ask {
+    text: String,
+}
+
+/// Answer.
+#[route(GET, "/v1/answer", tests = [case("one", status = 200, check = |answer| !answer.text.is_empty())])]
+async fn answer(Query(_ask): Query<Ask>) -> Result<Json<Answer>, Infallible> {
+    Ok(Json(Answer { text: "yes".to_owned() }))
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! A case that expects another status than the route's.
+
+use std::convert::Infallible;
+
+use serde::{Deserialize, Serialize};
+use tabagent_api::{Json, Schema, route};
+
+#[derive(Serialize, Deserialize, Schema)]
+struct Answer {
+    text: String,
+}
+
+/// Answer.
+#[route(GET, "/v1/answer", tests = [case("one", status = 201, check = |answer| !answer.text.is_empty())])]
+async fn answer() -> Result<Json<Answer>, Infallible> {
+    Ok(Json(Answer { text: "yes".to_owned() }))
+}
+
+fn main() {}
