@@ -7,8 +7,8 @@
 | the Python 3 documentation | Debian package `python3.11-doc`, its `_sources` folder | PSF licence, version 2 |
 
 Each item is (text, partner): the partner, where there is one, is a text that answers to it (a gloss to a question
-for its word, a paragraph to its heading), so that short questions and longer passages are both seen. Nothing here
-reads `retrieval/`: the evaluation's questions and passages are no part of the training text.
+for its word, a paragraph to its heading), so that short questions and longer passages are both seen. What also stands
+in `retrieval/` is left out by `distill_embed.py`: the evaluation is no part of the training text.
 """
 
 from __future__ import annotations
@@ -152,10 +152,10 @@ def rust_folder() -> Path:
 
 
 def load(wordnet_folder: Path, rust_docs: Path, python_docs: Path, seed: int) -> list[tuple[str, str | None]]:
-    """All items without repetitions, in one fixed random order, texts cut to 90 words."""
+    """All items without repetitions, in one fixed random order, texts cut to 45 words."""
     rng = random.Random(seed)
     items = wordnet(wordnet_folder, rng) + rust(rust_docs, rng) + python(python_docs, rng)
-    cut = [(" ".join(a.split()[:90]), " ".join(b.split()[:90]) if b else None) for a, b in items]
+    cut = [(" ".join(a.split()[:45]), " ".join(b.split()[:45]) if b else None) for a, b in items]
     seen: set[str] = set()
     unique = [item for item in cut if not ((item[1] or item[0]) in seen or seen.add(item[1] or item[0]))]
     rng.shuffle(unique)

@@ -6,7 +6,7 @@ Each argument is a model folder laid out like a Hugging Face repository with an 
 models/sentence-transformers/all-MiniLM-L6-v2 and the second tabagent-runtime/embedded/tabagent-embed). The first is
 the yardstick: every other model's figures are also given as a share of its. The set: 350 passages about this server
 and about general subjects, and 317 questions, each answered by exactly one of them, written for this purpose;
-`distill_embed.py` does not read it. Needs numpy, onnxruntime and tokenizers only.
+`distill_embed.py` leaves them out of its text. Needs numpy, onnxruntime and tokenizers only.
 """
 
 from __future__ import annotations

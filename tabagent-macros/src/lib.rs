@@ -32,3 +32,6 @@ pub fn derive_problem(item: TokenStream) -> TokenStream {
 pub fn derive_schema(item: TokenStream) -> TokenStream {
     diagnostics::shown("derive(Schema)", schema::expand(item.into())).into()
 }
+
+#[cfg(test)]
+mod golden;

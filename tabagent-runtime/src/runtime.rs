@@ -218,8 +218,8 @@ impl Runtime {
         self.within(&id, request.deadline, async {
             let model = self.loaded(&id).await?;
             match model.description.kind {
-                ModelKind::Rerank => self.cross_encode(&id, &model, request.clone()).await,
-                ModelKind::Embedding => self.by_cosine(&id, &model, request.clone()).await,
+                ModelKind::Rerank => self.cross_encode(&id, &model, request).await,
+                ModelKind::Embedding => self.by_cosine(&id, &model, request).await,
                 kind => Err(wrong_kind(&id, kind, "rerank")),
             }
         })
@@ -449,15 +449,12 @@ impl Runtime {
     }
 
     async fn embedding_model(&self, id: &str) -> Result<Arc<Loaded>> {
-        // Told before it is loaded.
-        match self.inner.catalog.get(id)?.kind() {
-            ModelKind::Embedding => self.loaded(id).await,
-            _ => {
-                let entry = self.inner.catalog.get(id)?;
-                entry.usable()?;
-                Err(wrong_kind(id, entry.kind(), "embed"))
-            }
-        }
+        let kind = match self.ready(id) {
+            Some(model) => model.description.kind,
+            // Told before it is loaded.
+            None => self.inner.catalog.get(id)?.usable()?.kind,
+        };
+        if kind == ModelKind::Embedding { self.loaded(id).await } else { Err(wrong_kind(id, kind, "embed")) }
     }
 
     /// Runs `work` until the deadline of the request, or the runtime's where that is shorter.

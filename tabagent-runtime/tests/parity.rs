@@ -2,6 +2,12 @@
 //!
 //! The fixtures lie in `tests/fixtures` (`tools/make_fixtures.py`). all-MiniLM-L6-v2 is compared where
 //! `TABAGENT_MINILM_DIR` names its folder, which `tools/` has a script to make.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests fail as tests do, and say what they compared"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -59,7 +59,14 @@ pub async fn {name}({argument}) -> Result<tabagent_api::Text, std::convert::Infa
     )
 }
 
-/// A cargo workspace below the target folder; all of them share what they build.
+/// The profiles of the workspace: with them a project uses the dependencies that the workspace has built.
+fn profiles() -> String {
+    let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).expect("the workspace has a manifest");
+    let first = manifest.find("[profile.").expect("the workspace has profiles");
+    manifest[first..].to_owned()
+}
+
+/// A cargo workspace below the target folder; all of them share what they build with the workspace itself.
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
@@ -114,17 +121,14 @@ impl Project {
 
     /// Runs cargo in the project.
     pub fn cargo(&self, arguments: &[&str]) -> Output {
-        let manifest = format!(
-            "[workspace]\nresolver = \"3\"\nmembers = {:?}\n\n[profile.dev]\ndebug = false\nincremental = false\n",
-            self.members
-        );
+        let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {:?}\n\n{}", self.members, profiles());
         fs::write(self.folder.join("Cargo.toml"), manifest).expect("the target folder can be written");
         let mut command = workspace::cargo();
         command
             .args(arguments)
             .args(["--offline", "--quiet"])
             .arg("--target-dir")
-            .arg(workspace::kept("projects-target"))
+            .arg(workspace::target())
             .current_dir(&self.folder);
         process::run(command, DEADLINE)
     }

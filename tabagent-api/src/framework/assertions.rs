@@ -5,7 +5,7 @@
 //! and where they do not the item of the same name of a fallback trait is found instead. The calls go through it too,
 //! so that a type that breaks a rule gets its one sentence and no wall of unsatisfied bounds behind it.
 
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, ready};
 use std::marker::PhantomData;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -76,11 +76,6 @@ pub trait Unless: Sized {
 
     /// Never called: a const check has stopped the compiler.
     fn run_check<F>(_: &CaseResponse, _: F) -> Result<(), String> {
-        Err("the response type cannot be read back".to_owned())
-    }
-
-    /// Never called: a const check has stopped the compiler.
-    fn run_check_fn<F>(_: &CaseResponse, _: F) -> Result<(), String> {
         Err("the response type cannot be read back".to_owned())
     }
 }
@@ -168,24 +163,14 @@ where
     {
         run_check::<R, F, O>(response, check)
     }
+}
 
-    /// Parses a response and applies a fn to it.
-    ///
-    /// # Errors
-    /// As [`Probe::run_check`].
-    pub fn run_check_fn<F>(response: &CaseResponse, check: F) -> Result<(), String>
-    where
-        F: ChecksResponse<R::Body>,
-    {
-        check.check(&R::parse(response)?)
-    }
+/// The closure itself; its argument is a `&B`.
+pub const fn check_of<B, F: Fn(&B) -> O, O>(check: F) -> F {
+    check
 }
 
 /// A fn that checks a response whose body is a `B`.
-#[diagnostic::on_unimplemented(
-    message = "[route::case-type-mismatch] this fn does not check a `{B}`, the body of the route's response",
-    label = "must be `fn(&{B})`, returning nothing, a bool or a `Result<(), impl Display>`"
-)]
 pub trait ChecksResponse<B> {
     /// Applies it.
     ///
@@ -194,7 +179,6 @@ pub trait ChecksResponse<B> {
     fn check(&self, body: &B) -> Result<(), String>;
 }
 
-#[diagnostic::do_not_recommend]
 impl<B, F, O> ChecksResponse<B> for F
 where
     F: Fn(&B) -> O,
@@ -203,6 +187,105 @@ where
     fn check(&self, body: &B) -> Result<(), String> {
         self(body).outcome()
     }
+}
+
+/// A fn `F` as the check of a case whose response is an `R`.
+///
+/// `(&&CheckFn::<R, _>::new(f)).run(..)` finds the first of three traits that holds, as [`Last`] does: [`CheckFits`],
+/// [`CheckMisfits`], [`UnlessParsed`]; [`check_outcome`] then accepts all but the second.
+#[derive(Debug)]
+pub struct CheckFn<R, F>(F, PhantomData<R>);
+
+impl<R, F: Copy> Clone for CheckFn<R, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, F: Copy> Copy for CheckFn<R, F> {}
+
+impl<R, F> CheckFn<R, F> {
+    /// The check `F`.
+    pub const fn new(check: F) -> Self {
+        Self(check, PhantomData)
+    }
+}
+
+/// What came of a check of a `B`.
+#[derive(Debug)]
+pub struct Checked<B, T>(T, PhantomData<B>);
+
+/// A check that takes another type.
+#[derive(Debug)]
+pub struct Misfit;
+
+/// A check that takes the response.
+pub trait CheckFits<B> {
+    /// Applies it.
+    fn run(self, response: &CaseResponse) -> Checked<B, Result<(), String>>;
+}
+
+impl<R: RouteOutput, F: ChecksResponse<R::Body>> CheckFits<R::Body> for &&CheckFn<R, F>
+where
+    R::Body: DeserializeOwned,
+{
+    fn run(self, response: &CaseResponse) -> Checked<R::Body, Result<(), String>> {
+        Checked(R::parse(response).and_then(|body| self.0.check(&body)), PhantomData)
+    }
+}
+
+/// A check that takes another type.
+pub trait CheckMisfits<B> {
+    /// Says so.
+    fn run(self, _: &CaseResponse) -> Checked<B, Misfit>;
+}
+
+impl<R: RouteOutput, F> CheckMisfits<R::Body> for &CheckFn<R, F>
+where
+    R::Body: DeserializeOwned,
+{
+    fn run(self, _: &CaseResponse) -> Checked<R::Body, Misfit> {
+        Checked(Misfit, PhantomData)
+    }
+}
+
+/// A check of what cannot be parsed: never called, since a const check has stopped the compiler.
+pub trait UnlessParsed {
+    /// Says so.
+    fn run(self, _: &CaseResponse) -> Checked<(), Result<(), String>>;
+}
+
+impl<R, F> UnlessParsed for CheckFn<R, F> {
+    fn run(self, _: &CaseResponse) -> Checked<(), Result<(), String>> {
+        Checked(Err("the response type cannot be read back".to_owned()), PhantomData)
+    }
+}
+
+/// What a fitting check of a `B` gives.
+#[diagnostic::on_unimplemented(
+    message = "[route::case-type-mismatch] this check does not take `&{B}`, the body of the route's response",
+    label = "must be a `fn(&{B})` that returns nothing, a bool or a `Result<(), impl Display>`"
+)]
+pub trait FittingCheck<B> {
+    /// The outcome.
+    ///
+    /// # Errors
+    /// With the reason, when the check did not pass.
+    fn into_outcome(self) -> Result<(), String>;
+}
+
+impl<B> FittingCheck<B> for Result<(), String> {
+    fn into_outcome(self) -> Result<(), String> {
+        self
+    }
+}
+
+/// The outcome of a check.
+///
+/// # Errors
+/// With the reason, when the check did not pass.
+pub fn check_outcome<B, T: FittingCheck<B>>(checked: Checked<B, T>) -> Result<(), String> {
+    checked.0.into_outcome()
 }
 
 impl<E: Problem> Probe<E> {
@@ -229,36 +312,76 @@ impl<A: RouteInput + FromRequestParts<AppState>> Probe<A> {
     }
 }
 
-/// The last argument of a handler, which may read the body; `M` is axum's mark of which of the two it does.
+/// The last argument of a handler, which may read the body.
+///
+/// `(&&Last::<A>::NEW).extract(..)` finds the first of three traits that holds for `A`, by the compiler's order of
+/// dereferencing: [`LastOfHead`], [`LastOfBody`], [`UnlessLast`].
 #[derive(Debug)]
-pub struct Last<A, M>(PhantomData<(A, M)>);
+pub struct Last<A>(PhantomData<A>);
 
-impl<A: RouteInput + FromRequest<AppState, M>, M> Last<A, M> {
-    /// Takes the argument.
-    ///
-    /// # Errors
-    /// The response that the extractor answers with instead.
-    pub async fn extract(request: Request, state: &AppState) -> Result<A, Response> {
-        extract_last::<A, M>(request, state).await
+impl<A> Clone for Last<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+// The last of the three takes the probe out of its references.
+impl<A> Copy for Last<A> {}
+
+impl<A> Last<A> {
+    /// The value to call on.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// A last argument that reads the head of the request.
+pub trait LastOfHead<A> {
+    /// Takes the argument, or gives the response that the extractor answers with instead.
+    fn extract(self, request: Request, state: &AppState) -> impl Future<Output = Result<A, Response>> + Send;
+}
+
+impl<A: RouteInput + FromRequestParts<AppState>> LastOfHead<A> for &&Last<A> {
+    #[allow(clippy::manual_async_fn, reason = "an async fn would capture the reference to the probe")]
+    fn extract(self, request: Request, state: &AppState) -> impl Future<Output = Result<A, Response>> + Send {
+        async move { extract_parts(&mut request.into_parts().0, state).await }
+    }
+}
+
+/// A last argument that reads the body.
+pub trait LastOfBody<A> {
+    /// Takes the argument, or gives the response that the extractor answers with instead.
+    fn extract(self, request: Request, state: &AppState) -> impl Future<Output = Result<A, Response>> + Send;
+}
+
+impl<A: RouteInput + FromRequest<AppState>> LastOfBody<A> for &Last<A> {
+    fn extract(self, request: Request, state: &AppState) -> impl Future<Output = Result<A, Response>> + Send {
+        extract_last(request, state)
     }
 }
 
 /// Extraction of a type that cannot be extracted: never called, since a const check has stopped the compiler.
-pub trait UnlessLast {
-    /// The argument.
-    type Argument;
-
+pub trait UnlessLast<A> {
     /// Answers with 500.
-    fn extract<P, S>(_: P, _: S) -> Ready<Result<Self::Argument, Response>> {
+    fn extract(self, _: Request, _: &AppState) -> Ready<Result<A, Response>>;
+}
+
+impl<A> UnlessLast<A> for Last<A> {
+    fn extract(self, _: Request, _: &AppState) -> Ready<Result<A, Response>> {
         ready(Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()))
     }
 }
 
-impl<A, M> UnlessLast for Last<A, M> {
-    type Argument = A;
+/// Extraction of an argument before the last that cannot be extracted there: never called either.
+pub trait UnlessHead {
+    /// The argument.
+    type Argument;
+
+    /// Answers with 500.
+    fn extract(_: &mut Parts, _: &AppState) -> Ready<Result<Self::Argument, Response>> {
+        ready(Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+    }
 }
 
-impl<A> UnlessLast for Probe<A> {
+impl<A> UnlessHead for Probe<A> {
     type Argument = A;
 }
 
@@ -428,7 +551,9 @@ pub const fn case_problem_unknown(
     }
     if named.0.is_empty() {
         return Sentence::SILENT
-            .and("[route::case-type-mismatch] this is not a variant of a problem\n  help: name a variant of `")
+            .and(
+                "[route::case-type-mismatch] this is not a variant of a problem\n  help: name a variant of `",
+            )
             .and(own.0)
             .and("`, the error type of the route, or of `ApiError`");
     }
@@ -503,7 +628,9 @@ const fn unread_names(parameters: &[(&str, &str)], fields: &[&str]) -> Sentence 
                 .and("\n  help: ");
             let near = nearest(name, fields);
             return if near.is_empty() {
-                say.and("add a field ").quoted(name).and(" to the argument's type, or remove it from the path")
+                say.and("add a field ")
+                    .quoted(name)
+                    .and(" to the argument's type, or remove it from the path")
             } else {
                 say.and("did you mean `{").and(near).and("}`?")
             };
@@ -514,7 +641,11 @@ const fn unread_names(parameters: &[(&str, &str)], fields: &[&str]) -> Sentence 
 }
 
 /// `path-param-unknown`: what the type reads and the path does not have.
-pub const fn path_param_unknown(path: &str, parameters: &[(&str, &str)], shape: Option<PathShape>) -> Sentence {
+pub const fn path_param_unknown(
+    path: &str,
+    parameters: &[(&str, &str)],
+    shape: Option<PathShape>,
+) -> Sentence {
     let read = match shape {
         None => return Sentence::SILENT,
         Some(PathShape::Named(fields)) => return unknown_fields(path, parameters, fields),

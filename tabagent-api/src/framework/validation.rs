@@ -194,7 +194,8 @@ fn say(schema: &mut Value, rule: &ValidationRule) {
             bound("maxLength", max.map(Value::from));
         }
         ValidationRule::Items { min, max } => {
-            let (least, most) = if is_map { ("minProperties", "maxProperties") } else { ("minItems", "maxItems") };
+            let (least, most) =
+                if is_map { ("minProperties", "maxProperties") } else { ("minItems", "maxItems") };
             bound(least, min.map(Value::from));
             bound(most, max.map(Value::from));
         }
@@ -225,7 +226,11 @@ fn say(schema: &mut Value, rule: &ValidationRule) {
 /// A bound as JSON: whole numbers without a fraction.
 fn number(bound: f64) -> Value {
     #[allow(clippy::cast_possible_truncation, reason = "the value is whole and within 53 bits")]
-    if bound.fract() == 0.0 && bound.abs() <= SAFE_INTEGER as f64 { (bound as i64).into() } else { bound.into() }
+    if bound.fract() == 0.0 && bound.abs() <= SAFE_INTEGER as f64 {
+        (bound as i64).into()
+    } else {
+        bound.into()
+    }
 }
 
 /// Builds the schema of an object.
@@ -251,7 +256,14 @@ impl ObjectSchema {
     }
 
     /// Adds a field, which may be sent under one of its names.
-    pub fn field(&mut self, name: &str, aliases: &[&str], required: bool, deprecated: bool, mut schema: Value) {
+    pub fn field(
+        &mut self,
+        name: &str,
+        aliases: &[&str],
+        required: bool,
+        deprecated: bool,
+        mut schema: Value,
+    ) {
         if deprecated && let Some(object) = schema.as_object_mut() {
             object.insert("deprecated".to_owned(), true.into());
         }
@@ -292,7 +304,8 @@ impl ObjectSchema {
         }
         if self.closed {
             // With parts from elsewhere only `unevaluatedProperties` sees all that is allowed.
-            let word = if self.flattened.is_empty() { "additionalProperties" } else { "unevaluatedProperties" };
+            let word =
+                if self.flattened.is_empty() { "additionalProperties" } else { "unevaluatedProperties" };
             object.insert(word.to_owned(), false.into());
         }
         let parts: Vec<Value> = self.flattened.into_iter().chain(self.conditions).collect();
@@ -382,6 +395,53 @@ impl<T: ?Sized> UnlessValidated for Inside<T> {
     type Value = T;
 }
 
+/// The schema of a field's type, where it has one; what the derive calls.
+#[derive(Debug)]
+pub struct FieldType<T: ?Sized>(PhantomData<T>);
+
+impl<T: SchemaType> FieldType<T> {
+    /// The type has a schema.
+    pub const IS_KNOWN: bool = true;
+
+    /// The schema to put where the type is used.
+    pub fn usage() -> Value {
+        T::usage()
+    }
+
+    /// Adds the named schemas that it refers to.
+    pub fn collect(list: &mut SchemaList) {
+        T::collect(list);
+    }
+
+    /// Checks what the schema says of every value of the type.
+    pub fn check(value: &T, at: &mut dyn FnMut() -> Path, report: &mut Report) {
+        value.check(at, report);
+    }
+}
+
+/// A field whose type has no schema: a const check stops the compiler.
+pub trait UnlessSchemaType {
+    /// The type.
+    type Value: ?Sized;
+    /// The type has no schema.
+    const IS_KNOWN: bool = false;
+
+    /// Says nothing.
+    fn usage() -> Value {
+        Value::Bool(true)
+    }
+
+    /// Adds nothing.
+    fn collect(_: &mut SchemaList) {}
+
+    /// Has nothing to check.
+    fn check(_: &Self::Value, _: &mut dyn FnMut() -> Path, _: &mut Report) {}
+}
+
+impl<T: ?Sized> UnlessSchemaType for FieldType<T> {
+    type Value = T;
+}
+
 fn refuse(at: &mut dyn FnMut() -> Path, report: &mut Report, message: impl Display) {
     report.append(at(), Error::new(message.to_string()));
 }
@@ -430,7 +490,11 @@ pub trait ListValue {
     fn count(&self) -> usize;
 
     /// Calls `visit` with each element and its place.
-    fn visit(&self, at: &mut dyn FnMut() -> Path, visit: &mut dyn FnMut(&Self::Element, &mut dyn FnMut() -> Path));
+    fn visit(
+        &self,
+        at: &mut dyn FnMut() -> Path,
+        visit: &mut dyn FnMut(&Self::Element, &mut dyn FnMut() -> Path),
+    );
 }
 
 /// A value that is a number.

@@ -9,7 +9,7 @@ use super::cases::{Case, CaseBody, Expectation};
 use super::dedup;
 use super::model::{Check, Method, Route};
 use super::path::RoutePath;
-use super::signature::Output;
+use super::signature::{Output, generic_of};
 use super::values::Pair;
 use crate::rules;
 
@@ -85,7 +85,10 @@ impl<'a> Ready<'a> {
             #[allow(deprecated, unused_imports, unused_mut, unused_variables, clippy::all, clippy::pedantic)]
             const _: () = {
                 use #facade::__private as __t;
-                use __t::{Unless as _, UnlessLast as _, UnlessResult as _};
+                use __t::{
+                    CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _, UnlessHead as _,
+                    UnlessLast as _, UnlessParsed as _, UnlessResult as _,
+                };
                 #symbols
                 #assertions
                 #describe
@@ -105,8 +108,9 @@ impl<'a> Ready<'a> {
         self.all_paths()
             .map(|path| {
                 let name = dedup::macro_name(self.method.as_str(), &path.value());
-                let name = Ident::new(&name, path.literal.span());
-                quote! {
+                let span = path.literal.span();
+                let name = Ident::new(&name, span);
+                quote_spanned! { span =>
                     #(#cfgs)*
                     #[doc(hidden)]
                     #[macro_export]
@@ -158,7 +162,7 @@ impl<'a> Ready<'a> {
             let ty = &argument.ty;
             let taken = if Some(index) == last {
                 quote! {
-                    <__t::Last<#ty, _>>::extract(__t::Request::from_parts(__parts, __body), &__state).await
+                    (&&__t::Last::<#ty>::NEW).extract(__t::Request::from_parts(__parts, __body), &__state).await
                 }
             } else {
                 quote! { <__t::Probe<#ty>>::extract(&mut __parts, &__state).await }
@@ -281,12 +285,22 @@ impl<'a> Ready<'a> {
                 let code = status.code;
                 let check = match check {
                     Check::None => quote! { __t::check_no_body },
-                    Check::Expression(check) => quote_spanned! { check.span() =>
-                        |__response| <__t::Probe<#ok>>::run_check(__response, #check)
-                    },
+                    Check::Expression(check) => {
+                        // The type stands in the signature, so that the closure's argument has it even where the
+                        // response breaks a rule.
+                        let typed = match self.body_type() {
+                            Some(body) => {
+                                quote_spanned! { check.span() => __t::check_of::<#body, _, _>(#check) }
+                            }
+                            None => check.to_token_stream(),
+                        };
+                        quote_spanned! { check.span() =>
+                            |__response| <__t::Probe<#ok>>::run_check(__response, #typed)
+                        }
+                    }
                     Check::Function(check) => quote_spanned! { check.span() =>
-                        |__response| <__t::Probe<#ok>>::run_check_fn(__response, #check)
-                    },
+                    |__response| __t::check_outcome((&&__t::CheckFn::<#ok, _>::new(#check)).run(__response))
+                                        },
                 };
                 quote! { __t::Expectation::Success { status: #code, check: #check } }
             }
@@ -298,6 +312,20 @@ impl<'a> Ready<'a> {
             }
             Expectation::Unreadable => quote! {},
         }
+    }
+}
+
+impl Ready<'_> {
+    /// What checks of the response take, where the response is written out.
+    fn body_type(&self) -> Option<TokenStream> {
+        let ok = self.route.handler.output.ok()?;
+        if let Some(body) = generic_of(ok, "Json") {
+            let body = &body[0];
+            return Some(quote! { #body });
+        }
+        let event = generic_of(ok, "EventStream")?;
+        let event = &event[0];
+        Some(quote! { ::std::vec::Vec<#event> })
     }
 }
 

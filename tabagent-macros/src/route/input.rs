@@ -38,8 +38,11 @@ pub(crate) fn parse(arguments: TokenStream, sink: &mut Sink) -> RouteAttribute {
         parse_all(input, &mut attribute, &mut seen, sink);
         Ok(())
     };
-    if let Err(error) = parser.parse2(arguments) {
-        sink.push(error);
+    // What is left unread of a part that was reported is no further mistake.
+    if let Err(error) = parser.parse2(arguments)
+        && sink.is_empty()
+    {
+        attribute_unknown::unreadable(sink, &error);
     }
     let given = |name: &str| seen.iter().any(|key: &Ident| key == name);
     let has_method = attribute.method.is_some() || given("method");

@@ -47,7 +47,7 @@ impl ArgumentKind {
 pub(crate) enum Output {
     /// `Result<Ok, Err>`, both written out.
     Result { ok: Box<Type>, err: Box<Type> },
-    /// A path that may be an alias of `Result`, such as `ApiResult<Json<T>>`.
+    /// A generic type that is called a result, such as `ApiResult<Json<T>>`: an alias of `Result`, most likely.
     Alias(Box<Type>),
     /// Nothing, or a type that is no `Result`.
     Other,
@@ -168,7 +168,13 @@ impl Output {
             return Self::Result { ok: Box::new(types.remove(0)), err };
         }
         match last_ident(ty) {
-            Some(name) if name.to_string().ends_with("Result") => Self::Alias(ty.clone()),
+            Some(name)
+                if name != "Result"
+                    && name.to_string().ends_with("Result")
+                    && generic_of(ty, &name.to_string()).is_some() =>
+            {
+                Self::Alias(ty.clone())
+            }
             _ => Self::Other,
         }
     }

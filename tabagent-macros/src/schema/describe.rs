@@ -1,7 +1,11 @@
 //! The schema impls: `SchemaType` for fields of this type, utoipa's traits for whoever reads those, `PathFields`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::diagnostics::text;
+use crate::route::signature::written;
 
 use super::{Body, Field, Schema, Shape, Variant};
 
@@ -28,7 +32,9 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
         })
     });
     let path = schema.is_validated().then(|| path_fields(schema)).flatten();
+    let known = known_types(schema);
     quote! {
+        #known
         #[automatically_derived]
         impl __t::Ruled for #ident {
             const RULES: &'static [(&'static str, __t::ValidationRule)] = &[#(#rules),*];
@@ -55,11 +61,27 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
                 ::std::borrow::Cow::Borrowed(#name)
             }
             fn schemas(__list: &mut __t::SchemaList) {
-                #(<#inner as __t::SchemaType>::collect(__list);)*
+                #(<__t::FieldType<#inner>>::collect(__list);)*
             }
         }
         #path
     }
+}
+
+/// A const check for each field that its type has a schema.
+fn known_types(schema: &Schema) -> TokenStream {
+    let fields = schema.all_fields().filter(|field| !field.serde.skip);
+    fields
+        .map(|field| {
+            let ty = field.schema_type();
+            let wrong = format!("`{}` has no schema", written(ty));
+            let help = "derive `tabagent_api::Schema` for it, or say what it is on the wire: `#[rule(schema_as(String))]`";
+            let sentence = text("schema-type-unknown", &wrong, help);
+            quote_spanned! { ty.span() =>
+                const _: () = if !<__t::FieldType<#ty>>::IS_KNOWN { ::core::panic!("{}", #sentence) };
+            }
+        })
+        .collect()
 }
 
 /// The wire names of a struct with named fields.
@@ -100,7 +122,7 @@ fn usage(field: &Field) -> TokenStream {
     let ty = field.schema_type();
     let rules = field.rules.rules.iter().map(super::rule::Rule::value);
     let examples = &field.rules.examples;
-    let ruled = quote! { __t::ruled(<#ty as __t::SchemaType>::usage(), &[#(#rules),*]) };
+    let ruled = quote! { __t::ruled(<__t::FieldType<#ty>>::usage(), &[#(#rules),*]) };
     if examples.is_empty() {
         ruled
     } else {

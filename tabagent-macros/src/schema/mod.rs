@@ -127,7 +127,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
             use #facade::__private as __t;
-            use __t::UnlessValidated as _;
+            use __t::{UnlessSchemaType as _, UnlessValidated as _};
             #described
             #validated
         };
@@ -221,6 +221,9 @@ fn judge(schema: &Schema, sink: &mut Sink) {
         sink.report("schema-rule-unknown", none, wrong, "remove one of them");
         return;
     }
+    for field in schema.all_fields() {
+        fits(&field.ty, &field.rules.rules, sink);
+    }
     if schema.rules.none.is_some() || !schema.is_validated() {
         return;
     }
@@ -239,6 +242,60 @@ fn judge(schema: &Schema, sink: &mut Sink) {
                 None => sink.report("schema-field-unbounded", &field.ty, wrong, help),
             }
         }
+    }
+}
+
+/// Rules of another kind of value than the type is, where its name says what it is; traits say it of the others.
+fn fits(ty: &Type, rules: &[rule::Rule], sink: &mut Sink) {
+    use rule::RuleKind;
+    for wrapper in ["Option", "Box"] {
+        if let Some(inner) = generic_of(ty, wrapper) {
+            return fits(&inner[0], rules, sink);
+        }
+    }
+    let name = last_ident(ty).map(ToString::to_string).unwrap_or_default();
+    let kind = match name.as_str() {
+        "String" => "text",
+        "Vec" | "VecDeque" | "HashSet" | "BTreeSet" | "HashMap" | "BTreeMap" => "a list",
+        "bool" | "char" => "neither text, nor a list, nor a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" | "f32" | "f64" => {
+            "a number"
+        }
+        _ => return,
+    };
+    for rule in rules {
+        let (word, of) = match &rule.kind {
+            RuleKind::Length(_) => ("length", "text"),
+            RuleKind::Pattern(_) => ("pattern", "text"),
+            RuleKind::OneOf(_) => ("one_of", "text"),
+            RuleKind::Items(_) => ("items", "a list"),
+            RuleKind::Each(_) => ("each", "a list"),
+            RuleKind::Range(_) => ("range", "a number"),
+            RuleKind::NotEmpty if kind == "text" || kind == "a list" => continue,
+            RuleKind::NotEmpty => ("not_empty", "text or a list"),
+            RuleKind::Nested => ("nested", "a type that has rules of its own"),
+            RuleKind::Custom(_) | RuleKind::Any(_) => continue,
+        };
+        if of == kind {
+            if let (RuleKind::Each(inner), Some(types)) = (&rule.kind, generic_of(ty, &name))
+                && let Some(element) = types.last()
+            {
+                fits(element, inner, sink);
+            }
+            continue;
+        }
+        // The elements of a list may have rules, which are applied to every field.
+        if matches!(rule.kind, RuleKind::Nested) && kind == "a list" {
+            continue;
+        }
+        let wrong = format!("`{word}` is a rule of {of}, and `{}` is {kind}", written(ty));
+        let help = match kind {
+            "text" => "text has `not_empty`, `length`, `pattern` and `one_of`",
+            "a list" => "a list has `not_empty`, `items` and, for its elements, `each(..)`",
+            "a number" => "a number has `range`",
+            _ => "remove it, or check the value with `custom(path)`",
+        };
+        sink.report_at("schema-rule-mismatch", rule.span, wrong, help);
     }
 }
 

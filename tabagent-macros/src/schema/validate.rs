@@ -92,8 +92,11 @@ fn check(index: usize, field: &Field, in_place: bool) -> TokenStream {
     } else {
         quote! { #(#rules)* }
     };
-    let natural =
-        field.rules.schema_as.is_none().then(|| quote! { __t::SchemaType::check(__value, __at, __report); });
+    let natural = field
+        .rules
+        .schema_as
+        .is_none()
+        .then(|| quote! { <__t::FieldType<#ty>>::check(__value, __at, __report); });
     quote! {
         {
             let __value = #bound;

@@ -195,7 +195,7 @@ fn budget(description: &Description, device: &Device, alone: bool) -> Budget {
     let heads = description.heads;
     let tokens = match device {
         _ if heads == 0 => 16_384,
-        Device::Cpu => 1024,
+        Device::Cpu => 512,
         _ => 16_384,
     };
     let overhead = if heads == 0 { 4096 } else { 16 };

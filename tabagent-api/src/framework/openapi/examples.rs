@@ -48,7 +48,7 @@ impl Examples {
     }
 
     /// Whether a body still has the shape of the example that was recorded for its case.
-    pub(crate) fn holds(&self, operation: &str, case: &str, body: &Value) -> bool {
+    pub fn holds(&self, operation: &str, case: &str, body: &Value) -> bool {
         self.by_operation
             .get(operation)
             .and_then(|cases| cases.get(case))

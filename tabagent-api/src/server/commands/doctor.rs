@@ -117,7 +117,7 @@ fn examine(sources: Result<Sources, ConfigError>) -> Report {
     let may_install = options.library.install;
     let library_options = LibraryOptions { install: false, ..options.library.clone() };
     let found = library::locate(&library_options);
-    checks.push(onnx_runtime(&found, may_install && library_options.path.is_none()));
+    checks.push(onnx_runtime(&found, library_options.path.is_some(), may_install));
     if found.is_ok() {
         match Runtime::start(RuntimeOptions { library: library_options.clone(), ..options.clone() }) {
             Ok(runtime) => {
@@ -196,18 +196,24 @@ fn port(config: &Config) -> Result<String, String> {
     }
 }
 
-fn onnx_runtime(found: &tabagent_runtime::Result<library::Library>, may_install: bool) -> Check {
+fn onnx_runtime(found: &tabagent_runtime::Result<library::Library>, named: bool, may_install: bool) -> Check {
     let name = "ONNX Runtime";
     match found {
         Ok(library) => Check::of(
             name,
             Ok(format!("{} at {} ({})", library.version, library.path.display(), library.origin)),
         ),
+        Err(error) if named => Check::of(name, Err(error.to_string())),
         Err(_) if may_install => Check::warning(
             name,
             "not here; the first start downloads it, or do it now with `tabagent runtime install`",
         ),
-        Err(error) => Check::of(name, Err(error.to_string())),
+        Err(_) => Check::of(
+            name,
+            Err("not here; install it with `tabagent runtime install`, or allow the start to do it with \
+                 --install-onnxruntime yes"
+                .to_owned()),
+        ),
     }
 }
 

@@ -59,7 +59,14 @@ pub(in crate::server) fn install(build: &str) -> Result<ExitCode, CommandError> 
 /// Prints the path of the library that a server would use; installs nothing.
 pub(in crate::server) fn path() -> Result<ExitCode, CommandError> {
     let options = LibraryOptions { install: false, ..LibraryOptions::default() };
-    print_path(&library::locate(&options)?)
+    match library::locate(&options) {
+        Err(_) if options.path.is_none() => Err(CommandError::Other(
+            "ONNX Runtime is not here; `tabagent runtime install` installs it, and `tabagent runtime` shows where it is \
+             looked for"
+                .to_owned(),
+        )),
+        found => print_path(&found?),
+    }
 }
 
 fn print_path(library: &library::Library) -> Result<ExitCode, CommandError> {

@@ -136,10 +136,10 @@ settings! {
     allow_host: Vec<HostName>, "NAME", Unset("loopback names and addresses");
     /// Web page or extension that may use the server: https://example.org, chrome-extension://ID.
     allow_origin: Vec<OriginName>, "ORIGIN", Unset("pages on loopback");
-    /// Threads of inference, all models together.
+    /// Threads that compute the batches of a model.
     threads: Option<NonZeroUsize>, "N", Unset("the number of physical cores");
     /// Texts that may wait for a model before further requests are answered with 429.
-    queue: NonZeroUsize, "N", Fixed("4096");
+    queue: NonZeroUsize, "N", Fixed("8192");
     /// Time that a request may take until its response begins, where its route does not say otherwise.
     deadline: Duration, "TIME", Fixed("2m");
     /// Longest request body.

@@ -172,3 +172,107 @@ fn log_end(ended: Result<(), JoinError>) {
         tracing::error!(%error, "a connection failed");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::sync::{Notify, oneshot};
+
+    use super::*;
+
+    const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    const LIMITS: ConnectionLimits =
+        ConnectionLimits { idle: Duration::from_secs(60), write: Duration::from_secs(60), connections: 8 };
+
+    async fn ask(address: SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = Vec::new();
+        // A connection that was cut off may end with a reset, after what was sent before.
+        let _ = stream.read_to_end(&mut text).await;
+        String::from_utf8(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named() {
+        let first = BoundPort::take(LOOPBACK).unwrap().listen().unwrap();
+        let address = first.local_addr().unwrap();
+        let error = BoundPort::take(address).unwrap_err().to_string();
+        assert!(error.contains(&format!("port {} on 127.0.0.1 is in use", address.port())), "{error}");
+        assert!(error.contains("--port 0"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_finishes_what_ends_in_time_and_cuts_off_the_rest() {
+        let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (entered, released) = (Arc::clone(&begun), Arc::clone(&go));
+        let slow = async move || {
+            entered.notify_one();
+            released.notified().await;
+            "finished"
+        };
+        let entered = Arc::clone(&begun);
+        let endless = async move || {
+            entered.notify_one();
+            std::future::pending::<()>().await;
+        };
+        let router = Router::new()
+            .route("/quick", get("quick"))
+            .route("/slow", get(slow))
+            .route("/endless", get(endless));
+        let listener = BoundPort::take(LOOPBACK).unwrap().listen().unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = OpenConnections::default();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = Server::new(router, LIMITS, open.clone());
+        let stopped = async move { drop(stopped.await) };
+        let server = tokio::spawn(server.run(listener, stopped, Duration::from_millis(500)));
+
+        let mut idle = ask(address, "/quick").await;
+        let mut head = [0; 15];
+        idle.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
+        let slow = ask(address, "/slow").await;
+        begun.notified().await;
+        let endless = ask(address, "/endless").await;
+        begun.notified().await;
+        assert_eq!(open.count(), 3);
+
+        stop.send(()).unwrap();
+        assert!(rest(idle).await.ends_with("quick"), "an idle connection is closed");
+        assert!(TcpStream::connect(address).await.is_err(), "no connection is accepted any more");
+        go.notify_one();
+        assert!(rest(slow).await.ends_with("finished"));
+        assert_eq!(rest(endless).await, "");
+        assert_eq!(server.await.unwrap(), Drained { cut_off: 1 });
+        assert_eq!(open.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_over_the_limit_waits_until_another_ends() {
+        let listener = BoundPort::take(LOOPBACK).unwrap().listen().unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = OpenConnections::default();
+        let limits = ConnectionLimits { connections: 1, ..LIMITS };
+        let server = Server::new(Router::new().route("/", get("served")), limits, open.clone());
+        let server = tokio::spawn(server.run(listener, std::future::pending(), Duration::ZERO));
+        let mut first = ask(address, "/").await;
+        first.read_exact(&mut [0; 15]).await.unwrap();
+        let mut second = ask(address, "/").await;
+        let mut head = [0; 15];
+        let early = tokio::time::timeout(Duration::from_millis(100), second.read_exact(&mut head)).await;
+        assert!(early.is_err(), "the second is served while the first is open");
+        drop(first);
+        second.read_exact(&mut head).await.unwrap();
+        assert_eq!((&head, open.count()), (b"HTTP/1.1 200 OK", 1));
+        server.abort();
+    }
+}

@@ -177,8 +177,9 @@ proptest! {
         prop_assert_eq!(seen.len(), requests.iter().map(Vec::len).sum::<usize>());
         for (pending, lengths) in pending.into_iter().zip(&requests) {
             let Poll::Ready(Ok(rows)) = poll(pending) else { panic!("not answered") };
-            let rows: Vec<usize> = rows.iter().map(|row| row[0] as usize).collect();
-            prop_assert_eq!(&rows, lengths);
+            let rows: Vec<f32> = rows.iter().map(|row| row[0]).collect();
+            let lengths: Vec<f32> = lengths.iter().map(|length| *length as f32).collect();
+            prop_assert_eq!(rows, lengths);
         }
     }
 }
