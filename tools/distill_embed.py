@@ -220,7 +220,7 @@ def train(table: Table, rows: list[list[int]], targets: np.ndarray, full: np.nda
             loss.backward()
             optimizer.step()
             step += 1
-            totals += [float(cosine), float(spread), float(found)]
+            totals += [value.item() for value in (cosine.detach(), spread.detach(), found.detach())]
         cosine, spread, found = totals / len(plan)
         print(f"epoch {epoch + 1} of {epochs}: cosine loss {cosine:.4f}, KL {spread:.4f}, pairs {found:.4f}", flush=True)
 

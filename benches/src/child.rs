@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ pub(crate) struct Running {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    log: PathBuf,
 }
 
 impl Drop for Running {
@@ -36,17 +37,17 @@ impl Running {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self, Failure> {
-        let log = fs::File::create(log)?;
+        let file = fs::File::create(log)?;
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(file)
             .spawn()
             .map_err(|error| Failure::of(format!("{name} cannot be started: {error}")))?;
         let stdin = child.stdin.take().ok_or_else(|| Failure::of("the child has no stdin".to_owned()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::of("the child has no stdout".to_owned()))?;
-        Ok(Self { child, stdin, stdout: BufReader::new(stdout) })
+        Ok(Self { child, stdin, stdout: BufReader::new(stdout), log: log.to_owned() })
     }
 
     /// The next line of its output.
@@ -56,9 +57,17 @@ impl Running {
     pub(crate) fn line(&mut self) -> Result<String, Failure> {
         let mut line = String::new();
         if self.stdout.read_line(&mut line)? == 0 {
-            return Err(Failure::of(format!("a child ended early: {}", self.child.wait()?)));
+            let status = self.child.wait()?;
+            return Err(self.ended(status));
         }
         Ok(line.trim_end().to_owned())
+    }
+
+    fn ended(&self, status: ExitStatus) -> Failure {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(5).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        Failure::of(format!("a program ended early with {status}; its log ends:\n{}", tail.join("\n")))
     }
 
     /// Writes one line and reads one line of JSON.
@@ -79,7 +88,7 @@ impl Running {
         let begin = Instant::now();
         while std::net::TcpStream::connect(authority).is_err() {
             if let Some(status) = self.child.try_wait()? {
-                return Err(Failure::of(format!("a child ended before it listened: {status}; see its log")));
+                return Err(self.ended(status));
             }
             if begin.elapsed() > START {
                 return Err(Failure::of(format!("nothing listens on {authority} after {START:?}")));

@@ -31,10 +31,13 @@ pub(crate) struct Options {
     /// Interleaved rounds; the table shows medians.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Texts of mixed lengths; the single texts of a round are in proportion. Fewer make a quick look.
+    #[arg(long, default_value_t = 1000)]
+    texts: usize,
     /// Leaves out the infinity server.
     #[arg(long)]
     no_infinity: bool,
-    /// Leaves out ONNX Runtime in process, and the thousand texts.
+    /// Leaves out ONNX Runtime in process, and the texts of mixed lengths.
     #[arg(long)]
     no_inprocess: bool,
     /// Further arguments of `tabagent serve`.
@@ -42,11 +45,9 @@ pub(crate) struct Options {
     serve: Vec<String>,
 }
 
-/// Texts of the throughput measurement, mixed lengths.
-const MANY: usize = 1000;
-/// Texts of one request when the thousand come in several.
+/// Texts of one request when those of mixed lengths come in several.
 const CHUNK: usize = 125;
-/// Requests in flight when the thousand come in several.
+/// Requests in flight then.
 const IN_FLIGHT: usize = 2;
 /// Clients of one text each.
 const CLIENTS: usize = 16;
@@ -80,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<String, Failure> {
 impl Stage {
     fn set(options: &Options) -> Result<Self, Failure> {
         let scratch = TempDir::new()?;
-        let many = texts(MANY, 8..=256, 1);
+        let many = texts(options.texts.max(20), 8..=256, 1);
         let list = scratch.path().join("texts.json");
         std::fs::write(&list, serde_json::to_vec(&many)?)?;
         let folder = options.models_dir.join(&options.model);
@@ -187,14 +188,15 @@ struct Round {
 impl Round {
     fn measure(runtime: &Runtime, stage: &mut Stage, number: usize) -> Result<Self, Failure> {
         let seed = 10 * number as u64;
+        let count = stage.many.len();
         let ours = &stage.ours.1;
         let (mut chunks, mut single_request, mut inprocess) = (f64::NAN, f64::NAN, f64::NAN);
         if let Some((worker, _)) = &mut stage.inprocess {
             let bodies = stage.many.chunks(CHUNK).map(|chunk| ours.body(chunk)).collect();
-            let per_second = |run: Load| MANY as f64 / run.seconds;
+            let per_second = |run: Load| count as f64 / run.seconds;
             chunks = per_second(runtime.block_on(load(ours, IN_FLIGHT, bodies))?);
             let seconds = worker.ask("run")?["seconds"].as_f64().unwrap_or(f64::NAN);
-            inprocess = MANY as f64 / seconds;
+            inprocess = count as f64 / seconds;
             single_request = per_second(runtime.block_on(load(ours, 1, vec![ours.body(&stage.many)]))?);
         }
         let all =
@@ -211,15 +213,15 @@ impl Round {
             chunks,
             single_request,
             inprocess,
-            short: all(CLIENTS, texts(800, 14..=18, seed), rate)?,
-            long: all(CLIENTS, texts(320, 120..=136, seed + 1), rate)?,
-            alone: all(1, texts(200, 14..=18, seed + 2), middle)?,
+            short: all(CLIENTS, texts(count * 4 / 5, 14..=18, seed), rate)?,
+            long: all(CLIENTS, texts(count / 3, 120..=136, seed + 1), rate)?,
+            alone: all(1, texts(count / 5, 14..=18, seed + 2), middle)?,
         })
     }
 
     fn line(&self) -> String {
         format!(
-            "1,000 texts {:.1} and {:.1} in one request, in process {:.1}; 16 clients {:.1?} and {:.1?} texts/s; alone {:.2?} ms",
+            "mixed texts {:.1} and {:.1} in one request, in process {:.1}; 16 clients {:.1?} and {:.1?} texts/s; alone {:.2?} ms",
             self.chunks, self.single_request, self.inprocess, self.short, self.long, self.alone
         )
     }
@@ -251,7 +253,7 @@ impl Stage {
             let inprocess = column(&|round| round.inprocess);
             let chunks = column(&|round| round.chunks);
             compare(
-                &format!("1,000 texts of 8 to 256 tokens, requests of {CHUNK}: texts/s"),
+                &format!("{} texts of 8 to 256 tokens, requests of {CHUNK}: texts/s", self.many.len()),
                 &chunks,
                 &inprocess,
                 ">= 0.95",

@@ -14,7 +14,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2000)]
     requests: u32,
     /// Repetitions; the table shows medians.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
 

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tabagent_api::framework::config::Secret;
 use tabagent_api::{
-    ApiConfig, ApiError, EventStream, Json, JsonOrStream, MountedApp, NoContent, Path, Problem, Query, Schema, app, route,
+    ApiConfig, ApiError, EventStream, Json, JsonOrStream, MountedApp, NoContent, Path, Problem, Query,
+    Schema, app, route,
 };
 use tower::ServiceExt;
 
@@ -136,7 +137,10 @@ pub struct Item {
     case("shown", path = { shelf: 1, item: "a/b" }, query = { count: 2 }, status = 200, check = |item: &Item| item.text == "1 a/b 2"),
     case("no such shelf", path = { shelf: 10, item: "a" }, problem = ApiError::RequestInvalid),
 ])]
-pub async fn show_item(Path(path): Path<ItemPath>, Query(query): Query<ItemQuery>) -> Result<Json<Item>, Infallible> {
+pub async fn show_item(
+    Path(path): Path<ItemPath>,
+    Query(query): Query<ItemQuery>,
+) -> Result<Json<Item>, Infallible> {
     Ok(Json(Item { text: format!("{} {} {}", path.shelf, path.item, query.count.unwrap_or(1)) }))
 }
 
@@ -184,7 +188,8 @@ async fn one_operation_answers_json_or_events() {
 #[tokio::test]
 async fn a_failure_within_a_stream_is_its_last_event() {
     let app = mounted(ApiConfig::default());
-    let (status, _, body) = send(&app, post("/v1/count", &json!({ "from": 2, "stream": true, "fail_at": 1 }))).await;
+    let (status, _, body) =
+        send(&app, post("/v1/count", &json!({ "from": 2, "stream": true, "fail_at": 1 }))).await;
     assert_eq!(status, StatusCode::OK);
     let lines: Vec<&str> = body.lines().filter(|line| !line.is_empty()).collect();
     assert_eq!(lines.len(), 2, "{body}");
@@ -256,7 +261,8 @@ async fn path_and_query_are_checked_by_name() {
 #[tokio::test]
 async fn a_wrong_method_says_which_are_right() {
     let app = mounted(ApiConfig::default());
-    let request = Request::delete("/v1/count").header("host", "localhost").body(Body::empty()).expect("a request");
+    let request =
+        Request::delete("/v1/count").header("host", "localhost").body(Body::empty()).expect("a request");
     let (status, headers, body) = send(&app, request).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(headers[header::ALLOW], "POST", "{body}");

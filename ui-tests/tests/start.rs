@@ -1,5 +1,5 @@
 //! Programs that compile and must not start: the app is put together in process, and its message compared.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../cases/schema-duplicate/two_types.rs"]
 mod two_types;

@@ -1,7 +1,7 @@
 //! Programs that must not compile, each with the message that its author reads.
 //!
 //! One folder a rule. `TRYBUILD=overwrite cargo test -p tabagent-ui-tests` records new messages; read them.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 /// The one rule whose program compiles and does not start: `tests/start.rs` runs it.
 const AT_START: &str = "schema-duplicate";

@@ -14,7 +14,7 @@ use std::{env, io};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -25,6 +25,7 @@ use tabagent_api::{
     ApiError, AppState, Component, Json, NoContent, Path, Problem, Query, Schema, app, route,
 };
 use tower::Service;
+use tracing::Span;
 
 /// How often a handler ran.
 #[derive(Default)]
@@ -157,7 +158,7 @@ async fn read_by_hand(
     find(&counter, number, &page).map(Json).map_err(ByHand)
 }
 
-/// Key and deadline, which every route has.
+/// Key, deadline and the route's name in the span, which every route has.
 async fn guard_by_hand(
     State(state): State<AppState>,
     request: axum::extract::Request,
@@ -171,6 +172,9 @@ async fn guard_by_hand(
         if !given.is_some_and(|token| key.matches(token)) {
             return StatusCode::UNAUTHORIZED.into_response();
         }
+    }
+    if let Some(path) = request.extensions().get::<MatchedPath>() {
+        Span::current().record("http.route", path.as_str());
     }
     match tokio::time::timeout(state.config().timeout, next.run(request)).await {
         Ok(response) => response,

@@ -23,7 +23,11 @@ pub enum ApiError {
     },
     /// The content type is absent or not one that the route reads.
     #[error("the content type is {found}")]
-    #[problem(status = 415, title = "Content type not supported", hint = "send `content-type: application/json`")]
+    #[problem(
+        status = 415,
+        title = "Content type not supported",
+        hint = "send `content-type: application/json`"
+    )]
     ContentTypeUnsupported {
         /// What was sent.
         found: String,
@@ -51,7 +55,11 @@ pub enum ApiError {
     },
     /// The path has routes, but none of this method.
     #[error("{path} does not answer {method}")]
-    #[problem(status = 405, title = "Method not allowed", hint = "the header `allow` lists the methods that it answers")]
+    #[problem(
+        status = 405,
+        title = "Method not allowed",
+        hint = "the header `allow` lists the methods that it answers"
+    )]
     MethodNotAllowed {
         /// The method.
         method: String,
@@ -72,14 +80,22 @@ pub enum ApiError {
     },
     /// The host that the request names is not this server: a sign of DNS rebinding.
     #[error("the host {host} is not served here")]
-    #[problem(status = 403, title = "Host not allowed", hint = "use a loopback address, or start the server with --allow-host")]
+    #[problem(
+        status = 403,
+        title = "Host not allowed",
+        hint = "use a loopback address, or start the server with --allow-host"
+    )]
     HostNotAllowed {
         /// The host.
         host: String,
     },
     /// A web page that the operator has not named sent the request.
     #[error("pages of {origin} may not use this server")]
-    #[problem(status = 403, title = "Origin not allowed", hint = "start the server with --allow-origin to name the page's origin")]
+    #[problem(
+        status = 403,
+        title = "Origin not allowed",
+        hint = "start the server with --allow-origin to name the page's origin"
+    )]
     OriginNotAllowed {
         /// The origin.
         origin: String,
@@ -111,10 +127,6 @@ pub enum ApiError {
         /// The deadline.
         seconds: u64,
     },
-    /// The server is shutting down.
-    #[error("the server is shutting down")]
-    #[problem(status = 503, title = "Shutting down", hint = "try again when it is back", retry_after = 5)]
-    ShuttingDown,
     /// A handler panicked, or a part of the framework found itself in a state that should not exist.
     #[error("the server failed: {reason}")]
     #[problem(status = 500, title = "Internal error", hint = "report it with the request id", retry = false)]

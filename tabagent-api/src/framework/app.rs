@@ -135,9 +135,12 @@ impl App {
             .with_state(state.clone())
             .merge(pages::router(body, catalogue(&routes)))
             .merge(self.pages)
-            .fallback(async |uri: Uri| ApiError::RouteNotFound { path: uri.path().to_owned() }.into_response())
+            .fallback(async |uri: Uri| {
+                ApiError::RouteNotFound { path: uri.path().to_owned() }.into_response()
+            })
             .method_not_allowed_fallback(async |method: Method, uri: Uri| {
-                ApiError::MethodNotAllowed { method: method.to_string(), path: uri.path().to_owned() }.into_response()
+                ApiError::MethodNotAllowed { method: method.to_string(), path: uri.path().to_owned() }
+                    .into_response()
             });
         Ok(MountedApp { router: layers::apply(router, &state), routes, document, examples: self.examples })
     }

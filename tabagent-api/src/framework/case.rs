@@ -116,5 +116,9 @@ where
 /// # Errors
 /// When there is one.
 pub fn check_no_body(response: &CaseResponse) -> Result<(), String> {
-    if response.body.is_empty() { Ok(()) } else { Err("the response has a body and should have none".to_owned()) }
+    if response.body.is_empty() {
+        Ok(())
+    } else {
+        Err("the response has a body and should have none".to_owned())
+    }
 }

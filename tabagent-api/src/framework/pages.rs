@@ -27,7 +27,10 @@ pub(crate) fn router(document: Bytes, catalogue: Catalogue) -> Router {
             get(move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document.clone()))),
         )
         .route("/problems", get(move || std::future::ready(Html(index(&listed)))))
-        .route("/problems/{slug}", get(move |Path(slug): Path<String>| std::future::ready(page(&catalogue, &slug))))
+        .route(
+            "/problems/{slug}",
+            get(move |Path(slug): Path<String>| std::future::ready(page(&catalogue, &slug))),
+        )
 }
 
 fn index(catalogue: &Catalogue) -> String {
@@ -47,11 +50,8 @@ fn page(catalogue: &Catalogue, slug: &str) -> Response {
     let Some((kind, routes)) = catalogue.get(slug) else {
         return ApiError::RouteNotFound { path: format!("/problems/{slug}") }.into_response();
     };
-    let mut body = format!(
-        "<p>Status <code>{}</code>, code <code>{}</code></p>\n",
-        kind.status,
-        escape(kind.code)
-    );
+    let mut body =
+        format!("<p>Status <code>{}</code>, code <code>{}</code></p>\n", kind.status, escape(kind.code));
     if !kind.description.is_empty() {
         let _ = writeln!(body, "<p>{}</p>", escape(kind.description));
     }

@@ -71,7 +71,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CrateWithoutRoutes { name } => {
-                write!(f, "the crate `{name}` is named in `app!` and registers no route; remove it from the list, or check that its `#[route]` fns are compiled in")
+                write!(
+                    f,
+                    "the crate `{name}` is named in `app!` and registers no route; remove it from the list, or check that its `#[route]` fns are compiled in"
+                )
             }
             Self::Overlap { first, second } => write!(
                 f,
@@ -82,11 +85,14 @@ impl fmt::Display for StartError {
                 "two routes have the operation id `{id}`: {first} and {second}; rename one fn, or set `operation_id`"
             ),
             Self::ComponentMissing { route, type_name } => {
-                write!(f, "{route} needs a component of type {type_name} and nobody provides one; call `.provide(..)` on the app")
+                write!(
+                    f,
+                    "{route} needs a component of type {type_name} and nobody provides one; call `.provide(..)` on the app"
+                )
             }
             Self::SchemaDuplicate { name, first, second } => write!(
                 f,
-                "[route::schema-duplicate] two types claim the schema name `{name}`: {first} and {second}; rename one, or give it `#[schema(as = other::Name)]`"
+                "[route::schema-duplicate] two types claim the schema name `{name}`: {first} and {second}; rename one, or give it `#[rule(name = \"OtherName\")]`"
             ),
             Self::ProblemDuplicate { slug, first, second } => write!(
                 f,
@@ -131,12 +137,16 @@ pub(crate) fn check(routes: &[&'static RouteMetadata], components: &Components) 
         }
         let mut needed = Vec::new();
         (route.components)(&mut needed);
-        errors.extend(needed.iter().filter(|requirement| !components.provides(requirement)).map(|requirement| {
-            StartError::ComponentMissing { route: place(route), type_name: requirement.type_name }
-        }));
+        errors.extend(needed.iter().filter(|requirement| !components.provides(requirement)).map(
+            |requirement| StartError::ComponentMissing {
+                route: place(route),
+                type_name: requirement.type_name,
+            },
+        ));
     }
     let own = <super::ApiError as super::Problem>::VARIANTS;
-    let variants = own.iter().chain(routes.iter().flat_map(|route| route.problems)).collect::<Vec<&ProblemVariant>>();
+    let variants =
+        own.iter().chain(routes.iter().flat_map(|route| route.problems)).collect::<Vec<&ProblemVariant>>();
     if let Err((first, second)) = kinds_by_slug(variants) {
         errors.push(StartError::ProblemDuplicate {
             slug: second.slug.to_owned(),
@@ -155,7 +165,8 @@ fn overlaps(routes: &[&'static RouteMetadata]) -> Vec<StartError> {
         for (second, second_path) in &claims[index + 1..] {
             let same = first_path == second_path && first.method == second.method;
             if same || (first_path != second_path && conflict(first_path, second_path)) {
-                let name = |route: &RouteMetadata, path: &str| format!("{} {path} ({})", route.method, route.source);
+                let name =
+                    |route: &RouteMetadata, path: &str| format!("{} {path} ({})", route.method, route.source);
                 errors.push(StartError::Overlap {
                     first: name(first, first_path),
                     second: name(second, second_path),

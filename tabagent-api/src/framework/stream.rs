@@ -90,10 +90,12 @@ fn error_event(report: &ProblemReport) -> Event {
 impl<T> IntoResponse for EventStream<T> {
     fn into_response(self) -> Response {
         let events = self.events.scan(false, |failed, event| {
-            let sent = (!*failed).then(|| Ok::<_, Infallible>(event.unwrap_or_else(|failure| {
-                *failed = true;
-                failure
-            })));
+            let sent = (!*failed).then(|| {
+                Ok::<_, Infallible>(event.unwrap_or_else(|failure| {
+                    *failed = true;
+                    failure
+                }))
+            });
             std::future::ready(sent)
         });
         let mut response =
@@ -115,7 +117,8 @@ impl<T: Serialize + ToSchema> RouteOutput for EventStream<T> {
     where
         Vec<T>: DeserializeOwned,
     {
-        let text = std::str::from_utf8(&response.body).map_err(|error| format!("the stream is not UTF-8: {error}"))?;
+        let text = std::str::from_utf8(&response.body)
+            .map_err(|error| format!("the stream is not UTF-8: {error}"))?;
         let lines: Vec<serde_json::Value> = data_lines(text)
             .filter(|data| *data != "[DONE]")
             .map(|data| serde_json::from_str(data).map_err(|error| format!("`{data}` is not JSON: {error}")))
@@ -127,7 +130,9 @@ impl<T: Serialize + ToSchema> RouteOutput for EventStream<T> {
 
 /// The contents of the `data:` lines of a stream whose events have one line each.
 pub(crate) fn data_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| line.strip_prefix("data:")).map(|data| data.strip_prefix(' ').unwrap_or(data))
+    text.lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .map(|data| data.strip_prefix(' ').unwrap_or(data))
 }
 
 /// JSON, or server-sent events when the request asks for them.
@@ -176,11 +181,12 @@ impl<T: Serialize + ToSchema, E: Serialize + ToSchema> RouteOutput for JsonOrStr
             .get(header::CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
         if stream {
-            let text =
-                std::str::from_utf8(&response.body).map_err(|error| format!("the stream is not UTF-8: {error}"))?;
+            let text = std::str::from_utf8(&response.body)
+                .map_err(|error| format!("the stream is not UTF-8: {error}"))?;
             let lines: Vec<&str> = data_lines(text).filter(|data| *data != "[DONE]").collect();
             let array = format!("[{}]", lines.join(","));
-            serde_json::from_str(&array).map_err(|error| format!("the events are not of the declared type: {error}"))
+            serde_json::from_str(&array)
+                .map_err(|error| format!("the events are not of the declared type: {error}"))
         } else {
             serde_json::from_slice(&response.body)
                 .map_err(|error| format!("the body is not the response type: {error}"))

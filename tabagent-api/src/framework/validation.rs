@@ -476,6 +476,9 @@ pub trait TextValue {
     fn text(&self) -> &str;
 }
 
+/// What is called with each element and its place.
+pub type Visit<'a, T> = &'a mut dyn FnMut(&T, &mut dyn FnMut() -> Path);
+
 /// A value that has elements.
 #[diagnostic::on_unimplemented(
     message = "[schema-rule-mismatch] `items` and `each` are rules of lists and maps, and `{Self}` is none",
@@ -490,11 +493,7 @@ pub trait ListValue {
     fn count(&self) -> usize;
 
     /// Calls `visit` with each element and its place.
-    fn visit(
-        &self,
-        at: &mut dyn FnMut() -> Path,
-        visit: &mut dyn FnMut(&Self::Element, &mut dyn FnMut() -> Path),
-    );
+    fn visit(&self, at: &mut dyn FnMut() -> Path, visit: Visit<'_, Self::Element>);
 }
 
 /// A value that is a number.
@@ -702,7 +701,7 @@ macro_rules! lists {
                 self.len()
             }
 
-            fn visit(&self, at: &mut dyn FnMut() -> Path, visit: &mut dyn FnMut(&T, &mut dyn FnMut() -> Path)) {
+            fn visit(&self, at: &mut dyn FnMut() -> Path, visit: Visit<'_, T>) {
                 for (index, element) in self.iter().enumerate() {
                     visit(element, &mut || at().join(index));
                 }
@@ -760,7 +759,7 @@ macro_rules! maps {
                 self.len()
             }
 
-            fn visit(&self, at: &mut dyn FnMut() -> Path, visit: &mut dyn FnMut(&T, &mut dyn FnMut() -> Path)) {
+            fn visit(&self, at: &mut dyn FnMut() -> Path, visit: Visit<'_, T>) {
                 for (key, element) in self {
                     visit(element, &mut || at().join(key.as_str()));
                 }

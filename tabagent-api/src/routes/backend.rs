@@ -127,12 +127,21 @@ mod tests {
 
     #[test]
     fn every_failure_of_the_runtime_has_a_kind_of_its_own() {
-        assert_eq!(TABLE.len(), 15, "fourteen variants, and the context length beside the other invalid inputs");
+        assert_eq!(
+            TABLE.len(),
+            15,
+            "fourteen variants, and the context length beside the other invalid inputs"
+        );
         for variant in TABLE {
             for kind in variant.all_kinds() {
                 assert!(!kind.hint.is_empty() && !kind.title.is_empty(), "{}", variant.name);
                 let overload = matches!(kind.status, 429 | 503);
-                assert_eq!(overload, kind.retry_after.is_some(), "{}: 429 and 503 carry Retry-After", variant.name);
+                assert_eq!(
+                    overload,
+                    kind.retry_after.is_some(),
+                    "{}: 429 and 503 carry Retry-After",
+                    variant.name
+                );
             }
         }
     }

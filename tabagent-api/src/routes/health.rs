@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use serde::{Deserialize, Serialize};
 use tabagent_runtime::{ModelHealth, Runtime};
 
+use super::blocking;
 use crate::server::Readiness;
 use crate::{ApiError, Component, Json, Problem, Schema, route};
 
@@ -60,7 +61,10 @@ pub enum ReadyError {
         untested(NotReady, "a server that runs cases is ready; tests/ sees it turn while the server shuts down"),
     ],
 )]
-pub async fn ready(readiness: Component<Readiness>, runtime: Component<Runtime>) -> Result<Json<Ready>, ReadyError> {
+pub async fn ready(
+    readiness: Component<Readiness>,
+    runtime: Component<Runtime>,
+) -> Result<Json<Ready>, ReadyError> {
     if readiness.is_draining() {
         return Err(ReadyError::NotReady { reason: "it is shutting down".to_owned() });
     }
@@ -132,7 +136,10 @@ fn not_usable(state: &tabagent_runtime::Health) -> ReadyError {
         untested(NotReady, "a server that runs cases is healthy; tests/ sees it turn while the server shuts down"),
     ],
 )]
-pub async fn health(readiness: Component<Readiness>, runtime: Component<Runtime>) -> Result<Json<Health>, ReadyError> {
+pub async fn health(
+    readiness: Component<Readiness>,
+    runtime: Component<Runtime>,
+) -> Result<Json<Health>, ReadyError> {
     let state = runtime.health();
     if !state.usable {
         return Err(not_usable(&state));
@@ -146,7 +153,11 @@ pub async fn health(readiness: Component<Readiness>, runtime: Component<Runtime>
         uptime_seconds: readiness.uptime().as_secs_f64(),
         onnxruntime: state.onnxruntime,
         problems: state.problems,
-        models_available: runtime.models().iter().filter(|model| model.problem.is_none()).count(),
+        models_available: blocking(runtime, |runtime| runtime.models())
+            .await
+            .iter()
+            .filter(|model| model.problem.is_none())
+            .count(),
         models: state.models.into_iter().map(LoadedModel::from).collect(),
         waiting: state.waiting,
     }))

@@ -27,7 +27,12 @@ pub enum InferenceError {
     },
     /// No model of this id is here.
     #[error("there is no model `{model}` here")]
-    #[problem(status = 404, title = "Model not found", code = "model_not_found", hint = "GET /v1/models lists the models that are here")]
+    #[problem(
+        status = 404,
+        title = "Model not found",
+        code = "model_not_found",
+        hint = "GET /v1/models lists the models that are here"
+    )]
     ModelNotFound {
         /// The id.
         model: String,
@@ -41,7 +46,9 @@ pub enum InferenceError {
 impl From<BackendError> for InferenceError {
     fn from(error: BackendError) -> Self {
         match error {
-            BackendError::InvalidInput { field, reason, cause: InvalidCause::Value } => Self::Invalid { field, reason },
+            BackendError::InvalidInput { field, reason, cause: InvalidCause::Value } => {
+                Self::Invalid { field, reason }
+            }
             BackendError::ModelNotFound { model } => Self::ModelNotFound { model },
             other => Self::Runtime(other),
         }

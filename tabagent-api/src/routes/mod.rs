@@ -8,3 +8,23 @@ pub mod models;
 pub mod rerank;
 pub mod similarity;
 pub mod system;
+
+use tabagent_runtime::Runtime;
+
+use crate::Component;
+
+/// Calls a method of the runtime that reads files or asks drivers, away from the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    runtime: Component<Runtime>,
+    call: impl FnOnce(&Runtime) -> T + Send + 'static,
+) -> T {
+    match tokio::task::spawn_blocking(move || call(&runtime)).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            // The layer that makes problems of panics reports it under this request's id.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process is ending, and with it this request.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use serde::{Deserialize, Serialize};
 use tabagent_runtime::{BackendError, EmbeddingModelInfo, ModelInfo, Runtime};
 
+use super::blocking;
 use crate::{Component, Json, Path, Problem, Schema, route};
 
 /// Models in OpenAI's list.
@@ -94,7 +95,7 @@ impl From<ModelInfo> for Model {
     tests = [case("list", status = 200, check = |list: &ModelList| list.data.iter().any(|model| model.id == "tabagent-embed"))],
 )]
 pub async fn list_models(runtime: Component<Runtime>) -> Result<Json<ModelList>, Infallible> {
-    let data = runtime.models().into_iter().map(Model::from).collect();
+    let data = blocking(runtime, |runtime| runtime.models()).await.into_iter().map(Model::from).collect();
     Ok(Json(ModelList { object: "list".to_owned(), data }))
 }
 
@@ -149,7 +150,14 @@ pub struct ModelVariant {
 pub enum ModelError {
     /// No model of this id is here.
     #[error("there is no model `{model}` here")]
-    #[problem(status = 404, title = "Model not here", code = "model_not_found", hint = "GET /v1/models lists the models that are here")]
+    #[problem(
+        status = 404,
+        title = "Model not here",
+        slug = "model-not-here",
+        slug = "model-not-here",
+        code = "model_not_found",
+        hint = "GET /v1/models lists the models that are here"
+    )]
     NotFound {
         /// The id.
         model: String,
@@ -187,10 +195,14 @@ pub async fn describe_model(
     runtime: Component<Runtime>,
     Path(ModelPath { model_id }): Path<ModelPath>,
 ) -> Result<Json<ModelDetails>, ModelError> {
-    let details = runtime.model(&model_id)?;
+    let details = blocking(runtime, move |runtime| runtime.model(&model_id)).await?;
     Ok(Json(ModelDetails {
         model: details.info.into(),
-        files: details.files.into_iter().map(|file| ModelFile { path: file.path, size_bytes: file.size }).collect(),
+        files: details
+            .files
+            .into_iter()
+            .map(|file| ModelFile { path: file.path, size_bytes: file.size })
+            .collect(),
         variants: details
             .variants
             .into_iter()
@@ -258,7 +270,10 @@ impl From<EmbeddingModelInfo> for EmbeddingModel {
     tag = "models",
     tests = [case("list", status = 200, check = |list: &EmbeddingModelList| list.data.iter().any(|model| model.id == "tabagent-embed" && model.normalized))],
 )]
-pub async fn list_embedding_models(runtime: Component<Runtime>) -> Result<Json<EmbeddingModelList>, Infallible> {
-    let data = runtime.embedding_models().into_iter().map(EmbeddingModel::from).collect();
+pub async fn list_embedding_models(
+    runtime: Component<Runtime>,
+) -> Result<Json<EmbeddingModelList>, Infallible> {
+    let found = blocking(runtime, |runtime| runtime.embedding_models()).await;
+    let data = found.into_iter().map(EmbeddingModel::from).collect();
     Ok(Json(EmbeddingModelList { object: "list".to_owned(), data }))
 }

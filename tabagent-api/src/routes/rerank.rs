@@ -133,7 +133,9 @@ pub async fn rerank(
         .map(|ranked| RerankResult {
             index: ranked.index,
             relevance_score: ranked.score,
-            document: kept.as_ref().and_then(|texts| Some(DocumentText { text: texts.get(ranked.index)?.clone() })),
+            document: kept
+                .as_ref()
+                .and_then(|texts| Some(DocumentText { text: texts.get(ranked.index)?.clone() })),
         })
         .collect();
     Ok(Json(RerankResponse {
@@ -151,7 +153,9 @@ fn finds_the_cat(response: &RerankResponse) -> Result<(), String> {
         return Err(format!("the order is {order:?}"));
     }
     let scores: Vec<f64> = response.results.iter().map(|result| result.relevance_score).collect();
-    if !scores.is_sorted_by(|left, right| left >= right) || scores.iter().any(|score| !(0.0..=1.0).contains(score)) {
+    if !scores.is_sorted_by(|left, right| left >= right)
+        || scores.iter().any(|score| !(0.0..=1.0).contains(score))
+    {
         return Err(format!("the scores are {scores:?}"));
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! GET /v1/system/info: the machine, and what of it the server can use.
 
-use serde::{Deserialize, Serialize};
-use tabagent_runtime::{Runtime, device};
-use tabagent_runtime::hardware::SystemInfo as Found;
+use std::convert::Infallible;
 
-use crate::{ApiError, Component, Json, Problem, Schema, route};
+use serde::{Deserialize, Serialize};
+use tabagent_runtime::hardware::SystemInfo as Found;
+use tabagent_runtime::{Runtime, device};
+
+use super::blocking;
+use crate::{ApiError, Component, Json, Schema, route};
 
 /// The machine, and what of it the server can use.
 #[derive(Debug, Serialize, Deserialize, Schema)]
@@ -143,18 +146,6 @@ pub struct Storage {
     pub total_bytes: Option<u64>,
 }
 
-/// Why the machine is not described.
-#[derive(Debug, thiserror::Error, Problem)]
-pub enum SystemError {
-    /// The examination of the machine broke off.
-    #[error("the machine could not be examined: {reason}")]
-    #[problem(status = 500, title = "Examination failed", hint = "`tabagent doctor` examines it without the server", retry = false)]
-    Broken {
-        /// What happened.
-        reason: String,
-    },
-}
-
 /// Describe the machine.
 ///
 /// With the execution providers that the loaded ONNX Runtime offers, and for each one that is not used the reason and
@@ -165,16 +156,11 @@ pub enum SystemError {
     tests = [
         case("this machine", status = 200, check = is_plausible),
         case("forged host", headers = { "host": "evil.example" }, problem = ApiError::HostNotAllowed),
-        untested(Broken, "the examination only breaks off when a thread of the server dies"),
     ],
 )]
-pub async fn system_info(runtime: Component<Runtime>) -> Result<Json<SystemInfo>, SystemError> {
+pub async fn system_info(runtime: Component<Runtime>) -> Result<Json<SystemInfo>, Infallible> {
     // The first examination tries every execution provider, which can take a second.
-    let runtime = Runtime::clone(&runtime);
-    let found = tokio::task::spawn_blocking(move || runtime.system())
-        .await
-        .map_err(|error| SystemError::Broken { reason: error.to_string() })?;
-    Ok(Json(found.into()))
+    Ok(Json(blocking(runtime, Runtime::system).await.into()))
 }
 
 impl From<Found> for SystemInfo {
@@ -228,6 +214,9 @@ impl From<Found> for SystemInfo {
 }
 
 fn is_plausible(info: &SystemInfo) -> bool {
-    let cpu = info.execution_providers.iter().any(|provider| provider.device == "cpu" && provider.state == ProviderState::Usable);
+    let cpu = info
+        .execution_providers
+        .iter()
+        .any(|provider| provider.device == "cpu" && provider.state == ProviderState::Usable);
     cpu && info.memory.total_bytes > 0 && info.cpu.usable_cores > 0 && info.onnx_runtime.is_some()
 }

@@ -158,11 +158,20 @@ impl<'a> Ready<'a> {
         let arguments = &self.route.handler.arguments;
         let names: Vec<_> = (0..arguments.len()).map(|index| format_ident!("__a{index}")).collect();
         let last = arguments.len().checked_sub(1);
+        // The last argument gets the request whole; it is taken apart only for others before it.
+        let (split, whole_request) = if arguments.len() > 1 {
+            (
+                quote! { let (mut __parts, __body) = __request.into_parts(); },
+                quote! { __t::Request::from_parts(__parts, __body) },
+            )
+        } else {
+            (TokenStream::new(), quote! { __request })
+        };
         let takes = arguments.iter().zip(&names).enumerate().map(|(index, (argument, name))| {
             let ty = &argument.ty;
             let taken = if Some(index) == last {
                 quote! {
-                    (&&__t::Last::<#ty>::NEW).extract(__t::Request::from_parts(__parts, __body), &__state).await
+                    (&&__t::Last::<#ty>::NEW).extract(#whole_request, &__state).await
                 }
             } else {
                 quote! { <__t::Probe<#ty>>::extract(&mut __parts, &__state).await }
@@ -187,7 +196,7 @@ impl<'a> Ready<'a> {
         quote! {
             #signature {
                 async move {
-                    let (mut __parts, __body) = __request.into_parts();
+                    #split
                     #(#takes)*
                     <__t::Probe<::core::result::Result<#ok, #err>>>::respond(#handler(#(#names),*).await, #status)
                 }

@@ -81,7 +81,6 @@ const _: () = {
         Output = __t::Response,
     > + ::core::marker::Send + 'static {
         async move {
-            let (mut __parts, __body) = __request.into_parts();
             <__t::Probe<
                 ::core::result::Result<Json<Answer>, Infallible>,
             >>::respond(answer().await, 200u16)

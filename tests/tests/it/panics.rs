@@ -12,7 +12,7 @@ use tabagent_tests::problem::assert_problem;
     GET, "/threes/{index}",
     tests = [case("the second", path = { index: "1" }, status = 200, check = |number: &u32| *number == 20)],
 )]
-pub async fn one_of_three(Path(index): Path<u32>) -> Result<Json<u32>, Infallible> {
+pub(crate) async fn one_of_three(Path(index): Path<u32>) -> Result<Json<u32>, Infallible> {
     let three: Vec<u32> = vec![10, 20, 30];
     Ok(Json(three[index as usize]))
 }

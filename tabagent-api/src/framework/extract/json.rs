@@ -35,7 +35,8 @@ where
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
         require_json(request.headers())?;
-        let limit = request.extensions().get::<BodyLimit>().map_or(state.config().body_limit, |limit| limit.0);
+        let limit =
+            request.extensions().get::<BodyLimit>().map_or(state.config().body_limit, |limit| limit.0);
         let bytes = read_body(request.into_body(), limit, state.config().body_timeout).await?;
         let value: T = parse(&bytes)?;
         value.validate().map_err(|report| ApiError::RequestInvalid { errors: broken_rules(&report) })?;
@@ -131,9 +132,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
             Ok(body) => {
                 ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
             }
-            Err(error) => {
-                ApiError::Internal { reason: format!("the response cannot be written: {error}") }.into_response()
-            }
+            Err(error) => ApiError::Internal { reason: format!("the response cannot be written: {error}") }
+                .into_response(),
         }
     }
 }
@@ -150,6 +150,7 @@ impl<T: Serialize + ToSchema> RouteOutput for Json<T> {
     where
         T: DeserializeOwned,
     {
-        serde_json::from_slice(&response.body).map_err(|error| format!("the body is not the response type: {error}"))
+        serde_json::from_slice(&response.body)
+            .map_err(|error| format!("the body is not the response type: {error}"))
     }
 }

@@ -7,13 +7,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use tracing::{Instrument, Span, field};
 
+use crate::framework::ApiError;
 use crate::framework::extract::RequestId;
 use crate::framework::layers::route::MatchedRoute;
 use crate::framework::problem::ProblemReport;
-use crate::framework::ApiError;
 
 /// The header that carries the request id, both ways.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -28,7 +28,8 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    let span = tracing::info_span!(
+    // Of the highest level, so that every line of the log has its request id, whatever the filter.
+    let span = tracing::error_span!(
         "request",
         request_id = &*id,
         http.request.method = method.as_str(),
@@ -39,7 +40,7 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).instrument(span.clone()).await;
     let route = response.extensions_mut().remove::<MatchedRoute>();
     finish(&mut response, &id, &method, &path);
-    report(&span, response.status(), route, method.as_str(), started);
+    report(&span, response.status(), route, &method, started);
     response
 }
 
@@ -56,14 +57,15 @@ fn request_id(given: Option<&HeaderValue>) -> Arc<str> {
 }
 
 /// Writes the problem's body, or gives a failure without one a problem, and the request id.
-fn finish(response: &mut Response, id: &str, method: &http::Method, path: &str) {
-    let report = response.extensions_mut().remove::<ProblemReport>().or_else(|| bare_failure(response, method, path));
+fn finish(response: &mut Response, id: &str, method: &Method, path: &str) {
+    let report =
+        response.extensions_mut().remove::<ProblemReport>().or_else(|| bare_failure(response, method, path));
     if let Some(report) = report {
         let body = serde_json::to_vec(&report.body(id)).unwrap_or_default();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        *response.body_mut() = if *method == http::Method::HEAD { Body::empty() } else { Body::from(body) };
+        *response.body_mut() = if *method == Method::HEAD { Body::empty() } else { Body::from(body) };
     }
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -71,7 +73,7 @@ fn finish(response: &mut Response, id: &str, method: &http::Method, path: &str) 
 }
 
 /// A failure that some layer answered without saying it as a problem.
-fn bare_failure(response: &Response, method: &http::Method, path: &str) -> Option<ProblemReport> {
+fn bare_failure(response: &Response, method: &Method, path: &str) -> Option<ProblemReport> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return None;
@@ -81,26 +83,42 @@ fn bare_failure(response: &Response, method: &http::Method, path: &str) -> Optio
         StatusCode::METHOD_NOT_ALLOWED => {
             ApiError::MethodNotAllowed { method: method.to_string(), path: path.to_owned() }
         }
-        _ => ApiError::Refused { reason: status.canonical_reason().unwrap_or("unknown status").to_lowercase() },
+        _ => {
+            ApiError::Refused { reason: status.canonical_reason().unwrap_or("unknown status").to_lowercase() }
+        }
     };
     let mut report = ProblemReport::of(&error);
     report.kind.status = status.as_u16();
     Some(report)
 }
 
-fn report(span: &Span, status: StatusCode, route: Option<MatchedRoute>, method: &str, started: Instant) {
+/// The method, if it is one that HTTP defines: a label that clients choose would grow without bound.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => method.as_str(),
+        _ => "_OTHER",
+    }
+}
+
+fn report(span: &Span, status: StatusCode, route: Option<MatchedRoute>, method: &Method, started: Instant) {
     let seconds = started.elapsed().as_secs_f64();
     let route = route.map_or("none", |route| route.0.path);
     span.record("http.route", route);
     span.record("http.response.status_code", status.as_u16());
     let labels = [
-        ("http_request_method", method.to_owned()),
+        ("http_request_method", known(method).to_owned()),
         ("http_route", route.to_owned()),
         ("http_response_status_code", status.as_u16().to_string()),
     ];
     metrics::histogram!("http_server_request_duration_seconds", &labels).record(seconds);
     let _entered = span.enter();
-    if status.is_server_error() {
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(seconds, "failed");
     } else {
         tracing::info!(seconds, "answered");

@@ -85,7 +85,8 @@ pub(super) fn origin_allowed(config: &ApiConfig, origin: &HeaderValue, host: Opt
     }
     let own = host.is_some_and(|host| host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()));
     let loopback = host_name(authority).is_some_and(|name| {
-        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     });
     own || loopback
 }
@@ -102,7 +103,9 @@ mod tests {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080", "127.8.8.8", "localhost."] {
             assert!(allowed(&config, host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "10.0.0.7", "127.0.0.1:80@evil", "[::1", "", ":80"] {
+        for host in
+            ["evil.example", "localhost.evil.example", "10.0.0.7", "127.0.0.1:80@evil", "[::1", "", ":80"]
+        {
             assert!(!allowed(&config, host), "{host}");
         }
         config.allowed_hosts.push("box.lan".to_owned());
@@ -117,15 +120,25 @@ mod tests {
             ..ApiConfig::default()
         };
         let host = HeaderValue::from_static("box.lan:8080");
-        let allowed = |origin: &'static str| origin_allowed(&config, &HeaderValue::from_static(origin), Some(&host));
-        for origin in
-            ["http://localhost:3000", "https://127.0.0.1", "chrome-extension://abcdef", "https://app.example", "http://box.lan:8080"]
-        {
+        let allowed =
+            |origin: &'static str| origin_allowed(&config, &HeaderValue::from_static(origin), Some(&host));
+        for origin in [
+            "http://localhost:3000",
+            "https://127.0.0.1",
+            "chrome-extension://abcdef",
+            "https://app.example",
+            "http://box.lan:8080",
+        ] {
             assert!(allowed(origin), "{origin}");
         }
-        for origin in
-            ["null", "https://evil.example", "chrome-extension://other", "http://localhost.evil.example", "file://", "http://box.lan"]
-        {
+        for origin in [
+            "null",
+            "https://evil.example",
+            "chrome-extension://other",
+            "http://localhost.evil.example",
+            "file://",
+            "http://box.lan",
+        ] {
             assert!(!allowed(origin), "{origin}");
         }
     }

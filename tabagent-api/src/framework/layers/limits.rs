@@ -23,7 +23,11 @@ fn check(state: &AppState, request: &Request) -> Result<(), ApiError> {
     }
     let headers = request.headers();
     if headers.len() > config.header_count {
-        return Err(ApiError::HeadersTooLarge { found: headers.len(), limit: config.header_count, unit: "headers" });
+        return Err(ApiError::HeadersTooLarge {
+            found: headers.len(),
+            limit: config.header_count,
+            unit: "headers",
+        });
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > config.header_bytes {

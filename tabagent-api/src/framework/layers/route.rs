@@ -23,7 +23,11 @@ pub(crate) struct MatchedRoute(pub(crate) &'static RouteMetadata);
 pub(crate) type Guarded = (AppState, &'static RouteMetadata);
 
 /// Guards one route.
-pub(crate) async fn guard(State((state, route)): State<Guarded>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    State((state, route)): State<Guarded>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let mut response = match authorize(&state, route, request.headers()) {
         Err(error) => error.into_response(),
         Ok(()) => {

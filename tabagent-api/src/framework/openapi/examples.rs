@@ -72,7 +72,9 @@ fn same_shape(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same_shape(value, other)))
+                && left
+                    .iter()
+                    .all(|(name, value)| right.get(name).is_some_and(|other| same_shape(value, other)))
         }
         (Value::Array(left), Value::Array(right)) => match (left.first(), right.first()) {
             (Some(left), Some(right)) => same_shape(left, right),
@@ -92,7 +94,11 @@ mod tests {
     #[test]
     fn an_example_is_held_by_its_shape() {
         let mut examples = Examples::default();
-        examples.record("embeddings", "one", &json!({ "data": [{ "embedding": [1.0, 2.0, 3.0, 4.0] }], "id": null }));
+        examples.record(
+            "embeddings",
+            "one",
+            &json!({ "data": [{ "embedding": [1.0, 2.0, 3.0, 4.0] }], "id": null }),
+        );
         assert_eq!(
             examples.of("embeddings").next().map(|(_, value)| value.clone()),
             Some(json!({ "data": [{ "embedding": [1.0, 2.0, 3.0] }], "id": null }))

@@ -71,7 +71,10 @@ impl OperationBuilder {
                 parameter["description"] = description;
             }
             let examples = self.examples(|case| {
-                case.path.iter().find(|(key, _)| *key == name).map(|(_, value)| Value::String((*value).to_owned()))
+                case.path
+                    .iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| Value::String((*value).to_owned()))
             });
             if !examples.is_empty() {
                 parameter["examples"] = Value::Object(examples);
@@ -172,7 +175,9 @@ impl OperationBuilder {
             .cases
             .iter()
             .filter(|case| matches!(case.expect, Expectation::Success { .. }))
-            .filter_map(|case| Some((example_name(case.name), json!({ "summary": case.name, "value": value(case)? }))))
+            .filter_map(|case| {
+                Some((example_name(case.name), json!({ "summary": case.name, "value": value(case)? })))
+            })
             .collect()
     }
 
@@ -226,8 +231,11 @@ impl OperationBuilder {
         if locked {
             operation["security"] = json!([{ "api_key": [] }]);
         }
-        let mut responses: Map<String, Value> =
-            self.responses.into_iter().map(|(status, response)| (status.to_string(), response.into_value())).collect();
+        let mut responses: Map<String, Value> = self
+            .responses
+            .into_iter()
+            .map(|(status, response)| (status.to_string(), response.into_value()))
+            .collect();
         responses.insert(
             "default".to_owned(),
             json!({
@@ -245,7 +253,8 @@ impl OperationBuilder {
             .of(self.route.operation_id)
             .map(|(case, value)| (example_name(case), json!({ "summary": case, "value": value })))
             .collect();
-        let content = self.responses.get_mut(&self.route.status).and_then(|it| it.content.get_mut("application/json"));
+        let content =
+            self.responses.get_mut(&self.route.status).and_then(|it| it.content.get_mut("application/json"));
         if let Some(content) = content
             && !seen.is_empty()
         {
@@ -280,7 +289,8 @@ fn operation_id(route: &RouteMetadata, path: &str) -> String {
     if path == route.path {
         return route.operation_id.to_owned();
     }
-    let tail: String = path.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let tail: String =
+        path.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
     format!("{}{tail}", route.operation_id)
 }
 

@@ -50,8 +50,7 @@ impl Schemas {
         match self.by_name.get(&name) {
             Some((_, known)) if *known == schema => {}
             Some((first, _)) => {
-                let duplicate =
-                    StartError::SchemaDuplicate { name, first: first.clone(), second: owner };
+                let duplicate = StartError::SchemaDuplicate { name, first: first.clone(), second: owner };
                 if !self.duplicates.contains(&duplicate) {
                     self.duplicates.push(duplicate);
                 }

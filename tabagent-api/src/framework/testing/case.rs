@@ -96,14 +96,19 @@ pub(super) async fn check(
     }
 }
 
-fn expect_problem(of: &'static [ProblemVariant], variant: &str, response: &CaseResponse) -> Result<(), String> {
-    let body: ProblemBody =
-        serde_json::from_slice(&response.body).map_err(|error| format!("not a problem, where `{variant}` is expected: {error}"))?;
+fn expect_problem(
+    of: &'static [ProblemVariant],
+    variant: &str,
+    response: &CaseResponse,
+) -> Result<(), String> {
+    let body: ProblemBody = serde_json::from_slice(&response.body)
+        .map_err(|error| format!("not a problem, where `{variant}` is expected: {error}"))?;
     let kinds: Vec<_> =
         of.iter().filter(|candidate| candidate.name == variant).flat_map(ProblemVariant::all_kinds).collect();
     if kinds.iter().any(|kind| kind.uri() == body.kind && kind.status == response.status.as_u16()) {
         return Ok(());
     }
-    let expected: Vec<String> = kinds.iter().map(|kind| format!("{} ({})", kind.uri(), kind.status)).collect();
+    let expected: Vec<String> =
+        kinds.iter().map(|kind| format!("{} ({})", kind.uri(), kind.status)).collect();
     Err(format!("problem {} where {} is expected", body.kind, expected.join(" or ")))
 }

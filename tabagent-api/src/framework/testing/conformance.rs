@@ -52,8 +52,10 @@ impl Conformance {
     /// With what is not as declared.
     pub fn check(&self, method: Method, path: &str, response: &CaseResponse) -> Result<(), String> {
         let operation = format!("{} {}", method.as_str().to_ascii_lowercase(), path.replace("{*", "{"));
-        let declared =
-            self.operations.get(&operation).ok_or_else(|| format!("the document has no operation {operation}"))?;
+        let declared = self
+            .operations
+            .get(&operation)
+            .ok_or_else(|| format!("the document has no operation {operation}"))?;
         if !response.headers.contains_key(REQUEST_ID) {
             return Err(format!("the response has no header {REQUEST_ID}"));
         }
@@ -73,17 +75,22 @@ impl Conformance {
             };
         };
         let essence = content_type.split(';').next().unwrap_or_default().trim();
-        let validator =
-            contents.get(essence).ok_or_else(|| format!("{essence} is not declared for the status {status}"))?;
+        let validator = contents
+            .get(essence)
+            .ok_or_else(|| format!("{essence} is not declared for the status {status}"))?;
         let Some(validator) = validator else { return Ok(()) };
-        let body: Value =
-            serde_json::from_slice(&response.body).map_err(|error| format!("the body is not JSON: {error}"))?;
+        let body: Value = serde_json::from_slice(&response.body)
+            .map_err(|error| format!("the body is not JSON: {error}"))?;
         let wrong: Vec<String> = validator
             .iter_errors(&body)
             .take(5)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
-        if wrong.is_empty() { Ok(()) } else { Err(format!("the body is not as declared: {}", wrong.join("; "))) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("the body is not as declared: {}", wrong.join("; ")))
+        }
     }
 }
 

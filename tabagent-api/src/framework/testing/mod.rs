@@ -45,13 +45,14 @@ pub fn run<E: std::fmt::Display>(build: impl FnOnce() -> Result<MountedApp, E>) 
     for route in app.routes.iter().copied() {
         for path in route.paths() {
             for case in route.cases {
-                let (app, conformance, recorder) = (app.clone(), Arc::clone(&conformance), Arc::clone(&recorder));
+                let (app, conformance, recorder) =
+                    (app.clone(), Arc::clone(&conformance), Arc::clone(&recorder));
                 let runtime = Arc::clone(&runtime);
                 let name = format!("{} {path}::{}", route.method, case.name);
                 trials.push(Trial::test(name, move || {
-                    runtime
-                        .block_on(case::check(&app, &conformance, &recorder, route, path, case))
-                        .map_err(|reason| Failed::from(format!("{}:{}: {reason}", route.source.file, case.line)))
+                    runtime.block_on(case::check(&app, &conformance, &recorder, route, path, case)).map_err(
+                        |reason| Failed::from(format!("{}:{}: {reason}", route.source.file, case.line)),
+                    )
                 }));
             }
         }

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use http::header;
 use serde_json::Value;
 
+use crate::framework::MountedApp;
 use crate::framework::case::{CaseResponse, TestCase};
 use crate::framework::openapi::Examples;
 use crate::framework::record::RouteMetadata;
-use crate::framework::MountedApp;
 
 /// Names the file to record into.
 const VARIABLE: &str = "TABAGENT_EXAMPLES";
@@ -28,7 +28,12 @@ impl Recorder {
     }
 
     /// Takes the response of a case that succeeded.
-    pub(super) fn see(&self, route: &RouteMetadata, case: &TestCase, response: &CaseResponse) -> Result<(), String> {
+    pub(super) fn see(
+        &self,
+        route: &RouteMetadata,
+        case: &TestCase,
+        response: &CaseResponse,
+    ) -> Result<(), String> {
         let json = response.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         let Some(body) = json.then(|| serde_json::from_slice::<Value>(&response.body).ok()).flatten() else {
             return Ok(());
@@ -41,13 +46,16 @@ impl Recorder {
         if self.shown == Examples::default() || self.shown.holds(route.operation_id, case.name, &body) {
             return Ok(());
         }
-        Err(format!("the document's example for this case is out of date; set {VARIABLE} to its file and run again"))
+        Err(format!(
+            "the document's example for this case is out of date; set {VARIABLE} to its file and run again"
+        ))
     }
 
     /// Writes the file.
     pub(super) fn finish(&self) -> Result<(), String> {
         let Some(file) = &self.file else { return Ok(()) };
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        std::fs::write(file, seen.to_text()).map_err(|error| format!("{} cannot be written: {error}", file.display()))
+        std::fs::write(file, seen.to_text())
+            .map_err(|error| format!("{} cannot be written: {error}", file.display()))
     }
 }

@@ -10,6 +10,7 @@ mod value;
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use tabagent_runtime::library::LibraryOptions;
 use tabagent_runtime::runtime::RuntimeOptions;
@@ -122,7 +123,8 @@ impl Config {
             allowed_origins: self.allow_origin.iter().map(|origin| origin.0.clone()).collect(),
             body_limit: self.body_limit.0,
             body_timeout: self.body_timeout,
-            timeout: self.deadline,
+            // A little later, so that the runtime, which knows what it was doing, is the one that answers.
+            timeout: self.deadline + Duration::from_secs(1),
             compression: self.compresses(),
             ..ApiConfig::default()
         }
