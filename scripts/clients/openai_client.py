@@ -186,7 +186,7 @@ def rate_limit(url: str, key: str) -> None:
     limited: list[openai.RateLimitError] = []
     answered = []
     other: list[BaseException] = []
-    texts = ["a long text that takes a while " * 2000 for _ in range(60)]
+    texts = ["a long text that takes a while " * 1000 for _ in range(60)]
 
     def ask() -> None:
         try:
@@ -217,7 +217,7 @@ def rate_limit(url: str, key: str) -> None:
 
 def timeout(url: str, key: str) -> None:
     """The server takes longer than the client waits."""
-    texts = ["a long text that takes a while " * 2000 for _ in range(200)]
+    texts = ["a long text that takes a while " * 1000 for _ in range(200)]
     impatient = client(url, key, max_retries=0).with_options(timeout=0.05)
     try:
         impatient.embeddings.create(model=MODEL, input=texts)

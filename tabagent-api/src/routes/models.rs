@@ -154,7 +154,6 @@ pub enum ModelError {
         status = 404,
         title = "Model not here",
         slug = "model-not-here",
-        slug = "model-not-here",
         code = "model_not_found",
         hint = "GET /v1/models lists the models that are here"
     )]

@@ -66,6 +66,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Reads a whole body of at most `limit` bytes that arrives within `patience`.
 pub(crate) async fn read_body(mut body: Body, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
     let read = async {
+        // A length that says so beforehand is not waited for.
+        if http_body::Body::size_hint(&body).lower() > limit as u64 {
+            return Err(ApiError::BodyTooLarge { limit });
+        }
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();
         while let Some(frame) = body.frame().await {

@@ -29,7 +29,7 @@ fn check(config: &ApiConfig, request: &Request) -> Result<(), ApiError> {
     if given.is_none() && authority.is_none() {
         return Err(ApiError::HostNotAllowed { host: "(none)".to_owned() });
     }
-    for host in given.map(HeaderValue::as_bytes).into_iter().chain(authority) {
+    for host in request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes).chain(authority) {
         let text = String::from_utf8_lossy(host);
         if !host_name(&text).is_some_and(|name| host_allowed(config, name)) {
             return Err(ApiError::HostNotAllowed { host: format!("`{text}`") });
