@@ -3,7 +3,7 @@
 #
 #   scripts/schemathesis.sh URL [API_KEY]
 #
-# The version is pinned in requirements-contract.txt, the settings and the seed stand in schemathesis.toml. Further
+# The version is pinned in requirements-contract.txt, the settings stand in schemathesis.toml. Further
 # arguments of schemathesis can be given in $SCHEMATHESIS_ARGUMENTS.
 set -euo pipefail
 
@@ -22,5 +22,6 @@ arguments+=(${SCHEMATHESIS_ARGUMENTS:-})
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+export SCHEMATHESIS_HOOKS=$scripts/schemathesis_hooks.py PYTHONDONTWRITEBYTECODE=1
 "$(dirname "$python")/schemathesis" --config-file "$scripts/schemathesis.toml" \
   run "$url/openapi.json" --url "$url" "${arguments[@]}"

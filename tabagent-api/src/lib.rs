@@ -15,6 +15,10 @@ pub mod server;
 
 pub use framework::*;
 
+/// The rules of `#[route]`, `#[derive(Problem)]` and `#[derive(Schema)]`: what each refuses, why, and the way out.
+#[doc = include_str!("../../tabagent-macros/docs/rules.md")]
+pub mod rules {}
+
 /// The programs in README and CONTRIBUTING, as documentation tests.
 #[cfg(doctest)]
 mod pages {
@@ -37,7 +41,6 @@ pub mod __private {
 
     pub use crate::framework::assertions::*;
     pub use crate::framework::case::{check_no_body, run_check};
-    pub use crate::framework::extract::check_path;
     pub use crate::framework::mount::*;
     pub use crate::framework::validation::*;
     pub use crate::framework::*;

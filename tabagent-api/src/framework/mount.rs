@@ -8,9 +8,8 @@ use axum::routing::{MethodRouter, on};
 use http::StatusCode;
 use http::request::Parts;
 
-use super::component::{AppState, ComponentRequirement};
+use super::component::AppState;
 use super::extract::RouteInput;
-use super::openapi::OperationBuilder;
 use super::output::RouteOutput;
 use super::problem::{Problem, problem_response};
 use super::record::Method;
@@ -60,24 +59,4 @@ where
     Fut: Future<Output = Response> + Send + 'static,
 {
     on(method.filter(), call)
-}
-
-/// Adds an argument to the operation.
-pub fn describe_input<A: RouteInput>(operation: &mut OperationBuilder) {
-    A::describe(operation);
-}
-
-/// Adds the success response to the operation.
-pub fn describe_output<R: RouteOutput>(operation: &mut OperationBuilder) {
-    R::describe(operation, operation.success_status());
-}
-
-/// Adds the problems of the error type to the operation.
-pub fn describe_problems<E: Problem>(operation: &mut OperationBuilder) {
-    operation.problems(E::VARIANTS);
-}
-
-/// Lists the components of an argument.
-pub fn components_of<A: RouteInput>(list: &mut Vec<ComponentRequirement>) {
-    A::components(list);
 }

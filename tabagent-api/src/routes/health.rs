@@ -153,7 +153,7 @@ pub async fn health(
         uptime_seconds: readiness.uptime().as_secs_f64(),
         onnxruntime: state.onnxruntime,
         problems: state.problems,
-        models_available: blocking(runtime, |runtime| runtime.models())
+        models_available: blocking(runtime, Runtime::models)
             .await
             .iter()
             .filter(|model| model.problem.is_none())

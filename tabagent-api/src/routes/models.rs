@@ -95,7 +95,7 @@ impl From<ModelInfo> for Model {
     tests = [case("list", status = 200, check = |list: &ModelList| list.data.iter().any(|model| model.id == "tabagent-embed"))],
 )]
 pub async fn list_models(runtime: Component<Runtime>) -> Result<Json<ModelList>, Infallible> {
-    let data = blocking(runtime, |runtime| runtime.models()).await.into_iter().map(Model::from).collect();
+    let data = blocking(runtime, Runtime::models).await.into_iter().map(Model::from).collect();
     Ok(Json(ModelList { object: "list".to_owned(), data }))
 }
 
@@ -272,7 +272,7 @@ impl From<EmbeddingModelInfo> for EmbeddingModel {
 pub async fn list_embedding_models(
     runtime: Component<Runtime>,
 ) -> Result<Json<EmbeddingModelList>, Infallible> {
-    let found = blocking(runtime, |runtime| runtime.embedding_models()).await;
+    let found = blocking(runtime, Runtime::embedding_models).await;
     let data = found.into_iter().map(EmbeddingModel::from).collect();
     Ok(Json(EmbeddingModelList { object: "list".to_owned(), data }))
 }

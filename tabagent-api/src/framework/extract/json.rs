@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{RouteInput, broken_rules};
@@ -102,8 +103,38 @@ pub(crate) async fn read_body(mut body: Body, limit: usize, patience: Duration) 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     match serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
-        Err(error) if error.is_data() => Err(wrong_shape::<T>(bytes, &error)),
+        Err(error) if error.is_data() => {
+            with_whole_numbers(bytes).ok_or_else(|| wrong_shape::<T>(bytes, &error))
+        }
         Err(error) => Err(ApiError::BodyMalformed { reason: malformed(bytes, &error) }),
+    }
+}
+
+/// Parses again with `1.0` as `1`: to JSON Schema both are integers, to serde only the second is. Only failures pay.
+fn with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let mut value: Value = serde_json::from_slice(bytes).ok()?;
+    if !make_whole(&mut value) {
+        return None;
+    }
+    serde_json::from_value(value).ok()
+}
+
+/// Turns floats without a fraction into integers; whether there was one.
+fn make_whole(value: &mut Value) -> bool {
+    /// Beyond this a float no longer holds every integer.
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    match value {
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and fits into 53 bits")]
+            Some(float) if float.fract() == 0.0 && float.abs() <= EXACT => {
+                *number = (float as i64).into();
+                true
+            }
+            _ => false,
+        },
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| make_whole(item) | any),
+        Value::Object(fields) => fields.values_mut().fold(false, |any, field| make_whole(field) | any),
+        _ => false,
     }
 }
 

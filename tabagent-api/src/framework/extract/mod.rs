@@ -15,7 +15,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 pub use json::Json;
-pub use path::{Path, PathFields, PathShape, check_path};
+pub use path::{Path, PathFields, PathShape};
 pub use query::Query;
 
 use super::component::{AppState, ComponentRequirement};

@@ -3,12 +3,11 @@
 use axum::extract::FromRequestParts;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use garde::Validate;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::PartialSchema;
 
-use super::{RouteInput, broken_rules};
+use super::RouteInput;
 use crate::framework::ApiError;
 use crate::framework::component::AppState;
 use crate::framework::openapi::OperationBuilder;
@@ -85,11 +84,6 @@ impl<T: PathFields> RouteInput for Path<T> {
     fn describe(operation: &mut OperationBuilder) {
         operation.path_parameters(T::schemas());
     }
-}
-
-/// The broken rules of a validated struct of path parameters; what the derive calls.
-pub fn check_path<T: Validate<Context = ()>>(value: &T) -> Vec<FieldError> {
-    value.validate().err().map_or_else(Vec::new, |report| broken_rules(&report))
 }
 
 macro_rules! scalars {
