@@ -13,7 +13,7 @@ scripts=$(cd "$(dirname "$0")" && pwd)
 python=$(python3 "$scripts/environment.py" contract)
 arguments=()
 if [ -n "$key" ]; then
-  arguments+=(--header "authorization: Bearer $key")
+  arguments+=(--header "Authorization: Bearer $key")
 fi
 # Split on purpose: these are several words.
 # shellcheck disable=SC2206

@@ -186,7 +186,7 @@ def rate_limit(url: str, key: str) -> None:
     limited: list[openai.RateLimitError] = []
     answered = []
     other: list[BaseException] = []
-    texts = ["a long text that takes a while " * 1000 for _ in range(60)]
+    texts = ["a long text that takes a while " * 200 for _ in range(60)]
 
     def ask() -> None:
         try:
@@ -197,7 +197,7 @@ def rate_limit(url: str, key: str) -> None:
             other.append(error)
 
     for _ in range(20):
-        threads = [threading.Thread(target=ask) for _ in range(12)]
+        threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

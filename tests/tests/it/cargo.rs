@@ -90,7 +90,7 @@ pub async fn time(_clock: tabagent_api::Component<Clock>) -> Result<tabagent_api
     );
     let output = project.run("component_app");
     assert_eq!(output.code, Some(1), "{}", output.shown());
-    for word in ["GET /time", "component_guest::Clock", "component_guest/src/lib.rs:5"] {
+    for word in ["GET /time", "component_guest::Clock", "component_guest/src/lib.rs:6"] {
         assert!(output.stderr.contains(word), "`{word}` is missing: {}", output.shown());
     }
 }
