@@ -13,6 +13,7 @@ scripts=$(cd "$(dirname "$0")" && pwd)
 python=$(python3 "$scripts/environment.py" contract)
 arguments=()
 if [ -n "$key" ]; then
+  # In this spelling: schemathesis looks for it when it asks without a key, and tells upper case from lower.
   arguments+=(--header "Authorization: Bearer $key")
 fi
 # Split on purpose: these are several words.

@@ -18,7 +18,7 @@ the normalised mean of its tokens' rows. How the table comes about:
    text's vector does not depend on what shares its batch, bit for bit.
 
 The teacher's vectors are kept under --cache, so that a second run only trains. Everything is seeded; torch on another
-number of threads or another processor may still differ in last digits.
+processor may still differ in last digits.
 """
 
 from __future__ import annotations
@@ -368,18 +368,19 @@ def main() -> None:
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     parser.add_argument("--rust", type=Path, help="the Rust documentation (default: the toolchain's own)")
     parser.add_argument("--python", type=Path, default=Path("/usr/share/doc/python3.11/html/_sources"))
-    parser.add_argument("--items", type=int, default=60_000, help="items of the corpus to train on")
+    parser.add_argument("--items", type=int, default=30_000, help="items of the corpus to train on")
     parser.add_argument("--vocabulary", type=int, default=22_000)
     parser.add_argument("--dimensions", type=int, default=160)
-    parser.add_argument("--epochs", type=int, default=12, help="0 writes the untrained table (PCA and SIF)")
+    parser.add_argument("--epochs", type=int, default=4, help="0 writes the untrained table (PCA and SIF)")
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=0.003)
     parser.add_argument("--anchor", type=float, default=0.02, help="pull of the rows to where they started")
     parser.add_argument("--contrast", type=float, default=0.3, help="weight of question against answer")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="for the teacher; training uses one")
     options = parser.parse_args()
     torch.manual_seed(SEED)
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # the steps are small: more threads cost more than they bring, and one repeats exactly
+    torch.set_flush_denormal(True)  # rows that a step does not touch decay to denormals, which are slow
     torch.use_deterministic_algorithms(True)
 
     kept_text = options.cache / "corpus.json"
@@ -416,7 +417,7 @@ def main() -> None:
     rows = encode(tokenizer, texts, 128)
     student_counts = np.bincount(np.concatenate([np.array(row) for row in rows]), minlength=len(vocabulary)) + 1.0
     chance = student_counts / student_counts.sum()
-    _, _, directions = np.linalg.svd(full[:40_000] - 0.0, full_matrices=False)
+    _, _, directions = np.linalg.svd(full[:40_000], full_matrices=False)
     projection = directions[: options.dimensions].T.astype(np.float32)
     targets = np.ascontiguousarray(full @ projection)
     print(f"{options.dimensions} dimensions hold {float((targets**2).sum() / (full**2).sum()):.3f} of the energy", flush=True)

@@ -61,7 +61,8 @@ pub async fn {name}({argument}) -> Result<tabagent_api::Text, std::convert::Infa
 
 /// The profiles of the workspace: with them a project uses the dependencies that the workspace has built.
 fn profiles() -> String {
-    let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).expect("the workspace has a manifest");
+    let manifest =
+        fs::read_to_string(workspace::root().join("Cargo.toml")).expect("the workspace has a manifest");
     let first = manifest.find("[profile.").expect("the workspace has profiles");
     manifest[first..].to_owned()
 }
@@ -121,7 +122,8 @@ impl Project {
 
     /// Runs cargo in the project.
     pub fn cargo(&self, arguments: &[&str]) -> Output {
-        let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {:?}\n\n{}", self.members, profiles());
+        let manifest =
+            format!("[workspace]\nresolver = \"3\"\nmembers = {:?}\n\n{}", self.members, profiles());
         fs::write(self.folder.join("Cargo.toml"), manifest).expect("the target folder can be written");
         let mut command = workspace::cargo();
         command

@@ -52,8 +52,8 @@ pub fn cargo() -> Command {
 /// The binary `tabagent`, built as this test was.
 ///
 /// Cargo names a binary to the tests of its own package only (`CARGO_BIN_EXE_..`), and this is another one. So cargo is
-/// asked once a process: it builds what is not built, and says where the file lies. The packages and targets are those
-/// of `cargo test --workspace`, so that features are unified as there and nothing is compiled a second time.
+/// asked once a process: it builds what is not built, and says where the file lies. All packages are selected, so that the
+/// features of dependencies are unified as in `cargo test --workspace` and only crates of ours are compiled again.
 pub fn tabagent() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -70,7 +70,7 @@ pub fn tabagent() -> &'static Path {
         assert!(output.success, "the binary cannot be built:\n{}", output.stderr);
         let lines = output.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let executables = lines.filter(|message| message["target"]["name"] == "tabagent");
-        let path = executables.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
-        path.expect("cargo names the file of the binary")
+        let mut paths = executables.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        paths.next().expect("cargo names the file of the binary")
     })
 }

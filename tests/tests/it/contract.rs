@@ -29,9 +29,14 @@ fn schemathesis(server: &Server) {
     command.arg(server.url()).args(&server.key).env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
     let output = process::run(command, DEADLINE);
     assert!(output.success, "{}", output.shown());
-    for phase in ["Examples", "Coverage", "Fuzzing", "Stateful"] {
-        assert!(output.stdout.contains(phase), "the phase {phase} did not run: {}", output.shown());
+    for phase in ["✅ Examples", "✅ Coverage", "✅ Fuzzing", "✅ Stateful", "No issues found"] {
+        assert!(output.stdout.contains(phase), "`{phase}` is missing: {}", output.shown());
     }
+    let document = server.get("/openapi.json").json();
+    let operations: usize =
+        document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
+    let tested = format!("Selected: {operations}/{operations}\n  Tested: {operations}\n");
+    assert!(output.stdout.contains(&tested), "not every operation was tested: {}", output.shown());
 }
 
 #[test]

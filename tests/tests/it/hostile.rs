@@ -194,7 +194,10 @@ fn paths_and_methods_that_no_route_has() {
     }
     // OPTIONS asks what there is, with and without CORS.
     let options = server.send("OPTIONS", "/v1/models", &[], b"");
-    assert!(options.status == 200 && options.header("allow").is_some_and(|allow| allow.contains("GET")), "{options:?}");
+    assert!(
+        options.status == 200 && options.header("allow").is_some_and(|allow| allow.contains("GET")),
+        "{options:?}"
+    );
     // HEAD is GET without its body, in failure as well.
     let head = server.send("HEAD", "/v1/models", &[], b"");
     assert_eq!((head.status, head.header("content-type")), (200, Some("application/json")));

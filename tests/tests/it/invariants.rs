@@ -154,10 +154,13 @@ fn every_member_keeps_the_workspaces_lints_and_nothing_is_mocked() {
     ] {
         assert!(root.contains(lint), "the workspace has no lint {lint}");
     }
-    let members =
-        ["tabagent-macros", "tabagent-api", "tabagent-runtime", "tests", "ui-tests", "examples/notes-api"];
+    let members = root
+        .lines()
+        .find_map(|line| line.strip_prefix("members = ["))
+        .expect("the members stand in one line");
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 6 && members.contains(&"examples/notes-api"), "{members:?}");
     for member in members {
-        assert!(root.contains(&format!("\"{member}\"")), "{member} is no member");
         let manifest = fs::read_to_string(workspace::root().join(member).join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{member} has lints of its own");
         assert!(!manifest.contains("mock"), "{member} mocks something");
