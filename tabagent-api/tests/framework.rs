@@ -1,5 +1,13 @@
 //! The framework alone: routes of this file, mounted and asked through the real router.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test target, all of it"
+)]
+
 // The app names its crates, and this file is one.
 extern crate self as framework;
 

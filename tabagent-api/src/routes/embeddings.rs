@@ -121,7 +121,7 @@ pub enum Vector {
         case("plain text", body = b"hello", content_type = "text/plain", problem = ApiError::ContentTypeUnsupported),
         case("token that the model lacks", json = { "model": "tabagent-embed", "input": [4000000000] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "input": "hello" }, problem = InferenceError::ModelNotFound),
-        untested(Runtime, "a machine that fails or is overloaded cannot be had by a request; tests/ provokes it"),
+        untested(Runtime, "needs a full queue, a damaged model or a short context; the journeys in tests/ have them"),
     ],
 )]
 pub async fn embeddings(

@@ -100,8 +100,8 @@ pub struct RerankResult {
             check = |response: &RerankResponse| response.results.len() == 1),
         case("no documents", json = { "query": "a", "documents": [] }, problem = ApiError::RequestInvalid),
         case("unknown model", json = { "model": "nobody/nothing", "query": "a", "documents": ["b"] }, problem = InferenceError::ModelNotFound),
-        untested(Invalid, "the embedded model refuses no text; tests/ asks a cross-encoder with a short context"),
-        untested(Runtime, "a machine that fails or is overloaded cannot be had by a request; tests/ provokes it"),
+        untested(Invalid, "needs a model that neither ranks nor embeds; none is inside the server"),
+        untested(Runtime, "needs a full queue, a damaged model or a short context; the journeys in tests/ have them"),
     ],
 )]
 pub async fn rerank(

@@ -89,7 +89,7 @@ pub struct SimilarityResponse {
         case("more dimensions than there are", json = { "text1": "a", "text2": "b", "dimensions": 65536 }, problem = InferenceError::Invalid),
         case("unknown metric", json = { "text1": "a", "text2": "b", "metric": "hamming" }, problem = ApiError::RequestInvalid),
         case("unknown model", json = { "model": "nobody/nothing", "text1": "a", "text2": "b" }, problem = InferenceError::ModelNotFound),
-        untested(Runtime, "a machine that fails or is overloaded cannot be had by a request; tests/ provokes it"),
+        untested(Runtime, "needs a full queue, a damaged model or a short context; the journeys in tests/ have them"),
     ],
 )]
 pub async fn similarity(

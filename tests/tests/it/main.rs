@@ -16,5 +16,6 @@ mod contract;
 mod example;
 mod hostile;
 mod invariants;
+mod models;
 mod panics;
 mod server;
