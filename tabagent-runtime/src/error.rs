@@ -8,7 +8,8 @@ use std::time::Duration;
 /// A failure of the runtime.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BackendError {
-    /// The model exists and is not in memory, and loading on demand is off.
+    /// The model exists and is not in memory, and is not brought there now: loading on demand is off, or the runtime is
+    /// shutting down.
     #[error("model `{model}` is not loaded")]
     ModelNotLoaded {
         /// Id of the model.

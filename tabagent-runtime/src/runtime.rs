@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    device::{Device, ProviderReport},
+    compute::compute,
+    device::{self, Device, ProviderReport},
     embed::{
         EmbedInput, EmbedRequest, Embeddings, Prompt, check_dimensions, cut,
         loaded::{Field, Inferred, Input, Loaded, Slot, spawn},
@@ -139,7 +140,8 @@ impl Runtime {
     /// Finds or installs ONNX Runtime and looks at the models folder. Blocks; models are loaded on first use.
     ///
     /// # Errors
-    /// Those of [`library::ensure`]; [`BackendError::ConfigurationError`] for options that cannot be.
+    /// Those of [`library::ensure`]; [`BackendError::ConfigurationError`] for options that cannot be, a device that is
+    /// asked for by name and does not work here among them.
     pub fn start(options: RuntimeOptions) -> Result<Self> {
         if options.queue == 0 {
             return Err(BackendError::configuration("queue", "is 0; at least one text must be able to wait"));
@@ -148,6 +150,8 @@ impl Runtime {
             return Err(BackendError::configuration("threads", "is 0; at least one is needed"));
         }
         let library = library::ensure(&options.library)?;
+        // Told now, not by the first request.
+        device::check(options.device)?;
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
         let catalog = Catalog::new(options.models_dir.clone());
         let runtime = Self {
@@ -190,17 +194,25 @@ impl Runtime {
     pub async fn embed(&self, request: EmbedRequest) -> Result<Embeddings> {
         let id = self.id(request.model.as_deref());
         self.within(&id, request.deadline, async {
-            let model = self.embedding_model(&id).await?;
+            let model = self.loaded(&id, |kind| embeds(&id, kind)).await?;
             if let Some(wanted) = request.dimensions {
                 check_dimensions(wanted, model.dimensions, &model.description.matryoshka)?;
             }
+            let permit = model.reserve("input", request.input.len())?;
             let inputs = match request.input {
                 EmbedInput::Texts(texts) => prompted(&model, request.prompt.as_ref(), texts)?,
                 EmbedInput::Tokens(lists) => lists.into_iter().map(Input::Ids).collect(),
             };
+            let workers = &self.inner.workers;
             let Inferred { mut rows, tokens, truncated } =
-                model.infer(Field::List("input"), inputs, request.truncate, &self.inner.workers).await?;
-            cut(&mut rows, request.dimensions, model.dimensions, &model.description.matryoshka)?;
+                model.infer(permit, Field::List("input"), inputs, request.truncate, workers).await?;
+            if let Some(wanted) = request.dimensions {
+                rows = compute(workers, rows.len().saturating_mul(wanted), move |_| {
+                    cut(&mut rows, Some(wanted), model.dimensions, &model.description.matryoshka)?;
+                    Ok(rows)
+                })
+                .await?;
+            }
             Ok(Embeddings { model: id.clone(), vectors: rows, prompt_tokens: tokens, truncated })
         })
         .await
@@ -216,11 +228,11 @@ impl Runtime {
             return Err(BackendError::invalid("documents", "is empty; give at least one"));
         }
         self.within(&id, request.deadline, async {
-            let model = self.loaded(&id).await?;
-            match model.description.kind {
-                ModelKind::Rerank => self.cross_encode(&id, &model, request).await,
-                ModelKind::Embedding => self.by_cosine(&id, &model, request).await,
-                kind => Err(wrong_kind(&id, kind, "rerank")),
+            let model = self.loaded(&id, |kind| ranks(&id, kind)).await?;
+            if model.description.kind == ModelKind::Rerank {
+                self.cross_encode(&id, &model, request).await
+            } else {
+                self.by_cosine(&id, &model, request).await
             }
         })
         .await
@@ -238,27 +250,40 @@ impl Runtime {
             }
         }
         self.within(&id, request.deadline, async {
-            let model = self.embedding_model(&id).await?;
-            let (full, trained) = (model.dimensions, model.description.matryoshka.as_slice());
+            let model = self.loaded(&id, |kind| embeds(&id, kind)).await?;
+            let full = model.dimensions;
+            if let Some(wanted) = request.dimensions {
+                check_dimensions(wanted, full, &model.description.matryoshka)?;
+            }
+            let (lefts, rights) = (request.left.len(), request.right.len());
+            let larger = if lefts > rights { "text1" } else { "text2" };
+            let (permit1, permit2) = model.reserve(larger, lefts.saturating_add(rights))?.split(lefts);
             let left = prompted(&model, None, request.left)?;
             let right = prompted(&model, None, request.right)?;
             let workers = &self.inner.workers;
             // Side by side, so that texts of both run in the same batches, each named by its own field.
             let (mut left, mut right) = tokio::try_join!(
-                model.infer(Field::List("text1"), left, request.truncate, workers),
-                model.infer(Field::List("text2"), right, request.truncate, workers),
+                model.infer(permit1, Field::List("text1"), left, request.truncate, workers),
+                model.infer(permit2, Field::List("text2"), right, request.truncate, workers),
             )?;
-            cut(&mut left.rows, request.dimensions, full, trained)?;
-            cut(&mut right.rows, request.dimensions, full, trained)?;
             let unit = request.dimensions.is_some_and(|wanted| wanted < full)
                 || model.description.steps.last() == Some(&Step::Normalize);
+            let (prompt_tokens, truncated) = (left.tokens + right.tokens, left.truncated + right.truncated);
+            let pairs = lefts.saturating_mul(rights);
+            let scores = compute(workers, pairs.saturating_mul(full), move |abandoned| {
+                let trained = &model.description.matryoshka;
+                cut(&mut left.rows, request.dimensions, full, trained)?;
+                cut(&mut right.rows, request.dimensions, full, trained)?;
+                matrix(request.metric, &left.rows, &right.rows, abandoned)
+            })
+            .await?;
             Ok(Similarities {
                 model: id.clone(),
-                scores: matrix(request.metric, &left.rows, &right.rows)?,
+                scores,
                 metric: request.metric,
                 range: request.metric.range(request.dimensions.unwrap_or(full), unit),
-                prompt_tokens: left.tokens + right.tokens,
-                truncated: left.truncated + right.truncated,
+                prompt_tokens,
+                truncated,
             })
         })
         .await
@@ -304,15 +329,18 @@ impl Runtime {
         hardware::system(&self.inner.options.models_dir)
     }
 
-    /// Whether it can serve.
+    /// Whether it can serve. Reads files only where the default model lies in the models folder and is not in memory.
     pub fn health(&self) -> Health {
         let mut problems = Vec::new();
         let closed = self.inner.closed.load(Relaxed);
         if closed {
             problems.push("the runtime is shutting down".to_owned());
         }
-        let default = self.inner.catalog.get(&self.inner.options.default_model);
-        let broken = default.map_or_else(Some, |entry| entry.problem());
+        let default = &self.inner.options.default_model;
+        let broken = match self.ready(default) {
+            Some(_) => None,
+            None => self.inner.catalog.get(default).map_or_else(Some, |entry| entry.problem()),
+        };
         if let Some(error) = &broken {
             problems.push(format!("the default model cannot be used: {error}"));
         }
@@ -367,23 +395,27 @@ impl Runtime {
     /// Admits nothing more, lets what runs finish until `deadline`, ends the rest, and waits for the engines to leave.
     pub async fn shutdown(&self, deadline: Duration) {
         self.inner.closed.store(true, Relaxed);
-        let slots: Vec<Slot> = lock(&self.inner.slots).drain().map(|(_, slot)| slot).collect();
+        let slots: Vec<(String, Slot)> = lock(&self.inner.slots).drain().collect();
         let end = Instant::now() + deadline;
-        for slot in &slots {
+        for (_, slot) in &slots {
             slot.queue.close();
         }
-        while Instant::now() < end && !slots.iter().all(|slot| slot.queue.idle()) {
+        while Instant::now() < end && !slots.iter().all(|(_, slot)| slot.queue.idle()) {
             sleep(POLL).await;
         }
-        for slot in &slots {
+        for (id, slot) in &slots {
             if !slot.queue.idle() {
-                tracing::warn!(waiting = slot.queue.waiting(), "requests were cut off by the shutdown");
-                slot.queue.abort(&shutting_down());
+                tracing::warn!(
+                    model = id,
+                    waiting = slot.queue.waiting(),
+                    "requests were cut off by the shutdown"
+                );
+                slot.queue.abort(&shutting_down(id));
             }
         }
         // A run that was told to stop ends within one operator; a load in progress is not waited for.
         let end = Instant::now() + GRACE;
-        while Instant::now() < end && !slots.iter().all(|slot| slot.thread.is_finished()) {
+        while Instant::now() < end && !slots.iter().all(|(_, slot)| slot.thread.is_finished()) {
             sleep(POLL).await;
         }
     }
@@ -414,21 +446,28 @@ impl Runtime {
         outcome.as_ref()?.as_ref().ok().cloned()
     }
 
-    /// A model, loaded where it is not in memory. Whoever asks while it loads waits for the same load.
-    async fn loaded(&self, id: &str) -> Result<Arc<Loaded>> {
+    /// A model of a kind that `accepts` takes, loaded where it is not in memory. Whoever asks while it loads waits for the
+    /// same load.
+    async fn loaded(&self, id: &str, accepts: impl Fn(ModelKind) -> Result<()>) -> Result<Arc<Loaded>> {
         if self.inner.closed.load(Relaxed) {
-            return Err(shutting_down());
+            return Err(shutting_down(id));
         }
+        // The usual case: no file is looked at.
         if let Some(model) = self.ready(id) {
+            accepts(model.description.kind)?;
             return Ok(model);
         }
-        // Reads files, so before the lock.
-        let entry = self.inner.catalog.get(id)?;
-        entry.usable()?;
+        let (inner, wanted) = (Arc::clone(&self.inner), id.to_owned());
+        let entry =
+            tokio::task::spawn_blocking(move || inner.catalog.get(&wanted)).await.map_err(|error| {
+                BackendError::internal(format!("reading the models folder ended early: {error}"))
+            })??;
+        // Told before it is loaded.
+        accepts(entry.usable()?.kind)?;
         let mut outcome = {
             let mut slots = lock(&self.inner.slots);
             if self.inner.closed.load(Relaxed) {
-                return Err(shutting_down());
+                return Err(shutting_down(id));
             }
             match slots.get(id) {
                 Some(slot) => slot.outcome.clone(),
@@ -446,15 +485,6 @@ impl Runtime {
             .map_err(|_| BackendError::internal(format!("loading model `{id}` ended without an answer")))?
             .clone();
         outcome.unwrap_or_else(|| Err(BackendError::internal("a load without an outcome")))
-    }
-
-    async fn embedding_model(&self, id: &str) -> Result<Arc<Loaded>> {
-        let kind = match self.ready(id) {
-            Some(model) => model.description.kind,
-            // Told before it is loaded.
-            None => self.inner.catalog.get(id)?.usable()?.kind,
-        };
-        if kind == ModelKind::Embedding { self.loaded(id).await } else { Err(wrong_kind(id, kind, "embed")) }
     }
 
     /// Runs `work` until the deadline of the request, or the runtime's where that is shorter.
@@ -478,14 +508,16 @@ impl Runtime {
     }
 
     async fn cross_encode(&self, id: &str, model: &Arc<Loaded>, request: RerankRequest) -> Result<Ranking> {
+        let permit = model.reserve("documents", request.documents.len())?;
         let query: Arc<str> = request.query.into();
         let pairs = request
             .documents
             .into_iter()
             .map(|second| Input::Pair { first: Arc::clone(&query), second })
             .collect();
-        let inferred =
-            model.infer(Field::List("documents"), pairs, request.truncate, &self.inner.workers).await?;
+        let inferred = model
+            .infer(permit, Field::List("documents"), pairs, request.truncate, &self.inner.workers)
+            .await?;
         let logits = inferred.rows.iter().map(|row| f64::from(row.first().copied().unwrap_or_default()));
         let mut results = rank(logits, request.top_n);
         if !request.raw_scores {
@@ -501,6 +533,9 @@ impl Runtime {
     }
 
     async fn by_cosine(&self, id: &str, model: &Arc<Loaded>, request: RerankRequest) -> Result<Ranking> {
+        // The query has a place beside the documents.
+        let texts = request.documents.len().saturating_add(1);
+        let (first, rest) = model.reserve("documents", texts)?.split(1);
         let query = prompted(model, prompt_for(model, &["query"]).as_ref(), vec![request.query])?;
         let documents = prompted(
             model,
@@ -509,21 +544,20 @@ impl Runtime {
         )?;
         let workers = &self.inner.workers;
         let (query, documents) = tokio::try_join!(
-            model.infer(Field::One("query"), query, request.truncate, workers),
-            model.infer(Field::List("documents"), documents, request.truncate, workers),
+            model.infer(first, Field::One("query"), query, request.truncate, workers),
+            model.infer(rest, Field::List("documents"), documents, request.truncate, workers),
         )?;
-        let cosines = matrix(Metric::Cosine, &query.rows, &documents.rows)?.pop().unwrap_or_default();
+        let (tokens, truncated) = (query.tokens + documents.tokens, query.truncated + documents.truncated);
+        let mut scores = compute(workers, texts.saturating_mul(model.dimensions), move |abandoned| {
+            matrix(Metric::Cosine, &query.rows, &documents.rows, abandoned)
+        })
+        .await?;
+        let cosines = scores.pop().unwrap_or_default();
         let mut results = rank(cosines, request.top_n);
         if !request.raw_scores {
             results.iter_mut().for_each(|result| result.score = unit_interval(result.score));
         }
-        Ok(Ranking {
-            model: id.to_owned(),
-            method: RankMethod::Cosine,
-            results,
-            tokens: query.tokens + documents.tokens,
-            truncated: query.truncated + documents.truncated,
-        })
+        Ok(Ranking { model: id.to_owned(), method: RankMethod::Cosine, results, tokens, truncated })
     }
 }
 
@@ -579,6 +613,19 @@ fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Resu
 fn prompt_for(model: &Loaded, names: &[&str]) -> Option<Prompt> {
     let texts = &model.description.prompts.texts;
     names.iter().find(|name| texts.contains_key(**name)).map(|name| Prompt::Named((*name).to_owned()))
+}
+
+/// Whether a model of this kind embeds.
+fn embeds(id: &str, kind: ModelKind) -> Result<()> {
+    if kind == ModelKind::Embedding { Ok(()) } else { Err(wrong_kind(id, kind, "embed")) }
+}
+
+/// Whether a model of this kind ranks.
+fn ranks(id: &str, kind: ModelKind) -> Result<()> {
+    match kind {
+        ModelKind::Rerank | ModelKind::Embedding => Ok(()),
+        kind => Err(wrong_kind(id, kind, "rerank")),
+    }
 }
 
 fn wrong_kind(id: &str, kind: ModelKind, what: &str) -> BackendError {

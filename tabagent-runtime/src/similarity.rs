@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{BackendError, Result};
+use crate::{
+    compute::Abandoned,
+    error::{BackendError, Result},
+};
 
 /// A measure of two vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -93,14 +96,27 @@ pub struct Similarities {
     pub truncated: usize,
 }
 
-/// Every vector on the left with every one on the right.
-pub(crate) fn matrix(metric: Metric, left: &[Vec<f32>], right: &[Vec<f32>]) -> Result<Vec<Vec<f64>>> {
-    left.iter().map(|a| right.iter().map(|b| metric.of(a, b)).collect()).collect()
+/// Every vector on the left with every one on the right. Given up between two rows once it is abandoned.
+pub(crate) fn matrix(
+    metric: Metric,
+    left: &[Vec<f32>],
+    right: &[Vec<f32>],
+    abandoned: &Abandoned,
+) -> Result<Vec<Vec<f64>>> {
+    left.iter()
+        .map(|a| {
+            if abandoned.is_set() {
+                return Err(Abandoned::error());
+            }
+            right.iter().map(|b| metric.of(a, b)).collect()
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::AbandonOnDrop;
 
     #[test]
     fn by_hand() {
@@ -112,6 +128,16 @@ mod tests {
         assert_eq!(Metric::Cosine.of(&a, &a).unwrap(), 1.0);
         assert_eq!(Metric::Cosine.of(&a, &[0.0; 3]).unwrap(), 0.0);
         assert!(matches!(Metric::Dot.of(&a, &b[..2]), Err(BackendError::InvalidInput { .. })));
+    }
+
+    #[test]
+    fn an_abandoned_matrix_is_not_computed() {
+        let guard = AbandonOnDrop::default();
+        let (flag, vectors) = (guard.flag(), [vec![1.0, 0.0], vec![0.0, 2.0]]);
+        let scores = matrix(Metric::Cosine, &vectors, &vectors, &flag).unwrap();
+        assert_eq!(scores, [[1.0, 0.0], [0.0, 1.0]]);
+        drop(guard);
+        assert!(matrix(Metric::Cosine, &vectors, &vectors, &flag).is_err());
     }
 
     #[test]

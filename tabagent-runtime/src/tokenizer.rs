@@ -6,15 +6,22 @@
 //! tokenise for OpenAI's models by default (LangChain with `check_embedding_ctx_length`) send ids of another vocabulary,
 //! which no server can tell from its own as long as they are in range.
 
+mod seams;
+
+use seams::Seams;
 use tokenizers::{
     Encoding, Tokenizer as Inner, TruncationDirection, TruncationParams, TruncationStrategy,
     utils::truncation::truncate_encodings,
 };
 
 use crate::{
+    compute::Abandoned,
     error::{BackendError, Result},
     models::{Description, ModelFiles},
 };
+
+/// Bytes of text that are tokenised at once where a text can be parted.
+const PIECE: usize = 16 << 10;
 
 /// The tokenizer of one model.
 pub struct Tokenizer {
@@ -23,6 +30,8 @@ pub struct Tokenizer {
     lower_case: bool,
     special_tokens: bool,
     vocabulary: usize,
+    /// Where long texts may be parted.
+    seams: Option<Seams>,
 }
 
 /// One input, tokenised: what the graph is given, without padding.
@@ -44,10 +53,7 @@ impl Tokenizer {
     /// # Errors
     /// [`BackendError::ModelCorrupted`] where it is missing or not a tokenizer.
     pub fn open(model: &str, files: &ModelFiles, description: &Description) -> Result<Self> {
-        let name = ["tokenizer.json", "0_StaticEmbedding/tokenizer.json", "0_Transformer/tokenizer.json"]
-            .into_iter()
-            .find(|name| files.has(name))
-            .ok_or_else(|| BackendError::corrupted(model, missing(files)))?;
+        let name = locate(|name| files.has(name)).map_err(|reason| BackendError::corrupted(model, reason))?;
         let bytes = files.read(model, name)?.unwrap_or_default();
         let corrupted = |error: tokenizers::Error| {
             BackendError::corrupted(model, format!("{name} is not a tokenizer: {error}"))
@@ -57,6 +63,7 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(corrupted)?;
         let largest = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         Ok(Self {
+            seams: Seams::of(&inner),
             inner,
             max_length: description.max_length,
             lower_case: description.lower_case,
@@ -80,6 +87,17 @@ impl Tokenizer {
     /// # Errors
     /// [`BackendError::InvalidInput`] where it is longer than the model takes and `truncate` is false, or has no token.
     pub fn encode(&self, field: &str, text: &str, truncate: bool) -> Result<Tokens> {
+        self.encode_until(field, text, truncate, &|| false)
+    }
+
+    /// [`Tokenizer::encode`] that leaves a long text in the middle, with an error, once `stopped`.
+    pub(crate) fn encode_until(
+        &self,
+        field: &str,
+        text: &str,
+        truncate: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Tokens> {
         let lower;
         let text = if self.lower_case {
             lower = text.to_lowercase();
@@ -88,22 +106,24 @@ impl Tokenizer {
             text
         };
         let failed = |error: tokenizers::Error| cannot(field, &error);
-        let encoding = self.inner.encode_fast(text, self.special_tokens).map_err(failed)?;
-        let length = encoding.len();
-        match self.max_length {
-            Some(limit) if length > limit => {
-                if !truncate {
-                    return Err(too_long(field, length, limit));
-                }
-                let plain = self.inner.encode_fast(text, false).map_err(failed)?;
-                let added = if self.special_tokens { self.inner_added(false) } else { 0 };
-                let (cut, _) = truncate_encodings(plain, None, &longest_first(limit.saturating_sub(added)))
-                    .map_err(failed)?;
-                let encoding = self.inner.post_process(cut, None, self.special_tokens).map_err(failed)?;
-                tokens(field, &encoding, true)
+        let added = if self.special_tokens { self.inner_added(false) } else { 0 };
+        let room = self.max_length.map(|limit| limit.saturating_sub(added));
+        let plain = self.plain(field, text, room.unwrap_or(usize::MAX), stopped)?;
+        let length = plain.encoding.len() + added;
+        let mut encoding = plain.encoding;
+        let mut truncated = false;
+        if let (Some(limit), Some(room)) = (self.max_length, room)
+            && length > limit
+        {
+            if !truncate {
+                return Err(too_long(field, length, plain.whole, limit));
             }
-            _ => tokens(field, &encoding, false),
+            (encoding, _) = truncate_encodings(encoding, None, &longest_first(room)).map_err(failed)?;
+            encoding.take_overflowing();
+            truncated = true;
         }
+        let encoding = self.inner.post_process(encoding, None, self.special_tokens).map_err(failed)?;
+        tokens(field, &encoding, truncated)
     }
 
     /// Tokenises a pair as a cross-encoder takes it: both texts, the separators, the segments.
@@ -113,26 +133,68 @@ impl Tokenizer {
     /// # Errors
     /// [`BackendError::InvalidInput`] where the pair is longer than the model takes and `truncate` is false.
     pub fn encode_pair(&self, field: &str, first: &str, second: &str, truncate: bool) -> Result<Tokens> {
+        self.encode_pair_until(field, first, second, truncate, &|| false)
+    }
+
+    /// [`Tokenizer::encode_pair`] that leaves long texts in the middle, with an error, once `stopped`.
+    pub(crate) fn encode_pair_until(
+        &self,
+        field: &str,
+        first: &str,
+        second: &str,
+        truncate: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Tokens> {
         let failed = |error: tokenizers::Error| cannot(field, &error);
-        let encoding = self.inner.encode_fast((first, second), true).map_err(failed)?;
-        let length = encoding.len();
-        match self.max_length {
-            Some(limit) if length > limit => {
-                if !truncate {
-                    return Err(too_long(field, length, limit));
-                }
-                let first = self.inner.encode_fast(first, false).map_err(failed)?;
-                let mut second = self.inner.encode_fast(second, false).map_err(failed)?;
-                // Some post-processors take the segment from the encoding instead of setting it.
-                second.set_type_ids(vec![1; second.len()]);
-                let room = limit.saturating_sub(self.inner_added(true));
-                let (first, second) =
-                    truncate_encodings(first, Some(second), &longest_first(room)).map_err(failed)?;
-                let encoding = self.inner.post_process(first, second, true).map_err(failed)?;
-                tokens(field, &encoding, true)
+        let added = self.inner_added(true);
+        let room = self.max_length.map(|limit| limit.saturating_sub(added));
+        // What is cut from each depends on which one is longer: the first is read whole where it may be cut, and of the
+        // second one token more than the first has, or than there is room for.
+        let most = room.filter(|_| !truncate).unwrap_or(usize::MAX);
+        let first = self.plain(field, first, most, stopped)?;
+        let most = room.map_or(usize::MAX, |room| room.max(first.encoding.len()));
+        let second = self.plain(field, second, most, stopped)?;
+        let length = first.encoding.len() + second.encoding.len() + added;
+        let whole = first.whole && second.whole;
+        let (mut first, mut second) = (first.encoding, second.encoding);
+        // Some post-processors take the segment from the encoding instead of setting it.
+        second.set_type_ids(vec![1; second.len()]);
+        let mut second = Some(second);
+        let mut truncated = false;
+        if let (Some(limit), Some(room)) = (self.max_length, room)
+            && length > limit
+        {
+            if !truncate {
+                return Err(too_long(field, length, whole, limit));
             }
-            _ => tokens(field, &encoding, false),
+            (first, second) = truncate_encodings(first, second, &longest_first(room)).map_err(failed)?;
+            // What was cut off stays in the encodings, and the post-processor would pair each piece with each.
+            first.take_overflowing();
+            second.as_mut().map(Encoding::take_overflowing);
+            truncated = true;
         }
+        let encoding = self.inner.post_process(first, second, true).map_err(failed)?;
+        tokens(field, &encoding, truncated)
+    }
+
+    /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens.
+    fn plain(&self, field: &str, text: &str, most: usize, stopped: &dyn Fn() -> bool) -> Result<Plain> {
+        let failed = |error: tokenizers::Error| cannot(field, &error);
+        let Some(seams) = self.seams.as_ref().filter(|_| text.len() > PIECE) else {
+            let encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+            return Ok(Plain { encoding, whole: true });
+        };
+        let mut encoding = Encoding::default();
+        let mut rest = text;
+        while !rest.is_empty() && encoding.len() <= most {
+            if stopped() {
+                return Err(Abandoned::error());
+            }
+            let (piece, after) = rest.split_at(seams.after(rest, PIECE));
+            encoding.merge_with(self.inner.encode_fast(piece, false).map_err(failed)?, false);
+            rest = after;
+        }
+        Ok(Plain { encoding, whole: rest.is_empty() })
     }
 
     /// Takes token ids as they are: of this model's vocabulary, special tokens as the sender put them.
@@ -158,7 +220,7 @@ impl Tokenizer {
         let mut truncated = false;
         if let Some(limit) = self.max_length.filter(|limit| length > *limit) {
             if !truncate {
-                return Err(too_long(field, length, limit));
+                return Err(too_long(field, length, true, limit));
             }
             ids.truncate(limit);
             truncated = true;
@@ -189,15 +251,22 @@ impl Tokenizer {
     }
 }
 
-/// What is said where `tokenizer.json` is missing, by what is there instead.
-fn missing(files: &ModelFiles) -> String {
+/// The tokenizer among the files of a model.
+///
+/// # Errors
+/// What is said where it is missing, by what is there instead.
+pub(crate) fn locate(has: impl Fn(&str) -> bool) -> Result<&'static str, String> {
+    let names = ["tokenizer.json", "0_StaticEmbedding/tokenizer.json", "0_Transformer/tokenizer.json"];
+    if let Some(name) = names.into_iter().find(|name| has(name)) {
+        return Ok(name);
+    }
     let slow = ["vocab.txt", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.json"];
-    match slow.into_iter().find(|name| files.has(name)) {
+    Err(match slow.into_iter().find(|name| has(name)) {
         Some(found) => format!(
             "tokenizer.json is missing; {found} is there and is not enough: save the tokenizer with transformers once"
         ),
-        None => "tokenizer.json is missing".to_owned(),
-    }
+        None => "tokenizer.json is missing; restore the model's files".to_owned(),
+    })
 }
 
 fn longest_first(max_length: usize) -> TruncationParams {
@@ -225,17 +294,25 @@ fn tokens(field: &str, encoding: &Encoding, truncated: bool) -> Result<Tokens> {
     })
 }
 
-fn too_long(field: &str, length: usize, limit: usize) -> BackendError {
-    BackendError::context_length(
-        field,
-        format!(
-            "is {length} tokens long and the model takes {limit}; shorten it, split it, or send `truncate`: true"
-        ),
-    )
+/// `whole`: whether `length` is that of the whole input, or of as much as was read of it.
+fn too_long(field: &str, length: usize, whole: bool, limit: usize) -> BackendError {
+    let reason = if whole {
+        format!("is {length} tokens long and the model takes {limit}")
+    } else {
+        format!("is longer than the {limit} tokens that the model takes")
+    };
+    BackendError::context_length(field, reason)
 }
 
 fn cannot(field: &str, error: &tokenizers::Error) -> BackendError {
     BackendError::invalid(field, format!("cannot be tokenised: {error}"))
+}
+
+/// A text without special tokens.
+struct Plain {
+    encoding: Encoding,
+    /// Whether all of the text was read.
+    whole: bool,
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ use std::{
 
 use tabagent_runtime::{
     BackendError, EmbedInput, EmbedRequest, Metric, ModelKind, Prompt, RankMethod, RerankRequest, Runtime,
-    RuntimeOptions, SimilarityRequest, device::Device,
+    RuntimeOptions, SimilarityRequest,
+    device::{Device, ProviderState},
+    error::InvalidCause,
 };
 
 const MODEL: &str = "bert-mean";
@@ -73,6 +75,102 @@ async fn a_full_queue_refuses_and_recovers() {
     assert_eq!(runtime.metrics().models[0].rejected, 1);
     let never = runtime.embed(request(texts(5, 1))).await.unwrap_err();
     assert!(matches!(never, BackendError::InvalidInput { .. }), "{never}");
+}
+
+#[tokio::test]
+async fn what_can_never_fit_is_refused_for_good_and_what_fits_is_served() {
+    let with_queue =
+        |queue| start(RuntimeOptions { models_dir: fixtures(), queue, ..RuntimeOptions::default() });
+    let field = |error: BackendError| match error {
+        BackendError::InvalidInput { field, .. } => field,
+        other => panic!("{other:?}"),
+    };
+    let rerank = |model: &str, documents| RerankRequest {
+        model: Some(model.to_owned()),
+        query: "a".to_owned(),
+        documents: texts(documents, 1),
+        ..RerankRequest::default()
+    };
+    let similarity = |left, right| SimilarityRequest {
+        model: Some(MODEL.to_owned()),
+        left: texts(left, 1),
+        right: texts(right, 1),
+        ..SimilarityRequest::default()
+    };
+    let one = with_queue(1);
+    assert_eq!(field(one.rerank(rerank(MODEL, 1)).await.unwrap_err()), "documents");
+    assert_eq!(one.rerank(rerank("bert-cross", 1)).await.unwrap().results.len(), 1);
+    assert_eq!(field(one.rerank(rerank("bert-cross", 2)).await.unwrap_err()), "documents");
+    assert_eq!(field(one.embed(request(texts(2, 1))).await.unwrap_err()), "input");
+
+    let three = with_queue(3);
+    for _ in 0..20 {
+        assert_eq!(three.rerank(rerank(MODEL, 2)).await.unwrap().results.len(), 2);
+        assert_eq!(three.similarity(similarity(1, 2)).await.unwrap().scores.len(), 1);
+    }
+    assert_eq!(field(three.similarity(similarity(3, 1)).await.unwrap_err()), "text1");
+    assert_eq!(field(three.similarity(similarity(1, 3)).await.unwrap_err()), "text2");
+    let metrics = three.metrics();
+    assert_eq!((metrics.models[0].requests, metrics.models[0].rejected), (40, 0));
+    assert_eq!(three.health().waiting, 0);
+}
+
+#[tokio::test]
+async fn many_vectors_compare_as_each_pair_does() {
+    let runtime = runtime();
+    // Enough pairs to leave the async thread.
+    let (left, right) = (texts(200, 1), texts(200, 2));
+    let asked = |left: &[String], right: &[String]| SimilarityRequest {
+        model: Some(MODEL.to_owned()),
+        left: left.to_vec(),
+        right: right.to_vec(),
+        dimensions: Some(16),
+        ..SimilarityRequest::default()
+    };
+    let all = runtime.similarity(asked(&left, &right)).await.unwrap().scores;
+    assert_eq!((all.len(), all[199].len()), (200, 200));
+    let one = runtime.similarity(asked(&left[150..151], &right[20..21])).await.unwrap().scores[0][0];
+    assert!((all[150][20] - one).abs() < 1e-5, "{} {one}", all[150][20]);
+}
+
+#[tokio::test]
+async fn a_device_that_is_asked_for_by_name_works_or_nothing_starts() {
+    let options =
+        RuntimeOptions { device: Device::Cuda(0), models_dir: fixtures(), ..RuntimeOptions::default() };
+    let started = Runtime::start(options);
+    let reports = tabagent_runtime::device::providers();
+    let cuda = reports.unwrap().into_iter().find(|report| report.name == "cuda").unwrap();
+    match (cuda.state, started) {
+        (ProviderState::Usable, Ok(_)) => {}
+        (
+            ProviderState::NotOffered | ProviderState::Failed,
+            Err(BackendError::ConfigurationError { setting, reason }),
+        ) => {
+            assert_eq!(setting, "device");
+            for part in ["cuda:0", "NVIDIA GPU", "tabagent runtime install cuda", "--device auto"] {
+                assert!(reason.contains(part), "`{part}` is missing in: {reason}");
+            }
+        }
+        (state, started) => panic!("{state:?} does not go with {started:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_text_far_over_the_limit_is_refused_or_cut() {
+    let runtime = runtime();
+    let asked = |truncate| EmbedRequest {
+        input: EmbedInput::Texts(vec!["river bank ".repeat(100_000)]),
+        truncate,
+        ..EmbedRequest::default()
+    };
+    let error = runtime.embed(asked(false)).await.unwrap_err();
+    assert!(
+        matches!(&error, BackendError::InvalidInput { field, cause: InvalidCause::ContextLength, .. }
+            if field == "input[0]"),
+        "{error:?}"
+    );
+    let answer = runtime.embed(asked(true)).await.unwrap();
+    assert_eq!((answer.truncated, answer.prompt_tokens), (1, 8192));
 }
 
 #[tokio::test]
@@ -135,7 +233,7 @@ async fn shutdown_lets_what_was_admitted_finish() {
     let (answer, ()) = tokio::join!(running, runtime.shutdown(Duration::from_secs(60)));
     assert_eq!(answer.unwrap().vectors.len(), 300);
     let error = runtime.embed(request(texts(1, 1))).await.unwrap_err();
-    assert!(matches!(error, BackendError::ResourceLimitExceeded { .. }), "{error}");
+    assert!(matches!(&error, BackendError::ModelNotLoaded { model } if model == MODEL), "{error}");
     assert!(!runtime.health().usable);
 }
 
@@ -146,7 +244,7 @@ async fn shutdown_without_patience_answers_everyone() {
     let mut running = Box::pin(runtime.embed(request(texts(2000, 60))));
     admit(running.as_mut()).await;
     let (answer, ()) = tokio::join!(running, runtime.shutdown(Duration::ZERO));
-    assert!(matches!(answer, Err(BackendError::ResourceLimitExceeded { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(BackendError::ModelNotLoaded { .. })), "{answer:?}");
 }
 
 #[tokio::test]
@@ -173,6 +271,10 @@ async fn a_model_that_is_dropped_into_the_folder_is_served() {
     }
     assert_eq!(runtime.embed(asked()).await.unwrap().vectors[0].len(), 32);
     assert!(runtime.models().iter().any(|model| model.id == "owner/name" && model.loaded));
+
+    // In memory it is served without a look at its files.
+    std::fs::remove_dir_all(&target).unwrap();
+    assert_eq!(runtime.embed(asked()).await.unwrap().vectors[0].len(), 32);
 }
 
 #[tokio::test]

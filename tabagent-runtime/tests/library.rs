@@ -133,24 +133,36 @@ fn a_wrong_checksum_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn a_stalled_download_is_carried_on_where_it_stalled() {
+    let cache = tempfile::tempdir().unwrap();
+    let (server, _, pin) =
+        served(&[Behaviour::Stall(5_000_000), Behaviour::Stall(7_000_000), Behaviour::Serve]);
+    let mut options = options(cache.path(), &server.url(), vec![artifact(pin)]);
+    options.limits.stall = Duration::from_millis(300);
+    assert_whole(&library::locate(&options).unwrap());
+    assert_eq!(server.requests(), [None, Some(5_000_000), Some(12_000_000)]);
+}
+
+#[test]
 fn a_stalled_download_is_given_up_and_the_next_way_is_taken() {
     let cache = tempfile::tempdir().unwrap();
     let archive = tar_gz(&fs::read(real_library()).unwrap());
     let pin = sha256(&archive);
     let other = zip(&fs::read(real_library()).unwrap());
-    let server = Server::start(archive, &[Behaviour::Stall(100_000)]);
+    let server = Server::start(archive, &[Behaviour::Stall(100_000), Behaviour::Stall(0)]);
     let mut only = options(cache.path(), &server.url(), vec![artifact(pin)]);
     only.limits.stall = Duration::from_millis(300);
     let text = reason(&library::locate(&only).unwrap_err());
     assert!(text.contains("stalled") && text.contains("100000 bytes"), "{text}");
 
     // The same stall with a second artefact behind it, which the same server delivers.
-    let second = Server::start(other.clone(), &[Behaviour::Stall(100_000), Behaviour::Serve]);
+    let behaviours = [Behaviour::Stall(100_000), Behaviour::Stall(0), Behaviour::Serve];
+    let second = Server::start(other.clone(), &behaviours);
     let mut both =
         options(cache.path(), &second.url(), vec![artifact(sha256(b"not served")), artifact(sha256(&other))]);
     both.limits.stall = Duration::from_millis(300);
     assert_whole(&library::locate(&both).unwrap());
-    assert_eq!(second.requests(), [None, None]);
+    assert_eq!(second.requests(), [None, Some(100_000), None]);
 }
 
 #[test]

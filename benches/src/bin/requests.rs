@@ -14,7 +14,7 @@ use std::{env, io};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, State};
+use axum::extract::State;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -22,10 +22,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tabagent_api::{
-    ApiError, AppState, Component, Json, NoContent, Path, Problem, Query, Schema, app, route,
+    ApiError, AppState, Component, Json, NoContent, Pages, Path, Problem, Query, Schema, app, route,
 };
 use tower::Service;
-use tracing::Span;
 
 /// How often a handler ran.
 #[derive(Default)]
@@ -158,7 +157,7 @@ async fn read_by_hand(
     find(&counter, number, &page).map(Json).map_err(ByHand)
 }
 
-/// Key, deadline and the route's name in the span, which every route has.
+/// Key and deadline, which every route has. The span is the layers', for both.
 async fn guard_by_hand(
     State(state): State<AppState>,
     request: axum::extract::Request,
@@ -173,21 +172,17 @@ async fn guard_by_hand(
             return StatusCode::UNAUTHORIZED.into_response();
         }
     }
-    if let Some(path) = request.extensions().get::<MatchedPath>() {
-        Span::current().record("http.route", path.as_str());
-    }
     match tokio::time::timeout(state.config().timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
     }
 }
 
-fn by_hand(state: &AppState) -> Router {
+fn by_hand(state: &AppState) -> Pages {
     let guard = || from_fn_with_state(state.clone(), guard_by_hand);
-    Router::new()
-        .route("/xhand/notes", post(keep_by_hand).route_layer(guard()))
-        .route("/xhand/notes/{number}", get(read_by_hand).route_layer(guard()))
-        .with_state(state.clone())
+    Pages::new()
+        .route("/xhand/notes", post(keep_by_hand).route_layer(guard()).with_state(state.clone()))
+        .route("/xhand/notes/{number}", get(read_by_hand).route_layer(guard()).with_state(state.clone()))
 }
 
 fn request(method: &str, path: &str, body: &'static str) -> Result<Request<Body>, http::Error> {

@@ -32,6 +32,17 @@ pub enum ApiError {
         /// What was sent.
         found: String,
     },
+    /// The body is compressed, or encoded in another way; the route reads it as it is.
+    #[error("the content encoding is `{found}`")]
+    #[problem(
+        status = 415,
+        title = "Content encoding not supported",
+        hint = "send the body as it is, without `content-encoding`"
+    )]
+    ContentEncodingUnsupported {
+        /// What was sent.
+        found: String,
+    },
     /// The body is longer than the route takes.
     #[error("the body is longer than {limit} bytes")]
     #[problem(status = 413, title = "Body too large", hint = "send less at once")]

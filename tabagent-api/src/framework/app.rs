@@ -11,7 +11,7 @@ use super::component::{AppInner, AppState, Components};
 use super::config::ApiConfig;
 use super::layers::{self, route::guard};
 use super::openapi::{self, Examples};
-use super::pages::{self, Catalogue};
+use super::pages::{self, Catalogue, Pages};
 use super::problem::ProblemVariant;
 use super::record::RouteMetadata;
 use super::registry::{self, StartErrors};
@@ -44,7 +44,7 @@ pub struct App {
     components: Components,
     config: ApiConfig,
     examples: Examples,
-    pages: Router,
+    pages: Pages,
 }
 
 impl App {
@@ -56,7 +56,7 @@ impl App {
             components: Components::default(),
             config: ApiConfig::default(),
             examples: Examples::default(),
-            pages: Router::new(),
+            pages: Pages::new(),
         }
     }
 
@@ -83,7 +83,7 @@ impl App {
 
     /// Adds pages that are not part of the API and need no key, such as a documentation viewer.
     #[must_use]
-    pub fn pages(mut self, pages: Router) -> Self {
+    pub fn pages(mut self, pages: Pages) -> Self {
         self.pages = self.pages.merge(pages);
         self
     }
@@ -110,7 +110,7 @@ impl App {
     /// All reasons why the routes cannot be served together, in one error.
     pub fn mount(self) -> Result<MountedApp, StartErrors> {
         let routes = self.routes()?;
-        let mut errors = registry::check(&routes, &self.components);
+        let mut errors = registry::check(&routes, &self.components, &self.pages.paths());
         let document = match openapi::build(&routes, &self.config, &self.examples) {
             Ok(document) => document,
             Err(duplicates) => {
@@ -134,7 +134,7 @@ impl App {
         let router = router
             .with_state(state.clone())
             .merge(pages::router(body, catalogue(&routes)))
-            .merge(self.pages)
+            .merge(Router::from(self.pages))
             .fallback(async |uri: Uri| {
                 ApiError::RouteNotFound { path: uri.path().to_owned() }.into_response()
             })

@@ -31,6 +31,7 @@ pub use config::ApiConfig;
 pub use extract::{Json, Path, PathFields, PathShape, Query, RequestId, RouteInput};
 pub use openapi::{Examples, OperationBuilder};
 pub use output::{BodyKind, NoContent, RouteOutput, Text};
+pub use pages::Pages;
 pub use problem::{FieldError, Problem, ProblemKind, ProblemKinds, ProblemVariant};
 pub use record::{Auth, Method, RouteAlias, RouteHandler, RouteLimits, RouteMetadata, Source};
 pub use registry::{StartError, StartErrors};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Path;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use http::header;
 
@@ -17,20 +17,59 @@ use super::problem::ProblemKind;
 /// Every kind of problem of an app, by slug, with the routes that can answer it.
 pub(crate) type Catalogue = BTreeMap<&'static str, (&'static ProblemKind, Vec<String>)>;
 
+const DOCUMENT: &str = "/openapi.json";
+const INDEX: &str = "/problems";
+const PROBLEM: &str = "/problems/{slug}";
+
+/// Paths of the pages that every app has.
+pub(crate) const PATHS: [&str; 3] = [DOCUMENT, INDEX, PROBLEM];
+
+/// Pages beside the API, with their paths, so that an overlap with a route is found before axum panics over it.
+#[derive(Debug, Clone, Default)]
+pub struct Pages(Vec<(String, MethodRouter)>);
+
+impl Pages {
+    /// No pages.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a page at a path in axum's form.
+    #[must_use]
+    pub fn route(mut self, path: &str, page: MethodRouter) -> Self {
+        self.0.push((path.to_owned(), page));
+        self
+    }
+
+    /// Adds the pages of another list.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.0.iter().map(|(path, _)| path.clone()).collect()
+    }
+}
+
+impl From<Pages> for Router {
+    fn from(pages: Pages) -> Self {
+        pages.0.into_iter().fold(Self::new(), |router, (path, page)| router.route(&path, page))
+    }
+}
+
 /// Routes of the pages. They are not in the document, which is about the API.
 pub(crate) fn router(document: Bytes, catalogue: Catalogue) -> Router {
     let catalogue = Arc::new(catalogue);
     let listed = Arc::clone(&catalogue);
     Router::new()
         .route(
-            "/openapi.json",
+            DOCUMENT,
             get(move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document.clone()))),
         )
-        .route("/problems", get(move || std::future::ready(Html(index(&listed)))))
-        .route(
-            "/problems/{slug}",
-            get(move |Path(slug): Path<String>| std::future::ready(page(&catalogue, &slug))),
-        )
+        .route(INDEX, get(move || std::future::ready(Html(index(&listed)))))
+        .route(PROBLEM, get(move |Path(slug): Path<String>| std::future::ready(page(&catalogue, &slug))))
 }
 
 fn index(catalogue: &Catalogue) -> String {

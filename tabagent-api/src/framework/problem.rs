@@ -121,6 +121,28 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// Longest path of a field, and longest message about one, in bytes: both may repeat what the client sent.
+const FIELD_BYTES: usize = 512;
+
+/// Longest `detail` in bytes, without the hint.
+const DETAIL_BYTES: usize = 4096;
+
+impl FieldError {
+    /// What is wrong with a field; both are cut where they are far too long.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: shortened(field.into(), FIELD_BYTES), message: shortened(message.into(), FIELD_BYTES) }
+    }
+}
+
+/// Cuts a text at a character, and shows that it was cut.
+fn shortened(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+        text.push('…');
+    }
+    text
+}
+
 /// The body of every failure.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = Problem)]
@@ -174,7 +196,7 @@ impl ProblemReport {
     pub fn of<P: Problem + ?Sized>(problem: &P) -> Self {
         Self {
             kind: *problem.kind(),
-            detail: problem.to_string(),
+            detail: shortened(problem.to_string(), DETAIL_BYTES),
             errors: problem.fields(),
             param: problem.param(),
             retry_after: problem.retry_after(),
@@ -214,6 +236,10 @@ impl ProblemReport {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        if self.kind.status == StatusCode::UNAUTHORIZED.as_u16() {
+            // RFC 9110 demands that a 401 names the scheme; the API has one.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(retry) = self.kind.retry {
             headers.insert("x-should-retry", HeaderValue::from_static(if retry { "true" } else { "false" }));
         }
@@ -227,17 +253,24 @@ pub fn problem_response<P: Problem + ?Sized>(problem: &P) -> Response {
     ProblemReport::of(problem).into_response()
 }
 
-/// Kinds by slug; two different kinds of one slug are returned as the error.
-pub(crate) fn kinds_by_slug(
+/// Different kinds of one slug, each with the first of that slug.
+pub(crate) fn duplicate_kinds(
     variants: impl IntoIterator<Item = &'static ProblemVariant>,
-) -> Result<BTreeMap<&'static str, &'static ProblemKind>, (&'static ProblemKind, &'static ProblemKind)> {
-    let mut kinds = BTreeMap::new();
+) -> Vec<(&'static ProblemKind, &'static ProblemKind)> {
+    let mut kinds: BTreeMap<&'static str, Vec<&'static ProblemKind>> = BTreeMap::new();
     for kind in variants.into_iter().flat_map(ProblemVariant::all_kinds) {
-        if let Some(first) = kinds.insert(kind.slug, kind)
-            && first != kind
-        {
-            return Err((first, kind));
+        let known = kinds.entry(kind.slug).or_default();
+        if !known.contains(&kind) {
+            known.push(kind);
         }
     }
-    Ok(kinds)
+    let pairs = |known: Vec<&'static ProblemKind>| {
+        known
+            .first()
+            .copied()
+            .into_iter()
+            .flat_map(move |first| known.clone().into_iter().skip(1).map(move |other| (first, other)))
+            .collect::<Vec<_>>()
+    };
+    kinds.into_values().flat_map(pairs).collect()
 }

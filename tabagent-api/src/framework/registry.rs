@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::component::Components;
-use super::problem::{ProblemVariant, kinds_by_slug};
+use super::pages;
+use super::problem::{ProblemVariant, duplicate_kinds};
 use super::record::RouteMetadata;
 
 /// Why an app does not start. Every reason is found before any is reported.
@@ -30,6 +31,13 @@ pub enum StartError {
         first: String,
         /// The second, with its place.
         second: String,
+    },
+    /// A page beside the API has a path that a route or another page claims.
+    PageOverlap {
+        /// Path of the page.
+        page: String,
+        /// What else claims it, with its place.
+        other: String,
     },
     /// Two routes have one operation id.
     OperationDuplicate {
@@ -80,6 +88,10 @@ impl fmt::Display for StartError {
                 f,
                 "[route::route-duplicate] {first} and {second} match the same requests; change one path, or give their parameters one name"
             ),
+            Self::PageOverlap { page, other } => write!(
+                f,
+                "the page {page} has its path to itself, whatever the method, and {other} claims it too; change the other path"
+            ),
             Self::OperationDuplicate { id, first, second } => write!(
                 f,
                 "two routes have the operation id `{id}`: {first} and {second}; rename one fn, or set `operation_id`"
@@ -124,8 +136,13 @@ pub(crate) fn select(crates: &[&str]) -> Result<Vec<&'static RouteMetadata>, Vec
 }
 
 /// Everything about the routes together that no single compilation could see.
-pub(crate) fn check(routes: &[&'static RouteMetadata], components: &Components) -> Vec<StartError> {
+pub(crate) fn check(
+    routes: &[&'static RouteMetadata],
+    components: &Components,
+    pages: &[String],
+) -> Vec<StartError> {
     let mut errors = overlaps(routes);
+    errors.extend(page_overlaps(routes, pages));
     let mut operations = BTreeMap::new();
     for route in routes {
         if let Some(first) = operations.insert(route.operation_id, *route) {
@@ -147,13 +164,13 @@ pub(crate) fn check(routes: &[&'static RouteMetadata], components: &Components) 
     let own = <super::ApiError as super::Problem>::VARIANTS;
     let variants =
         own.iter().chain(routes.iter().flat_map(|route| route.problems)).collect::<Vec<&ProblemVariant>>();
-    if let Err((first, second)) = kinds_by_slug(variants) {
-        errors.push(StartError::ProblemDuplicate {
+    errors.extend(duplicate_kinds(variants).into_iter().map(|(first, second)| {
+        StartError::ProblemDuplicate {
             slug: second.slug.to_owned(),
             first: first.title.to_owned(),
             second: second.title.to_owned(),
-        });
-    }
+        }
+    }));
     errors
 }
 
@@ -177,6 +194,27 @@ fn overlaps(routes: &[&'static RouteMetadata]) -> Vec<StartError> {
     errors
 }
 
+/// Pages that meet a route or another page; the built-in ones are always there.
+fn page_overlaps(routes: &[&'static RouteMetadata], added: &[String]) -> Vec<StartError> {
+    let pages: Vec<&str> = pages::PATHS.into_iter().chain(added.iter().map(String::as_str)).collect();
+    let meet = |first: &str, second: &str| first == second || conflict(first, second);
+    let mut errors = Vec::new();
+    for (index, page) in pages.iter().enumerate() {
+        let met = routes.iter().flat_map(|route| {
+            route
+                .paths()
+                .filter(|path| meet(page, path))
+                .map(move |path| format!("the route {} {path} ({})", route.method, route.source))
+        });
+        let others = pages[index + 1..].iter().filter(|other| meet(page, other));
+        errors.extend(
+            met.chain(others.map(|other| format!("the page {other}")))
+                .map(|other| StartError::PageOverlap { page: (*page).to_owned(), other }),
+        );
+    }
+    errors
+}
+
 /// Whether the router cannot hold both paths: at the first segment where they part, both have a parameter.
 ///
 /// `/x/{a}` and `/x/y` live together (the literal wins), `/x/{a}` and `/x/{b}` do not, whatever their methods.
@@ -194,7 +232,21 @@ fn conflict(first: &str, second: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::conflict;
+    use super::{StartError, conflict, page_overlaps};
+
+    #[test]
+    fn pages_have_their_paths_to_themselves() {
+        let paths = ["/metrics", "/problems/{name}", "/metrics", "/problems/all"].map(str::to_owned);
+        let overlaps = page_overlaps(&[], &paths);
+        let overlap = |page: &str, other: &str| StartError::PageOverlap {
+            page: page.to_owned(),
+            other: format!("the page {other}"),
+        };
+        assert_eq!(
+            overlaps,
+            [overlap("/problems/{slug}", "/problems/{name}"), overlap("/metrics", "/metrics")]
+        );
+    }
 
     #[test]
     fn paths_that_part_at_a_parameter_conflict() {

@@ -29,6 +29,10 @@ const fn after(kind: ProblemKind, seconds: u32) -> ProblemKind {
     ProblemKind { retry_after: Some(seconds), ..kind }
 }
 
+const fn described(description: &'static str, kind: ProblemKind) -> ProblemKind {
+    ProblemKind { description, ..kind }
+}
+
 const CONTEXT_LENGTH: ProblemKind = kind(
     "context-length-exceeded",
     "context_length_exceeded",
@@ -59,9 +63,10 @@ macro_rules! table {
 
 table! {
     ModelNotLoaded = after(kind("model-not-loaded", "model_not_loaded", 503, "Model not loaded",
-        "load it with POST /v1/models/load {\"model_id\": ..}"), LOADING);
-    ModelNotFound = kind("model-not-found", "model_not_found", 404, "Model not found",
-        "GET /v1/models lists the models that are here");
+        "ask again: a model is loaded when it is first used"), LOADING);
+    // The same kind as in the enums of the routes, which state it for their cases.
+    ModelNotFound = described("No model of this id is here.", kind("model-not-found", "model_not_found", 404,
+        "Model not found", "GET /v1/models lists the models that are here"));
     OutOfMemory = after(kind("out-of-memory", "out_of_memory", 503, "Not enough memory",
         "unload a model, or use a smaller variant or a shorter context"), 30);
     GenerationTimeout = lasting(kind("generation-timeout", "generation_timeout", 408, "Took too long",
@@ -75,11 +80,11 @@ table! {
     ResourceLimitExceeded = after(kind("resource-limit-exceeded", "rate_limit_exceeded", 429, "Limit reached",
         "try again after the time in `retry-after`"), 1);
     SessionNotFound = kind("session-not-found", "session_not_found", 404, "Session not found",
-        "POST /v1/sessions/{session_id}/messages creates it");
+        "the first message of a session creates it");
     EmbeddingModelNotAvailable = after(kind("embedding-model-not-available", "embedding_model_not_available", 503,
         "No embedding model", "GET /v1/embedding-models lists the models that embed"), LOADING);
     VectorStoreError = lasting(kind("vector-store-error", "vector_store_error", 500, "Vector store failed",
-        "rebuild the index from the store"));
+        "the operator has to look at the store"));
     InternalError = lasting(kind("backend-internal-error", "internal_error", 500, "Runtime failed",
         "report it with the request id"));
     ConfigurationError = lasting(kind("configuration-error", "configuration_error", 500, "Setting cannot be used",

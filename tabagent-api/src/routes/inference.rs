@@ -30,6 +30,7 @@ pub enum InferenceError {
     #[problem(
         status = 404,
         title = "Model not found",
+        slug = "model-not-found",
         code = "model_not_found",
         hint = "GET /v1/models lists the models that are here"
     )]

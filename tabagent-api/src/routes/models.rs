@@ -152,8 +152,8 @@ pub enum ModelError {
     #[error("there is no model `{model}` here")]
     #[problem(
         status = 404,
-        title = "Model not here",
-        slug = "model-not-here",
+        title = "Model not found",
+        slug = "model-not-found",
         code = "model_not_found",
         hint = "GET /v1/models lists the models that are here"
     )]

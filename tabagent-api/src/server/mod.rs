@@ -46,7 +46,7 @@ fn assemble(config: &Config, runtime: Runtime, readiness: Readiness, open: OpenC
         open,
         api_key: config.api_key.clone(),
     };
-    routes(config).provide(runtime).provide(readiness).pages(pages::swagger::router()).pages(metrics.router())
+    routes(config).provide(runtime).provide(readiness).pages(pages::swagger::pages()).pages(metrics.pages())
 }
 
 #[cfg(test)]

@@ -84,28 +84,60 @@ fn check(index: usize, field: &Field, in_place: bool) -> TokenStream {
     } else {
         quote! { __parent().join(#name) }
     };
-    let rules: Vec<TokenStream> = field.rules.rules.iter().map(apply).collect();
-    let rules = if rules.is_empty() {
-        TokenStream::new()
-    } else if field.is_optional() {
-        quote! { if let ::core::option::Option::Some(__value) = __value { #(#rules)* } }
-    } else {
-        quote! { #(#rules)* }
-    };
     let natural = field
         .rules
         .schema_as
         .is_none()
         .then(|| quote! { <__t::FieldType<#ty>>::check(__value, __at, __report); });
+    let inside = quote! {
+        #natural
+        <__t::Inside<#ty>>::validate(__value, __at, __report);
+    };
+    let (items, others): (Vec<&Rule>, Vec<&Rule>) = field.rules.rules.iter().partition(|rule| is_items(rule));
+    let on_value = |rules: TokenStream, absent: TokenStream| {
+        if rules.is_empty() || !field.is_optional() {
+            rules
+        } else {
+            quote! { if let ::core::option::Option::Some(__value) = __value { #rules } #absent }
+        }
+    };
+    let others = on_value(others.into_iter().map(apply).collect(), TokenStream::new());
+    let body = if items.is_empty() {
+        quote! { #others #inside }
+    } else {
+        let count = items.into_iter().map(count);
+        let fits = on_value(quote! { #(#count)&&* }, quote! { else { true } });
+        quote! { if #fits { #others #inside } }
+    };
     quote! {
         {
             let __value = #bound;
             let __at: &mut dyn ::core::ops::FnMut() -> __t::garde::Path = &mut || #join;
-            #rules
-            #natural
-            <__t::Inside<#ty>>::validate(__value, __at, __report);
+            #body
         }
     }
+}
+
+fn is_items(rule: &Rule) -> bool {
+    matches!(rule.kind, RuleKind::Items(_))
+}
+
+/// Whether a list on `__value` has as many elements as it may: an expression that also reports when it has not.
+fn count(rule: &Rule) -> TokenStream {
+    let value = rule.value();
+    quote_spanned! { rule.span => __t::rule_items(__value, &#value, __at, __report) }
+}
+
+/// The rules of an element. Those of a list with too many elements do not visit them: a body of a million broken elements
+/// costs no more than one that has too many.
+fn apply_all(rules: &[Rule]) -> TokenStream {
+    let (items, others): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(|rule| is_items(rule));
+    let others = others.into_iter().map(apply);
+    if items.is_empty() {
+        return quote! { #(#others)* };
+    }
+    let count = items.into_iter().map(count);
+    quote! { if #(#count)&&* { #(#others)* } }
 }
 
 /// The call of one rule on `__value`, spanned at the rule so that a rule of the wrong type says so there.
@@ -115,7 +147,10 @@ fn apply(rule: &Rule) -> TokenStream {
     match &rule.kind {
         RuleKind::NotEmpty => quote_spanned! { span => __t::rule_not_empty(__value, __at, __report); },
         RuleKind::Length(_) => quote_spanned! { span => __t::rule_length(__value, &#value, __at, __report); },
-        RuleKind::Items(_) => quote_spanned! { span => __t::rule_items(__value, &#value, __at, __report); },
+        RuleKind::Items(_) => {
+            let count = count(rule);
+            quote_spanned! { span => let _ = #count; }
+        }
         RuleKind::Range(_) => quote_spanned! { span => __t::rule_range(__value, &#value, __at, __report); },
         RuleKind::OneOf(_) => quote_spanned! { span => __t::rule_one_of(__value, &#value, __at, __report); },
         RuleKind::Pattern(text) => quote_spanned! { span =>
@@ -125,9 +160,9 @@ fn apply(rule: &Rule) -> TokenStream {
             }
         },
         RuleKind::Each(rules) => {
-            let rules = rules.iter().map(apply);
+            let rules = apply_all(rules);
             quote_spanned! { span =>
-                __t::rule_each(__value, __at, __report, &mut |__value, __at, __report| { #(#rules)* });
+                __t::rule_each(__value, __at, __report, &mut |__value, __at, __report| { #rules });
             }
         }
         RuleKind::Custom(path) => quote_spanned! { span =>

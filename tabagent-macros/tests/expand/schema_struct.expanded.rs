@@ -256,7 +256,7 @@ const _: () = {
                 let __at: &mut dyn ::core::ops::FnMut() -> __t::garde::Path = &mut || {
                     __parent().join("tags")
                 };
-                __t::rule_items(
+                if __t::rule_items(
                     __value,
                     &__t::ValidationRule::Items {
                         min: ::core::option::Option::None,
@@ -264,26 +264,27 @@ const _: () = {
                     },
                     __at,
                     __report,
-                );
-                __t::rule_each(
-                    __value,
-                    __at,
-                    __report,
-                    &mut |__value, __at, __report| {
-                        __t::rule_not_empty(__value, __at, __report);
-                        __t::rule_length(
-                            __value,
-                            &__t::ValidationRule::Length {
-                                min: ::core::option::Option::None,
-                                max: ::core::option::Option::Some((4) as usize),
-                            },
-                            __at,
-                            __report,
-                        );
-                    },
-                );
-                <__t::FieldType<Vec<String>>>::check(__value, __at, __report);
-                <__t::Inside<Vec<String>>>::validate(__value, __at, __report);
+                ) {
+                    __t::rule_each(
+                        __value,
+                        __at,
+                        __report,
+                        &mut |__value, __at, __report| {
+                            __t::rule_not_empty(__value, __at, __report);
+                            __t::rule_length(
+                                __value,
+                                &__t::ValidationRule::Length {
+                                    min: ::core::option::Option::None,
+                                    max: ::core::option::Option::Some((4) as usize),
+                                },
+                                __at,
+                                __report,
+                            );
+                        },
+                    );
+                    <__t::FieldType<Vec<String>>>::check(__value, __at, __report);
+                    <__t::Inside<Vec<String>>>::validate(__value, __at, __report);
+                }
             }
             {
                 let __value = __f2;

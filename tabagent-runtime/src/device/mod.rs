@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use provider::{PROVIDERS, Provider};
-pub use provider::{ProviderReport, ProviderState, providers};
+pub use provider::{ProviderReport, ProviderState, check, providers};
 
 use crate::{BackendError, Result};
 

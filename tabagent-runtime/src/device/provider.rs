@@ -1,5 +1,6 @@
 //! Execution providers of ONNX Runtime: the table of what we know about each, and what each says on this machine.
 
+use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::Session;
 use serde::Serialize;
@@ -191,6 +192,13 @@ impl Provider {
         (self.offered)().unwrap_or(false)
     }
 
+    /// Opens the smallest session on the device with this index.
+    fn probe(&self, environment: &Environment, index: i32) -> ort::Result<()> {
+        let mut builder = Session::builder(environment)?;
+        (self.dispatch)(index).register(&mut builder)?;
+        builder.commit_from_memory(PROBE).map(drop)
+    }
+
     /// Why `auto` leaves it out.
     pub(crate) fn not_automatic(&self) -> Option<&'static str> {
         self.not_automatic
@@ -236,6 +244,33 @@ impl Provider {
     }
 }
 
+/// Whether a device that is asked for by name works here: opens a tiny session on it. `auto` and `cpu` always do.
+///
+/// # Errors
+///
+/// [`BackendError::ConfigurationError`] with what is missing and what to do; [`BackendError::InternalError`] before ONNX
+/// Runtime is loaded.
+pub fn check(device: Device) -> Result<()> {
+    let Some((provider, index)) = device.provider() else { return Ok(()) };
+    let environment = environment()?;
+    if !provider.offered() {
+        return Err(provider.unavailable(device));
+    }
+    let index = i32::try_from(index)
+        .map_err(|_| BackendError::configuration("device", format!("index {index} is too large")))?;
+    provider.probe(environment, index).map_err(|error| {
+        BackendError::configuration(
+            "device",
+            format!(
+                "`{device}` does not work here: {}; it needs {}; {}, or use `--device auto`",
+                one_line(error.message()),
+                provider.needs,
+                provider.remedy
+            ),
+        )
+    })
+}
+
 /// The smallest graph, `y = identity(x)` on a tensor of three floats. Some providers register without a look at the
 /// machine and fail when a session is made; opening this tells.
 const PROBE: &[u8] = &[
@@ -259,16 +294,13 @@ pub fn providers() -> Result<Vec<ProviderReport>> {
             reports.push(provider.not_offered());
             continue;
         }
-        let opened = Session::builder(environment).and_then(|mut builder| {
-            (provider.dispatch)(0).register(&mut builder)?;
-            builder.commit_from_memory(PROBE)
-        });
+        let opened = provider.probe(environment, 0);
         reports.push(match (opened, provider.not_automatic) {
             (Err(error), _) => provider.report(ProviderState::Failed, Some(one_line(error.message()))),
-            (Ok(_), Some(why)) => {
+            (Ok(()), Some(why)) => {
                 provider.report(ProviderState::OnRequest, Some(format!("not chosen by `auto`: {why}")))
             }
-            (Ok(_), None) => provider.report(ProviderState::Usable, None),
+            (Ok(()), None) => provider.report(ProviderState::Usable, None),
         });
     }
     // The CPU is tried like the others: a library in which not even it works is worth knowing.

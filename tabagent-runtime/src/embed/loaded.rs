@@ -1,10 +1,7 @@
 //! A model in memory: its tokenizer, its queue, and the thread that owns its session.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -16,9 +13,10 @@ use super::{
     engine::serve,
     graph::Graph,
     metrics::Counters,
-    queue::{Queue, Rows, shutting_down},
+    queue::{Permit, Queue, Rows, shutting_down},
 };
 use crate::{
+    compute::{AbandonOnDrop, compute},
     device::{Device, ProviderReport},
     error::{BackendError, Result},
     models::{Description, Entry, ModelFiles, ModelKind, quantises_activations},
@@ -51,13 +49,6 @@ pub(crate) enum Field {
     One(&'static str),
     /// The field is a list: an input is named by its place in it, as `input[3]`.
     List(&'static str),
-}
-
-impl Field {
-    fn name(self) -> &'static str {
-        let (Self::One(name) | Self::List(name)) = self;
-        name
-    }
 }
 
 impl Input {
@@ -108,7 +99,7 @@ pub(crate) fn spawn(
     failed: impl FnOnce() + Send + 'static,
 ) -> Result<Slot> {
     let counters = Arc::new(Counters::default());
-    let queue = Queue::new(capacity, Arc::clone(&counters));
+    let queue = Queue::new(&entry.id, capacity, Arc::clone(&counters));
     let (sender, outcome) = watch::channel(None);
     let thread = std::thread::Builder::new()
         .name(format!("engine {}", entry.id))
@@ -203,34 +194,49 @@ fn budget(description: &Description, device: &Device, alone: bool) -> Budget {
 }
 
 impl Loaded {
-    /// Tokenises `inputs` and runs them. Rows come in the order of the inputs, tokens are counted without padding.
-    ///
-    /// `field` names the inputs in errors. Dropping the future takes the inputs out of the queue.
+    /// Reserves places for all inputs of a request at once: parts that reserve for themselves would stand in each
+    /// other's way. `field` is named where there are too many.
     ///
     /// # Errors
-    /// Those of [`Queue::reserve`], of the tokenizer and of the run.
+    /// [`BackendError::InvalidInput`] where there is none; those of [`Queue::reserve`].
+    pub(crate) fn reserve(&self, field: &str, inputs: usize) -> Result<Permit> {
+        if inputs == 0 {
+            return Err(BackendError::invalid(field, "is empty; give at least one"));
+        }
+        self.queue.reserve(field, inputs)
+    }
+
+    /// Tokenises `inputs` and runs them. Rows come in the order of the inputs, tokens are counted without padding.
+    ///
+    /// `permit` has a place for each input, and `field` names them in errors. Dropping the future takes the inputs out of
+    /// the queue.
+    ///
+    /// # Errors
+    /// Those of the tokenizer and of the run.
     pub(crate) async fn infer(
         self: &Arc<Self>,
+        permit: Permit,
         field: Field,
         inputs: Vec<Input>,
         truncate: bool,
         workers: &Arc<Semaphore>,
     ) -> Result<Inferred> {
-        if inputs.is_empty() {
-            return Err(BackendError::invalid(field.name(), "is empty; give at least one"));
-        }
-        let permit = self.queue.reserve(inputs.len())?;
         let texts = self.tokenize(field, inputs, truncate, workers).await?;
         let tokens = texts.iter().map(|text| text.ids.len() as u64).sum();
         let truncated = texts.iter().filter(|text| text.truncated).count();
         self.counters.truncated.fetch_add(truncated as u64, Relaxed);
         let rows = permit.submit(texts).rows().await?;
-        if rows.iter().flatten().any(|value| !value.is_finite()) {
-            return Err(BackendError::internal(format!(
+        let model = Arc::clone(self);
+        let rows = compute(workers, rows.len().saturating_mul(self.dimensions), move |_| {
+            if rows.iter().flatten().all(|value| value.is_finite()) {
+                return Ok(rows);
+            }
+            Err(BackendError::internal(format!(
                 "model `{}` gave a value that is no number; a variant of higher precision may not",
-                self.entry.id
-            )));
-        }
+                model.entry.id
+            )))
+        })
+        .await?;
         Ok(Inferred { rows, tokens, truncated })
     }
 
@@ -251,11 +257,11 @@ impl Loaded {
             return inputs
                 .into_iter()
                 .enumerate()
-                .map(|(at, input)| self.tokens(field, at, input, truncate))
+                .map(|(at, input)| self.tokens(field, at, input, truncate, &|| false))
                 .collect();
         }
         let total = inputs.len();
-        let stop = Arc::new(StopOnDrop::default());
+        let guard = AbandonOnDrop::default();
         let mut jobs = Vec::new();
         let mut chunk = Vec::new();
         let mut bytes = 0;
@@ -266,20 +272,25 @@ impl Loaded {
                 continue;
             }
             bytes = 0;
-            let (model, stopped, inputs) =
-                (Arc::clone(self), Arc::clone(&stop.0), std::mem::take(&mut chunk));
+            let (model, abandoned, inputs) = (Arc::clone(self), guard.flag(), std::mem::take(&mut chunk));
             let worker = Arc::clone(workers)
                 .acquire_owned()
                 .await
                 .map_err(|_| BackendError::internal("the tokenising pool is closed"))?;
             jobs.push(tokio::task::spawn_blocking(move || {
                 let _worker = worker;
+                let stopped = || abandoned.is_set() || model.queue.ended();
                 let mut texts = Vec::with_capacity(inputs.len());
                 for (at, input) in inputs {
-                    if stopped.load(Relaxed) || model.queue.ended() {
+                    if stopped() {
                         break;
                     }
-                    texts.push(model.tokens(field, at, input, truncate)?);
+                    match model.tokens(field, at, input, truncate, &stopped) {
+                        Ok(tokens) => texts.push(tokens),
+                        // What was left in the middle of a text is no mistake of the text.
+                        Err(_) if stopped() => break,
+                        Err(error) => return Err(error),
+                    }
                 }
                 Ok::<_, BackendError>(texts)
             }));
@@ -292,21 +303,31 @@ impl Loaded {
             texts.extend(done?);
         }
         // Fewer only where the queue ended meanwhile.
-        if texts.len() == total { Ok(texts) } else { Err(shutting_down()) }
+        if texts.len() == total { Ok(texts) } else { Err(shutting_down(&self.entry.id)) }
     }
 
-    fn tokens(&self, field: Field, at: usize, input: Input, truncate: bool) -> Result<Tokens> {
+    /// Tokenises one input; a long one is left in the middle once `stopped`.
+    fn tokens(
+        &self,
+        field: Field,
+        at: usize,
+        input: Input,
+        truncate: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Tokens> {
         let field = || match field {
             Field::One(name) => name.to_owned(),
             Field::List(name) => format!("{name}[{at}]"),
         };
         match input {
             Input::Text { text, skip } => {
-                let mut tokens = self.tokenizer.encode(&field(), &text, truncate)?;
+                let mut tokens = self.tokenizer.encode_until(&field(), &text, truncate, stopped)?;
                 tokens.skip = skip;
                 Ok(tokens)
             }
-            Input::Pair { first, second } => self.tokenizer.encode_pair(&field(), &first, &second, truncate),
+            Input::Pair { first, second } => {
+                self.tokenizer.encode_pair_until(&field(), &first, &second, truncate, stopped)
+            }
             Input::Ids(ids) => self.tokenizer.check_ids(&field(), ids, truncate),
         }
     }
@@ -319,14 +340,4 @@ pub(crate) struct Inferred {
     pub(crate) tokens: u64,
     /// Inputs that were cut.
     pub(crate) truncated: usize,
-}
-
-/// Tells the tokenising jobs of a request to end when the request is dropped or has failed.
-#[derive(Default)]
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
 }

@@ -84,6 +84,8 @@ pub(crate) type Stop = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Queue {
     state: Mutex<State>,
     ready: Condvar,
+    /// Id of the model.
+    model: String,
     capacity: usize,
     next: AtomicU64,
     counters: Arc<Counters>,
@@ -127,34 +129,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    pub(crate) fn new(capacity: usize, counters: Arc<Counters>) -> Arc<Self> {
+    pub(crate) fn new(model: &str, capacity: usize, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             ready: Condvar::new(),
+            model: model.to_owned(),
             capacity,
             next: AtomicU64::new(0),
             counters,
         })
     }
 
-    /// Reserves places for `texts` texts, all or none.
+    /// Reserves places for all `texts` texts of a request, all or none. `field` is the request's field at fault where
+    /// they are more than the queue holds.
     ///
     /// # Errors
     /// [`BackendError::ResourceLimitExceeded`] where the queue has no room, with the time that the texts before it will
-    /// take, or where it is closed; [`BackendError::InvalidInput`] where it could never have room.
-    pub(crate) fn reserve(self: &Arc<Self>, texts: usize) -> Result<Permit> {
+    /// take; [`BackendError::InvalidInput`] where it could never have room; [`BackendError::ModelNotLoaded`] where it is
+    /// closed.
+    pub(crate) fn reserve(self: &Arc<Self>, field: &str, texts: usize) -> Result<Permit> {
         if texts > self.capacity {
             return Err(BackendError::invalid(
-                "input",
+                field,
                 format!(
-                    "has {texts} texts and the queue of a model holds {}; send fewer at a time",
+                    "the request has {texts} texts in all and the queue of a model holds {}; send fewer at a time",
                     self.capacity
                 ),
             ));
         }
         let mut state = lock(&self.state);
         if state.closed {
-            return Err(shutting_down());
+            return Err(shutting_down(&self.model));
         }
         if state.admitted + texts > self.capacity {
             self.counters.rejected.fetch_add(1, Relaxed);
@@ -288,6 +293,13 @@ impl State {
 }
 
 impl Permit {
+    /// Parts the places: the first permit has `texts` of them, at most all, and the second the rest.
+    pub(crate) fn split(mut self, texts: usize) -> (Self, Self) {
+        let first = texts.min(self.texts);
+        self.texts -= first;
+        (Self { queue: Arc::clone(&self.queue), texts: first }, self)
+    }
+
     /// Puts the texts in the queue. There are as many as were reserved.
     pub(crate) fn submit(mut self, texts: Vec<Tokens>) -> Pending {
         let queue = Arc::clone(&self.queue);
@@ -308,7 +320,7 @@ impl Permit {
         self.texts = 0;
         if state.ended {
             state.admitted -= texts.len();
-            ticket.fail(&shutting_down());
+            ticket.fail(&shutting_down(&queue.model));
         } else {
             state.turns.push(ticket.id);
             state.waiting.extend(texts.into_iter().enumerate().map(|(index, tokens)| Work {
@@ -363,14 +375,9 @@ impl Drop for Pending {
     }
 }
 
-/// What a request is told that comes during shutdown.
-pub(crate) fn shutting_down() -> BackendError {
-    BackendError::ResourceLimitExceeded {
-        resource: "runtime, which is shutting down,".to_owned(),
-        limit: 0,
-        current: 0,
-        retry_after: Duration::from_secs(5),
-    }
+/// What a request is told that comes during shutdown: its model leaves memory, and another process may serve it soon.
+pub(crate) fn shutting_down(model: &str) -> BackendError {
+    BackendError::ModelNotLoaded { model: model.to_owned() }
 }
 
 #[cfg(test)]

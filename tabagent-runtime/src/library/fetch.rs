@@ -1,4 +1,5 @@
-//! Downloads over HTTP: resumed where they were cut, given up where they stall, never larger than expected.
+//! Downloads over HTTP: resumed where they were cut or stalled, as long as each try brings something, never larger than
+//! expected.
 //!
 //! The download lies in a `.part` file until its SHA-256 is the pinned one. What a killed process left there is carried
 //! on with a range request; a server that does not know ranges starts over.
@@ -36,7 +37,7 @@ impl Default for Limits {
     }
 }
 
-/// Connections cut in the middle of the body are taken up again this many times as long as each brought something.
+/// Connections cut or stalled in the middle of the body are taken up again this many times as long as each brought something.
 const RESUMES: u32 = 8;
 /// Bytes of one read.
 const CHUNK: usize = 64 * 1024;
@@ -193,11 +194,9 @@ fn receive(
                     limits.total.as_secs()
                 )));
             }
+            // Another connection may go on where this one hangs.
             Err(RecvTimeoutError::Timeout) => {
-                return Err(Failure::Final(format!(
-                    "stalled: nothing arrived for {:?} after {done} bytes",
-                    limits.stall
-                )));
+                break Some(format!("stalled: nothing arrived for {:?} after {done} bytes", limits.stall));
             }
             Err(RecvTimeoutError::Disconnected) => break Some("the reading thread ended early".to_owned()),
         }

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::SystemTime,
 };
 
@@ -14,7 +17,10 @@ use super::{
     id,
     variants::{Variant, variants},
 };
-use crate::error::{BackendError, Result};
+use crate::{
+    error::{BackendError, Result},
+    tokenizer,
+};
 
 /// Models listed of one folder; a folder with more is no models folder.
 const MAX_MODELS: usize = 2048;
@@ -64,10 +70,15 @@ impl Entry {
             Err(error) => Some(error.clone()),
             Ok(_) if self.variants.is_empty() => Some(BackendError::corrupted(
                 &self.id,
-                "there is no .onnx file in its folder or in onnx/; export it to ONNX, or pull a repository that has one",
+                "there is no .onnx file in its folder or in onnx/; restore its files, or export it to ONNX",
             )),
             Ok(_) if self.variants.first().is_some_and(|variant| variant.size == 0) => {
-                Some(BackendError::corrupted(&self.id, "its ONNX file is empty; pull it again"))
+                Some(BackendError::corrupted(&self.id, "its ONNX file is empty; restore its files"))
+            }
+            // A kind that is not known is not used, whatever it lacks.
+            Ok(found) if found.kind != ModelKind::Unknown => {
+                let has = |name: &str| self.list.iter().any(|file| file.path == name);
+                tokenizer::locate(has).err().map(|reason| BackendError::corrupted(&self.id, reason))
             }
             Ok(_) => None,
         }
@@ -91,12 +102,14 @@ pub struct Catalog {
     root: PathBuf,
     /// What was read, kept as long as the files stay as they were.
     known: Mutex<HashMap<String, Arc<Entry>>>,
+    /// Whether it was said that folders have names of models inside the binary.
+    warned: AtomicBool,
 }
 
 impl Catalog {
     /// A catalogue of `root`, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
-        Self { root, known: Mutex::default() }
+        Self { root, known: Mutex::default(), warned: AtomicBool::new(false) }
     }
 
     /// The models folder.
@@ -122,8 +135,16 @@ impl Catalog {
 
     /// All models, sorted by id.
     pub fn scan(&self) -> Vec<Arc<Entry>> {
-        let mut ids: Vec<String> = MODELS.iter().map(|(id, _)| (*id).to_owned()).collect();
+        let mut ids = Vec::new();
         find(&self.root, "", 0, &mut ids);
+        let shadowed = shadowed(&ids);
+        if !shadowed.is_empty() && !self.warned.swap(true, Relaxed) {
+            tracing::warn!(
+                ids = shadowed.join(", "),
+                "folders have the names of models inside the binary, which are served in their place; rename the folders"
+            );
+        }
+        ids.extend(MODELS.iter().map(|(id, _)| (*id).to_owned()));
         ids.sort_unstable();
         ids.dedup();
         let entries: Vec<_> = ids.iter().filter_map(|id| self.get(id).ok()).collect();
@@ -145,6 +166,11 @@ impl Catalog {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), Arc::clone(&entry));
         entry
     }
+}
+
+/// Ids of folders that models inside the binary have as well.
+fn shadowed(ids: &[String]) -> Vec<&str> {
+    ids.iter().map(String::as_str).filter(|id| MODELS.iter().any(|(name, _)| name == id)).collect()
 }
 
 /// Whether a folder holds a model rather than models.
@@ -222,6 +248,34 @@ mod tests {
             matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains(".onnx")),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_model_without_a_tokenizer_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(folder.path().to_owned());
+        let problem = || catalog.get("m").unwrap().problem().map(|error| error.to_string());
+        write(folder.path(), "m/config.json", br#"{"architectures": ["BertModel"]}"#);
+        write(folder.path(), "m/onnx/model.onnx", b"graph");
+        assert!(problem().unwrap().contains("tokenizer.json is missing"));
+        write(folder.path(), "m/vocab.txt", b"a");
+        assert!(problem().unwrap().contains("vocab.txt is there and is not enough"));
+        write(folder.path(), "m/0_Transformer/tokenizer.json", b"{}");
+        assert_eq!(problem(), None);
+    }
+
+    #[test]
+    fn a_folder_does_not_take_the_place_of_an_embedded_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let (id, _) = MODELS[0];
+        write(folder.path(), &format!("{id}/config.json"), b"{}");
+        write(folder.path(), "other/config.json", b"{}");
+        let mut ids = Vec::new();
+        find(folder.path(), "", 0, &mut ids);
+        assert_eq!(shadowed(&ids), [id]);
+        let catalog = Catalog::new(folder.path().to_owned());
+        assert_eq!(catalog.scan().len(), MODELS.len() + 1);
+        assert!(catalog.warned.load(Relaxed) && catalog.get(id).unwrap().embedded());
     }
 
     #[test]

@@ -126,9 +126,7 @@ pub fn quantises_activations(model: &str, files: &ModelFiles, file: &str) -> Res
             return Err(corrupted("is empty".to_owned()));
         }
         if first && filled.starts_with(LFS_POINTER) {
-            return Err(corrupted(
-                "is a Git LFS pointer, not the file itself; pull the model again".to_owned(),
-            ));
+            return Err(corrupted("is a Git LFS pointer, not the file itself; restore the file".to_owned()));
         }
         first = false;
         if DYNAMIC.iter().any(|name| memmem::find(filled, name).is_some()) {

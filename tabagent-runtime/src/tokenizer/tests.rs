@@ -111,3 +111,126 @@ fn a_missing_tokenizer_is_told_by_what_is_there() {
         "{error}"
     );
 }
+
+/// The tokenizer of the embedded model, BERT's, with this limit of its own.
+fn embedded(max_length: Option<usize>) -> Tokenizer {
+    let entry = crate::models::Catalog::new("/nonexistent".into()).get(crate::models::EMBED_ID).unwrap();
+    let mut tokenizer = Tokenizer::open("m", &entry.files, entry.description.as_ref().unwrap()).unwrap();
+    tokenizer.max_length = max_length;
+    tokenizer
+}
+
+/// A text of many scripts, marks and gaps, drawn by a linear congruential generator.
+fn mixed(length: usize) -> String {
+    let bits = [
+        "river",
+        "Zürich",
+        "e\u{301}te\u{301}",
+        "!",
+        " ",
+        "  ",
+        "\n",
+        "水",
+        "東京",
+        "[MASK]",
+        "[",
+        "]",
+        "'s",
+        "-",
+        "ﬁ",
+        "😀",
+        "ß",
+        "\u{a0}",
+        "\u{200b}",
+        "ガ",
+        "か\u{3099}",
+        "123.5",
+        "한국어",
+        "#",
+        "##ing",
+        "\u{301}",
+        "\t",
+        "…",
+        "\u{0}",
+    ];
+    let mut state = 7_u64;
+    let mut text = String::new();
+    while text.len() < length {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(bits[usize::try_from(state >> 33).unwrap() % bits.len()]);
+    }
+    text
+}
+
+#[test]
+fn a_long_text_read_in_parts_has_the_tokens_of_the_whole() {
+    let tokenizer = embedded(None);
+    let text = mixed(40_000);
+    let whole = tokenizer.inner.encode_fast(text.as_str(), true).unwrap();
+    assert_eq!(tokenizer.encode("input[0]", &text, false).unwrap().ids, whole.get_ids());
+    // Parted as finely as it can be.
+    let seams = tokenizer.seams.as_ref().unwrap();
+    let (mut rest, mut ids, mut parts) = (text.as_str(), Vec::new(), 0);
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(seams.after(rest, 1));
+        ids.extend_from_slice(tokenizer.inner.encode_fast(part, false).unwrap().get_ids());
+        (rest, parts) = (after, parts + 1);
+    }
+    assert_eq!(ids, whole.get_ids()[1..whole.len() - 1]);
+    assert!(parts > 3_000, "{parts}");
+}
+
+#[test]
+fn a_cut_reads_only_the_start_and_keeps_the_same_tokens() {
+    let (limit, text) = (50, mixed(100_000));
+    let tokenizer = embedded(Some(limit));
+    let whole = tokenizer.inner.encode_fast(text.as_str(), false).unwrap();
+    let plain = tokenizer.plain("input[0]", &text, limit, &|| false).unwrap();
+    assert!(!plain.whole && plain.encoding.len() < whole.len() / 3);
+    let cut = tokenizer.encode("input[0]", &text, true).unwrap();
+    assert!(cut.truncated);
+    assert_eq!(cut.ids[1..limit - 1], whole.get_ids()[..limit - 2]);
+    let error = tokenizer.encode("input[0]", &text, false).unwrap_err();
+    assert!(
+        matches!(&error, BackendError::InvalidInput { reason, cause: InvalidCause::ContextLength, .. }
+            if reason.contains("longer than the 50 tokens") && !reason.contains("truncate")),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn long_pairs_are_cut_as_if_they_had_been_read_whole() {
+    let tokenizer = embedded(Some(61));
+    let texts = [mixed(10), mixed(300), mixed(20_000), mixed(40_000)];
+    for first in &texts {
+        for second in &texts {
+            let plain = |text: &str| tokenizer.inner.encode_fast(text, false).unwrap();
+            let mut other = plain(second);
+            other.set_type_ids(vec![1; other.len()]);
+            let (mut a, mut b) =
+                truncate_encodings(plain(first), Some(other), &longest_first(61 - 3)).unwrap();
+            a.take_overflowing();
+            b.as_mut().unwrap().take_overflowing();
+            let expected = tokenizer.inner.post_process(a, b, true).unwrap();
+            let pair = tokenizer.encode_pair("documents[0]", first, second, true).unwrap();
+            assert_eq!(pair.ids, expected.get_ids());
+            assert_eq!(pair.types, expected.get_type_ids());
+        }
+    }
+}
+
+#[test]
+fn a_long_text_is_left_in_the_middle() {
+    let tokenizer = embedded(None);
+    let looks = std::cell::Cell::new(0);
+    let stopped = || looks.replace(looks.get() + 1) == 3;
+    assert!(tokenizer.encode_until("input[0]", &mixed(1_000_000), false, &stopped).is_err());
+    assert_eq!(looks.get(), 4, "it looks before each part");
+}
+
+#[test]
+fn a_text_without_a_safe_place_is_read_whole() {
+    let tokenizer = embedded(Some(8));
+    let plain = tokenizer.plain("input[0]", &"a".repeat(40_000), 8, &|| false).unwrap();
+    assert!(plain.whole);
+}

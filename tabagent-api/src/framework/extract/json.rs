@@ -12,14 +12,20 @@ use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::de::SliceRead;
+use serde_path_to_error::{Path, Track};
 use utoipa::ToSchema;
 
-use super::{RouteInput, broken_rules};
+use super::strict::Strict;
+use super::{RouteInput, validated};
 use crate::framework::component::AppState;
 use crate::framework::layers::route::BodyLimit;
 use crate::framework::openapi::OperationBuilder;
 use crate::framework::problem::FieldError;
 use crate::framework::{ApiError, BodyKind, CaseResponse, RouteOutput};
+
+/// Bodies up to this length are parsed on the worker that read them.
+const INLINE_BYTES: usize = 64 << 10;
 
 /// A JSON body.
 ///
@@ -30,18 +36,25 @@ pub struct Json<T>(pub T);
 
 impl<T> FromRequest<AppState> for Json<T>
 where
-    T: DeserializeOwned + Validate<Context = ()>,
+    T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
 {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
         require_json(request.headers())?;
+        refuse_encodings(request.headers())?;
         let limit =
             request.extensions().get::<BodyLimit>().map_or(state.config().body_limit, |limit| limit.0);
         let bytes = read_body(request.into_body(), limit, state.config().body_timeout).await?;
-        let value: T = parse(&bytes)?;
-        value.validate().map_err(|report| ApiError::RequestInvalid { errors: broken_rules(&report) })?;
-        Ok(Self(value))
+        let parsed = if bytes.len() > INLINE_BYTES {
+            // Other requests do not wait on this worker until a large body is read.
+            tokio::task::spawn_blocking(move || parse(&bytes).and_then(validated)).await.unwrap_or_else(
+                |error| Err(ApiError::Internal { reason: format!("reading the body failed: {error}") }),
+            )
+        } else {
+            parse(&bytes).and_then(validated)
+        };
+        parsed.map(Self)
     }
 }
 
@@ -62,6 +75,17 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     } else {
         Err(ApiError::ContentTypeUnsupported { found: format!("`{text}`") })
     }
+}
+
+/// A compressed body would be called malformed, which says nothing about what to change.
+fn refuse_encodings(headers: &HeaderMap) -> Result<(), ApiError> {
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        if !text.split(',').all(|coding| coding.trim().eq_ignore_ascii_case("identity")) {
+            return Err(ApiError::ContentEncodingUnsupported { found: text.into_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Reads a whole body of at most `limit` bytes that arrives within `patience`.
@@ -101,41 +125,40 @@ pub(crate) async fn read_body(mut body: Body, limit: usize, patience: Duration) 
 
 /// Parses JSON; an error names the field and says where the text goes wrong.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    match serde_json::from_slice(bytes) {
-        Ok(value) => Ok(value),
-        Err(error) if error.is_data() => {
-            with_whole_numbers(bytes).ok_or_else(|| wrong_shape::<T>(bytes, &error))
-        }
-        Err(error) => Err(ApiError::BodyMalformed { reason: malformed(bytes, &error) }),
+    let error = match read(bytes, |json| T::deserialize(Strict::new(json, false))) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // serde calls some values of the wrong type a mistake of syntax: what is JSON to `Value` breaks the schema.
+    if !error.is_data()
+        && let Err(error) = serde_json::from_slice::<Value>(bytes)
+    {
+        return Err(ApiError::BodyMalformed { reason: malformed(bytes, &error) });
     }
+    read_again(bytes)
 }
 
-/// Parses again with `1.0` as `1`: to JSON Schema both are integers, to serde only the second is. Only failures pay.
-fn with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let mut value: Value = serde_json::from_slice(bytes).ok()?;
-    if !make_whole(&mut value) {
-        return None;
-    }
-    serde_json::from_value(value).ok()
+fn read<'de, T, E: From<serde_json::Error>>(
+    bytes: &'de [u8],
+    by: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'de>>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = by(&mut json)?;
+    json.end()?;
+    Ok(value)
 }
 
-/// Turns floats without a fraction into integers; whether there was one.
-fn make_whole(value: &mut Value) -> bool {
-    /// Beyond this a float no longer holds every integer.
-    const EXACT: f64 = (1_u64 << 53) as f64;
-    match value {
-        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and fits into 53 bits")]
-            Some(float) if float.fract() == 0.0 && float.abs() <= EXACT => {
-                *number = (float as i64).into();
-                true
-            }
-            _ => false,
-        },
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| make_whole(item) | any),
-        Value::Object(fields) => fields.values_mut().fold(false, |any, field| make_whole(field) | any),
-        _ => false,
-    }
+/// Reads a body that failed a second time: with `1.0` as `1` wherever an integer may be, and with the path of what is
+/// wrong. Only failures pay for either.
+fn read_again<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut track = Track::new();
+    let again = read(bytes, |json| {
+        T::deserialize(serde_path_to_error::Deserializer::new(Strict::new(json, true), &mut track))
+    });
+    again.map_err(|error: serde_json::Error| {
+        let (field, message) = wrong_shape(&track.path(), &error.to_string());
+        ApiError::RequestInvalid { errors: vec![FieldError::new(field, message)] }
+    })
 }
 
 fn malformed(bytes: &[u8], error: &serde_json::Error) -> String {
@@ -148,17 +171,30 @@ fn malformed(bytes: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// A value of the wrong type, named by its path. Parsing again is what that name costs; only failures pay it.
-fn wrong_shape<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiError {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let found = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
-    let (field, message) = match found {
-        Some(found) if found.path().iter().next().is_some() => {
-            (found.path().to_string(), found.into_inner().to_string())
-        }
-        _ => (String::new(), error.to_string()),
+/// The field at fault and what is wrong with it, from the path of the value that serde gave up and its message.
+fn wrong_shape(path: &Path, message: &str) -> (String, String) {
+    let container = path.to_string();
+    let container = if container == "." { String::new() } else { container };
+    // Of a field that is not there, or not once, the path has what holds it, and the message the name.
+    let named = ["missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|begin| message.strip_prefix(begin)?.split_once('`'))
+        .map(|(name, _)| name);
+    let field = match named {
+        None => container,
+        Some(name) if container.is_empty() => name.to_owned(),
+        Some(name) => format!("{container}.{name}"),
     };
-    ApiError::RequestInvalid { errors: vec![FieldError { field, message }] }
+    let untagged = message.strip_prefix("data did not match any variant of untagged enum ");
+    let message = untagged.map_or_else(
+        || message.to_owned(),
+        |rest| {
+            // The name of a Rust type says nothing to a client; the position does.
+            let place = rest.split_once(' ').map_or_else(String::new, |(_, place)| format!(" {place}"));
+            format!("has none of the forms that its schema allows{place}")
+        },
+    );
+    (field, message)
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -6,11 +6,14 @@
 mod json;
 mod path;
 mod query;
+mod strict;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use garde::Report;
+use garde::Validate;
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -18,9 +21,10 @@ pub use json::Json;
 pub use path::{Path, PathFields, PathShape};
 pub use query::Query;
 
+use super::ApiError;
 use super::component::{AppState, ComponentRequirement};
 use super::openapi::OperationBuilder;
-use super::problem::FieldError;
+use super::validation::broken_rules;
 
 /// An argument of a route.
 ///
@@ -45,10 +49,10 @@ pub trait RouteInput {
 pub struct RequestId(pub std::sync::Arc<str>);
 
 impl FromRequestParts<AppState> for RequestId {
-    type Rejection = super::ApiError;
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| super::ApiError::Internal {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::Internal {
             reason: "the request has no id: a router was built without its layers".to_owned(),
         })
     }
@@ -75,10 +79,8 @@ impl RouteInput for AppState {
     fn describe(_: &mut OperationBuilder) {}
 }
 
-/// The broken rules of a validation report.
-fn broken_rules(report: &Report) -> Vec<FieldError> {
-    report
-        .iter()
-        .map(|(path, error)| FieldError { field: path.to_string(), message: error.to_string() })
-        .collect()
+/// The value, if it keeps the rules of its type.
+fn validated<T: Validate<Context = ()>>(value: T) -> Result<T, ApiError> {
+    let errors = broken_rules(&value);
+    if errors.is_empty() { Ok(value) } else { Err(ApiError::RequestInvalid { errors }) }
 }

@@ -65,17 +65,17 @@ fn rejection(rejection: PathRejection) -> ApiError {
     let error = match rejection {
         PathRejection::FailedToDeserializePathParams(failed) => match failed.into_kind() {
             ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
-                FieldError { field: key, message: format!("`{value}` is not a {expected_type}") }
+                FieldError::new(key, format!("`{value}` is not a {expected_type}"))
             }
             ErrorKind::InvalidUtf8InPathParam { key } => {
-                FieldError { field: key, message: "is not UTF-8 once percent-decoded".to_owned() }
+                FieldError::new(key, "is not UTF-8 once percent-decoded".to_owned())
             }
             ErrorKind::DeserializeError { key, value, message } => {
-                FieldError { field: key, message: format!("`{value}`: {message}") }
+                FieldError::new(key, format!("`{value}`: {message}"))
             }
-            other => FieldError { field: "path".to_owned(), message: other.to_string() },
+            other => FieldError::new("path", other.to_string()),
         },
-        other => FieldError { field: "path".to_owned(), message: other.to_string() },
+        other => FieldError::new("path", other.to_string()),
     };
     ApiError::RequestInvalid { errors: vec![error] }
 }

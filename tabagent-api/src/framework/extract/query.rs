@@ -6,7 +6,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::{RouteInput, broken_rules};
+use super::{RouteInput, validated};
 use crate::framework::ApiError;
 use crate::framework::component::AppState;
 use crate::framework::openapi::OperationBuilder;
@@ -30,10 +30,9 @@ where
             let field = error.path().to_string();
             let message = error.into_inner().to_string();
             let field = if field == "." { "query".to_owned() } else { field };
-            ApiError::RequestInvalid { errors: vec![FieldError { field, message }] }
+            ApiError::RequestInvalid { errors: vec![FieldError::new(field, message)] }
         })?;
-        value.validate().map_err(|report| ApiError::RequestInvalid { errors: broken_rules(&report) })?;
-        Ok(Self(value))
+        validated(value).map(Self)
     }
 }
 

@@ -37,11 +37,57 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
         http.route = field::Empty,
         http.response.status_code = field::Empty,
     );
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let route = response.extensions_mut().remove::<MatchedRoute>();
-    finish(&mut response, &id, &method, &path);
-    report(&span, response.status(), route, &method, started);
+    let route = MatchedRoute::default();
+    request.extensions_mut().insert(route.clone());
+    let record = Record { span, route, method, started, status: None };
+    let mut response = next.run(request).instrument(record.span.clone()).await;
+    finish(&mut response, &id, &record.method, &path);
+    record.answered(response.status());
     response
+}
+
+/// What proxies log for a client that closed the connection before its answer; nobody receives it.
+const CLIENT_LEFT: u16 = 499;
+
+/// The line of the log and the sample of the metrics that each request leaves, even one whose client does not wait: then
+/// the future of [`edge`] is dropped, and this with it.
+struct Record {
+    span: Span,
+    route: MatchedRoute,
+    method: Method,
+    started: Instant,
+    /// None until the response is there.
+    status: Option<StatusCode>,
+}
+
+impl Record {
+    fn answered(mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let route = self.route.0.get().map_or("none", |route| route.path);
+        let code = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
+        self.span.record("http.route", route);
+        self.span.record("http.response.status_code", code);
+        let labels = [
+            ("http_request_method", known(&self.method).to_owned()),
+            ("http_route", route.to_owned()),
+            ("http_response_status_code", code.to_string()),
+        ];
+        metrics::histogram!("http_server_request_duration_seconds", &labels).record(seconds);
+        let _entered = self.span.enter();
+        match self.status {
+            None => tracing::info!(seconds, "client left"),
+            Some(status) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::error!(seconds, "failed");
+            }
+            Some(_) => tracing::info!(seconds, "answered"),
+        }
+    }
 }
 
 /// A well-formed id of the client's, else a new one: time-ordered, so that logs sort.
@@ -106,25 +152,6 @@ fn known(method: &Method) -> &str {
     }
 }
 
-fn report(span: &Span, status: StatusCode, route: Option<MatchedRoute>, method: &Method, started: Instant) {
-    let seconds = started.elapsed().as_secs_f64();
-    let route = route.map_or("none", |route| route.0.path);
-    span.record("http.route", route);
-    span.record("http.response.status_code", status.as_u16());
-    let labels = [
-        ("http_request_method", known(method).to_owned()),
-        ("http_route", route.to_owned()),
-        ("http_response_status_code", status.as_u16().to_string()),
-    ];
-    metrics::histogram!("http_server_request_duration_seconds", &labels).record(seconds);
-    let _entered = span.enter();
-    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::error!(seconds, "failed");
-    } else {
-        tracing::info!(seconds, "answered");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +163,47 @@ mod tests {
         assert!(take("a b").starts_with("req_"));
         assert!(take("").starts_with("req_"));
         assert_ne!(request_id(None), request_id(None));
+    }
+
+    /// The lines of the log, as a subscriber gets them.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_client_leaves_is_logged() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _subscribed = tracing::subscriber::set_default(subscriber);
+        let router = axum::Router::new()
+            .route("/slow", axum::routing::get(async || std::future::pending::<()>().await))
+            .route("/fast", axum::routing::get(async || ()))
+            .layer(axum::middleware::from_fn(edge));
+        let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(router.clone(), get("/fast")).await.unwrap();
+        let slow = tower::ServiceExt::oneshot(router, get("/slow"));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), slow).await.is_err());
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let of = |path: &str| text.lines().filter(|line| line.contains(path)).collect::<Vec<_>>();
+        assert!(
+            matches!(of("/fast")[..], [line] if line.contains("answered") && line.contains("200")),
+            "{text}"
+        );
+        assert!(
+            matches!(of("/slow")[..], [line] if line.contains("client left") && line.contains("499")),
+            "{text}"
+        );
     }
 }

@@ -35,9 +35,8 @@ fn check(config: &ApiConfig, request: &Request) -> Result<(), ApiError> {
             return Err(ApiError::HostNotAllowed { host: format!("`{text}`") });
         }
     }
-    if let Some(origin) = request.headers().get(header::ORIGIN)
-        && !origin_allowed(config, origin, given)
-    {
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    if let Some(origin) = origins.find(|origin| !origin_allowed(config, origin, given)) {
         let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
         return Err(ApiError::OriginNotAllowed { origin: format!("`{origin}`") });
     }
@@ -111,6 +110,23 @@ mod tests {
         config.allowed_hosts.push("box.lan".to_owned());
         config.allow_ip_hosts = true;
         assert!(allowed(&config, "Box.lan:80") && allowed(&config, "10.0.0.7"));
+    }
+
+    #[test]
+    fn every_origin_is_checked() {
+        let check = |origins: [&str; 2]| {
+            let request = origins
+                .iter()
+                .fold(Request::get("/").header("host", "localhost"), |request, origin| {
+                    request.header("origin", *origin)
+                })
+                .body(axum::body::Body::empty())
+                .unwrap();
+            super::check(&ApiConfig::default(), &request).is_ok()
+        };
+        assert!(check(["http://localhost:1", "http://127.0.0.1:2"]));
+        assert!(!check(["http://localhost:1", "https://evil.example"]));
+        assert!(!check(["https://evil.example", "http://localhost:1"]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What stands in front of each route alone: its API key, its body limit, its deadline.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -9,15 +10,18 @@ use http::{HeaderMap, header};
 
 use crate::framework::ApiError;
 use crate::framework::component::AppState;
+use crate::framework::config::Secret;
 use crate::framework::record::{Auth, RouteMetadata};
 
 /// A body limit of the route's own, for the extractors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimit(pub(crate) usize);
 
-/// The route that answered, for the log and the metrics of the edge.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MatchedRoute(pub(crate) &'static RouteMetadata);
+/// The route that answers, for the log and the metrics of the edge.
+///
+/// The edge puts it into the request, empty: it must know the route even when no response comes back.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MatchedRoute(pub(crate) Arc<OnceLock<&'static RouteMetadata>>);
 
 /// The state and the route, for [`guard`].
 pub(crate) type Guarded = (AppState, &'static RouteMetadata);
@@ -28,7 +32,11 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match authorize(&state, route, request.headers()) {
+    let key = state.config().api_key.as_ref().filter(|_| route.auth != Auth::Public);
+    if let Some(matched) = request.extensions().get::<MatchedRoute>() {
+        matched.0.get_or_init(|| route);
+    }
+    match authorize(key, request.headers()) {
         Err(error) => error.into_response(),
         Ok(()) => {
             if let Some(bytes) = route.limits.body_bytes {
@@ -40,16 +48,15 @@ pub(crate) async fn guard(
                 Err(_) => ApiError::DeadlinePassed { seconds: deadline.as_secs() }.into_response(),
             }
         }
-    };
-    response.extensions_mut().insert(MatchedRoute(route));
-    response
+    }
 }
 
-fn authorize(state: &AppState, route: &RouteMetadata, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(key) = &state.config().api_key else { return Ok(()) };
-    if route.auth == Auth::Public {
-        return Ok(());
-    }
+/// Checks `authorization: Bearer <key>` against the server's key; without one anybody may pass.
+///
+/// # Errors
+/// [`ApiError::Unauthorized`] with what is wrong: nothing was sent, not a bearer token, or not the key.
+pub(crate) fn authorize(key: Option<&Secret>, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(key) = key else { return Ok(()) };
     let given = headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
     let Some(given) = given else { return Err(ApiError::Unauthorized { reason: "no API key was sent" }) };
     let bearer = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));

@@ -186,7 +186,13 @@ impl OperationBuilder {
         self.response_examples(examples);
         let locked = keyed && self.route.auth == Auth::Key;
         if self.body.is_some() {
-            for variant in ["BodyMalformed", "ContentTypeUnsupported", "BodyTooLarge", "BodyStalled"] {
+            for variant in [
+                "BodyMalformed",
+                "ContentTypeUnsupported",
+                "ContentEncodingUnsupported",
+                "BodyTooLarge",
+                "BodyStalled",
+            ] {
                 self.api_error(variant);
             }
         }

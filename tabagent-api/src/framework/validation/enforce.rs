@@ -12,13 +12,28 @@ use super::ValidationRule;
 use super::schema::{SchemaList, SchemaType};
 use crate::framework::problem::FieldError;
 
-/// The broken rules of a value, by field.
+/// So many broken rules are told; the others are counted.
+const TOLD: usize = 16;
+
+/// So many broken rules are counted.
+const COUNTED: usize = 1_000;
+
+/// The broken rules of a value, by field: the first [`TOLD`], and how many more there are.
 pub fn broken_rules<T: Validate<Context = ()>>(value: &T) -> Vec<FieldError> {
     let Err(report) = value.validate() else { return Vec::new() };
-    report
+    let mut errors: Vec<FieldError> = report
         .iter()
-        .map(|(path, error)| FieldError { field: path.to_string(), message: error.to_string() })
-        .collect()
+        .take(TOLD)
+        .map(|(path, error)| FieldError::new(path.to_string(), error.to_string()))
+        .collect();
+    match report.iter().count() {
+        count if count >= COUNTED => {
+            errors.push(FieldError::new("", format!("and more than {} more", COUNTED - TOLD - 1)));
+        }
+        count if count > TOLD => errors.push(FieldError::new("", format!("and {} more", count - TOLD))),
+        _ => {}
+    }
+    errors
 }
 
 /// Validates what is inside a field, where its type has rules.
@@ -95,7 +110,12 @@ impl<T: ?Sized> UnlessSchemaType for FieldType<T> {
 }
 
 pub(super) fn refuse(at: &mut dyn FnMut() -> Path, report: &mut Report, message: impl Display) {
-    report.append(at(), Error::new(message.to_string()));
+    // A client that breaks a rule a million times costs no more than one that breaks it so often.
+    match report.iter().count() {
+        count if count < TOLD => report.append(at(), Error::new(message.to_string())),
+        count if count < COUNTED => report.append(Path::empty(), Error::new("")),
+        _ => {}
+    }
 }
 
 /// A regular expression, compiled when it is first used.
@@ -210,18 +230,20 @@ pub fn rule_length<T: TextValue>(
     }
 }
 
-/// `items`: elements or entries.
+/// `items`: elements or entries. Whether there are as many as may be; if not, nothing looks at them.
 pub fn rule_items<T: ListValue>(
     value: &T,
     rule: &ValidationRule,
     at: &mut dyn FnMut() -> Path,
     report: &mut Report,
-) {
+) -> bool {
     if let ValidationRule::Items { min, max } = rule
         && let Some(message) = within(value.count(), *min, *max, "item")
     {
         refuse(at, report, message);
+        return false;
     }
+    true
 }
 
 /// `range`: bounds included.

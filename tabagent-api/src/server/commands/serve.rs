@@ -8,7 +8,7 @@ use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
 
 use crate::server::cli::CommandError;
-use crate::server::config::Config;
+use crate::server::config::{Config, Source};
 use crate::server::http::{BoundPort, ConnectionLimits, OpenConnections, Server};
 use crate::server::pages::metrics;
 use crate::server::readiness::Readiness;
@@ -26,6 +26,7 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    examine_models_dir(&config)?;
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("http")
@@ -35,6 +36,22 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     // Whatever still blocks, such as an install that was interrupted, must not hold up the exit.
     tokio.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// A models folder that somebody named must be one, and is worth a word when it is not there.
+fn examine_models_dir(config: &Config) -> Result<(), CommandError> {
+    let folder = &config.models_dir;
+    if folder.exists() && !folder.is_dir() {
+        return Err(CommandError::Other(format!(
+            "{}: {} is not a folder; name one, or one that is to be made",
+            config.source("models-dir"),
+            folder.display()
+        )));
+    }
+    if !folder.exists() && *config.source("models-dir") != Source::Default {
+        tracing::warn!(folder = %folder.display(), "the models folder does not exist; models inside the server are served");
+    }
+    Ok(())
 }
 
 async fn serve(config: &Config) -> Result<(), CommandError> {

@@ -110,9 +110,13 @@ impl Scalar for u16 {
     }
 }
 
+/// Most of anything that is counted: connections, threads, waiting texts. Beyond it a setting is a slip of the hand.
+const MOST: usize = 1_000_000;
+
 impl Scalar for NonZeroUsize {
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("`{text}` is not a whole number of at least 1"))
+        let count = text.parse().ok().filter(|count: &Self| count.get() <= MOST);
+        count.ok_or_else(|| format!("`{text}` is not a whole number from 1 to {MOST}"))
     }
 
     fn show(&self) -> String {

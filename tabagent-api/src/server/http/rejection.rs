@@ -17,7 +17,7 @@ pub(super) fn replacement(written: &[u8]) -> Option<Bytes> {
     let reason = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "its head is larger than any that is read",
         StatusCode::URI_TOO_LONG => "its URI is longer than any that is read",
-        _ => "it is not HTTP/1.1",
+        _ => "its head breaks the rules of HTTP/1.1",
     };
     let mut report = ProblemReport::of(&ApiError::Refused { reason: reason.to_owned() });
     report.kind.status = status.as_u16();

@@ -7,7 +7,6 @@ use std::fmt::{Display, Write as _};
 use std::sync::OnceLock;
 use std::time::UNIX_EPOCH;
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, header};
@@ -15,8 +14,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tabagent_runtime::embed::metrics::{Histogram, ModelMetrics};
 use tabagent_runtime::runtime::{Runtime, RuntimeMetrics};
 
-use crate::framework::ApiError;
+use crate::framework::Pages;
 use crate::framework::config::Secret;
+use crate::framework::layers::route::authorize;
 use crate::server::http::OpenConnections;
 use crate::server::process;
 use crate::server::readiness::Readiness;
@@ -68,24 +68,17 @@ pub struct MetricsPage {
 }
 
 impl MetricsPage {
-    /// The route of the page.
-    pub fn router(self) -> Router {
+    /// The page with its path.
+    pub fn pages(self) -> Pages {
         // The recorder is there before the first request, so that none is missed.
         recorder();
-        Router::new()
+        Pages::new()
             .route("/metrics", get(move |headers: HeaderMap| std::future::ready(self.answer(&headers))))
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
-        if let Some(key) = &self.api_key {
-            let given =
-                headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
-            let right = given
-                .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case(b"bearer ") && key.matches(token));
-            if !right {
-                return ApiError::Unauthorized { reason: "the metrics need the server's API key" }
-                    .into_response();
-            }
+        if let Err(error) = authorize(self.api_key.as_ref(), headers) {
+            return error.into_response();
         }
         let mut text = recorder().map(PrometheusHandle::render).unwrap_or_default();
         let mut exposition = Exposition::default();

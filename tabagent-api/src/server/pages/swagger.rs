@@ -2,14 +2,13 @@
 
 use std::io::Read;
 
-use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::framework::ApiError;
+use crate::framework::{ApiError, Pages};
 
 /// What a browser may load for the page: its own files and nothing else. The viewer writes styles of its own.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -52,13 +51,13 @@ const ASSETS: &[Asset] = &[
     },
 ];
 
-/// The routes of the viewer. They show the document, which is public, and hold no key.
-pub fn router() -> Router {
-    let router = Router::new()
+/// The pages of the viewer. They show the document, which is public, and hold no key.
+pub fn pages() -> Pages {
+    let pages = Pages::new()
         .route("/swagger-ui", get(async || Redirect::permanent("/swagger-ui/")))
         .route("/", get(async || Redirect::temporary("/swagger-ui/")));
-    ASSETS.iter().fold(router, |router, asset| {
-        router.route(asset.path, get(move |headers: HeaderMap| std::future::ready(answer(asset, &headers))))
+    ASSETS.iter().fold(pages, |pages, asset| {
+        pages.route(asset.path, get(move |headers: HeaderMap| std::future::ready(answer(asset, &headers))))
     })
 }
 

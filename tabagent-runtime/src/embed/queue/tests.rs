@@ -9,7 +9,7 @@ use super::*;
 const BUDGET: Budget = Budget { tokens: 64, attention_bytes: 1 << 20, heads: 1, overhead: 8, alone: false };
 
 fn queue(capacity: usize) -> Arc<Queue> {
-    Queue::new(capacity, Arc::new(Counters::default()))
+    Queue::new("m", capacity, Arc::new(Counters::default()))
 }
 
 fn texts(lengths: &[usize]) -> Vec<Tokens> {
@@ -17,7 +17,7 @@ fn texts(lengths: &[usize]) -> Vec<Tokens> {
 }
 
 fn submit(queue: &Arc<Queue>, lengths: &[usize]) -> Pending {
-    queue.reserve(lengths.len()).unwrap().submit(texts(lengths))
+    queue.reserve("input", lengths.len()).unwrap().submit(texts(lengths))
 }
 
 /// Takes a batch and answers every text with its length.
@@ -50,22 +50,35 @@ fn rows_come_in_the_order_of_the_texts() {
 fn a_full_queue_refuses_and_says_when_to_come_back() {
     let queue = queue(4);
     let _first = submit(&queue, &[1, 1, 1]);
-    let error = queue.reserve(2).map(drop).unwrap_err();
+    let error = queue.reserve("input", 2).map(drop).unwrap_err();
     assert!(
         matches!(&error, BackendError::ResourceLimitExceeded { limit: 4, current: 3, retry_after, .. }
             if *retry_after >= Duration::from_secs(1)),
         "{error:?}"
     );
-    assert!(queue.reserve(1).is_ok());
-    assert!(matches!(queue.reserve(5).map(drop), Err(BackendError::InvalidInput { .. })));
+    assert!(queue.reserve("input", 1).is_ok());
+    let never = queue.reserve("documents", 5).map(drop).unwrap_err();
+    assert!(matches!(&never, BackendError::InvalidInput { field, .. } if field == "documents"), "{never:?}");
 }
 
 #[test]
 fn a_reservation_that_is_not_used_is_given_back() {
     let queue = queue(4);
-    drop(queue.reserve(4).unwrap());
+    drop(queue.reserve("input", 4).unwrap());
     assert!(queue.idle());
-    assert!(queue.reserve(4).is_ok());
+    assert!(queue.reserve("input", 4).is_ok());
+}
+
+#[test]
+fn a_reservation_that_is_parted_holds_as_many_places() {
+    let queue = queue(4);
+    let (one, three) = queue.reserve("input", 4).unwrap().split(1);
+    drop(three);
+    assert_eq!(queue.waiting(), 1);
+    let pending = one.submit(texts(&[4]));
+    assert_eq!(run(&queue), [(0, 0)]);
+    assert!(matches!(poll(pending), Poll::Ready(Ok(_))));
+    assert!(queue.idle());
 }
 
 #[test]
@@ -108,10 +121,10 @@ fn one_text_is_not_held_up_by_many() {
 #[test]
 fn closing_drains_what_was_admitted_and_refuses_the_rest() {
     let queue = queue(8);
-    let permit = queue.reserve(1).unwrap();
+    let permit = queue.reserve("input", 1).unwrap();
     let pending = submit(&queue, &[4]);
     queue.close();
-    assert!(matches!(queue.reserve(1).map(drop), Err(BackendError::ResourceLimitExceeded { .. })));
+    assert!(matches!(queue.reserve("input", 1).map(drop), Err(BackendError::ModelNotLoaded { .. })));
     assert_eq!(run(&queue), [(0, 0)]);
     assert!(matches!(poll(pending), Poll::Ready(Ok(_))));
     let late = permit.submit(texts(&[4]));
@@ -124,7 +137,7 @@ fn closing_drains_what_was_admitted_and_refuses_the_rest() {
 #[test]
 fn an_engine_that_was_told_to_leave_leaves_when_the_last_reservation_goes() {
     let queue = queue(8);
-    let permit = queue.reserve(1).unwrap();
+    let permit = queue.reserve("input", 1).unwrap();
     queue.close();
     let engine = std::thread::spawn({
         let queue = Arc::clone(&queue);
@@ -137,10 +150,10 @@ fn an_engine_that_was_told_to_leave_leaves_when_the_last_reservation_goes() {
 #[test]
 fn after_an_abort_nothing_is_taken_in() {
     let queue = queue(8);
-    let permit = queue.reserve(1).unwrap();
-    queue.abort(&shutting_down());
+    let permit = queue.reserve("input", 1).unwrap();
+    queue.abort(&shutting_down("m"));
     let late = permit.submit(texts(&[4]));
-    assert!(matches!(poll(late), Poll::Ready(Err(BackendError::ResourceLimitExceeded { .. }))));
+    assert!(matches!(poll(late), Poll::Ready(Err(BackendError::ModelNotLoaded { .. }))));
     assert!(queue.next_batch(&BUDGET, &(Arc::new(|| ()) as Stop)).is_none());
     assert!(queue.idle());
 }
@@ -150,9 +163,9 @@ fn aborting_answers_everyone() {
     let queue = queue(8);
     let (one, two) = (submit(&queue, &[4]), submit(&queue, &[60]));
     let _running = queue.next_batch(&BUDGET, &(Arc::new(|| ()) as Stop)).unwrap();
-    queue.abort(&shutting_down());
+    queue.abort(&shutting_down("m"));
     for pending in [one, two] {
-        assert!(matches!(poll(pending), Poll::Ready(Err(BackendError::ResourceLimitExceeded { .. }))));
+        assert!(matches!(poll(pending), Poll::Ready(Err(BackendError::ModelNotLoaded { .. }))));
     }
 }
 

@@ -68,6 +68,9 @@ fn bodies_that_break_the_schema() {
         ("a field twice", r#"{"input": "a", "input": "b"}"#, "input"),
         ("an unknown word", r#"{"input": "a", "encoding_format": "hex"}"#, "encoding_format"),
         ("an empty model", r#"{"input": "a", "model": ""}"#, "model"),
+        ("fields by position", r#"["tabagent-embed", "hello", "float", null, null, false, null]"#, "object"),
+        ("a word as an object", r#"{"input": "a", "encoding_format": {"float": null}}"#, "encoding_format"),
+        ("a word that is null", r#"{"input": "a", "encoding_format": null}"#, "encoding_format"),
     ];
     for (name, body, word) in invalid {
         let response = embed(&server, body.as_bytes());
@@ -82,6 +85,18 @@ fn bodies_that_break_the_schema() {
             "{name} does not name {word}: {problem:#}"
         );
         assert!(!problem["errors"].as_array().unwrap().is_empty(), "{name}: {problem:#}");
+    }
+    assert_well(&server);
+}
+
+#[test]
+fn bodies_that_break_a_rule_very_often() {
+    let server = Server::start(&[]);
+    let many = |element: &str| format!("{{\"input\": [{}]}}", vec![element; 200_000].join(","));
+    for element in ["[]", "\"\"", "[1.5]", "[[]]"] {
+        let response = embed(&server, many(element).as_bytes());
+        assert_problem(&response, 400, "api-request-invalid");
+        assert!(response.text().len() < 8192, "{element}: {} bytes", response.text().len());
     }
     assert_well(&server);
 }
@@ -129,6 +144,12 @@ fn content_types_that_are_not_read() {
             assert_problem(&send(&[("content-type", content_type)]), 415, "api-content-type-unsupported");
         assert!(problem["detail"].as_str().unwrap().contains("application/json"), "{problem}");
     }
+    for coding in ["gzip", "br", "identity, deflate"] {
+        let headers = [JSON[0], ("content-encoding", coding)];
+        let problem = assert_problem(&send(&headers), 415, "api-content-encoding-unsupported");
+        assert!(problem["detail"].as_str().unwrap().contains(coding), "{problem}");
+    }
+    assert_eq!(send(&[JSON[0], ("content-encoding", "identity")]).status, 200);
     for content_type in ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.x+json"] {
         assert_eq!(send(&[("content-type", content_type)]).status, 200, "{content_type}");
     }

@@ -74,7 +74,7 @@ fn models_in_the_folder_that_are_none() {
     assert_problem(&response, 422, "model-corrupted");
     // A link does not lead out of the folder.
     let response = server.get("/v1/models/root/etc");
-    assert_problem(&response, 404, "model-not-here");
+    assert_problem(&response, 404, "model-not-found");
     assert_well(&server);
 }
 

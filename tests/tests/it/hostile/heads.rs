@@ -100,7 +100,7 @@ fn path_parameters_that_try_to_be_something_else() {
         assert_eq!(response.header("set-cookie"), None);
         assert!(!response.text().contains("root:"), "{id} shows a file");
     }
-    assert_problem(&server.get("/v1/models/nobody%2Fnothing"), 404, "model-not-here");
+    assert_problem(&server.get("/v1/models/nobody%2Fnothing"), 404, "model-not-found");
     assert_eq!(
         server.get("/v1/models/nobody%2Fnothing").json()["detail"],
         server.get("/v1/models/nobody/nothing").json()["detail"]
