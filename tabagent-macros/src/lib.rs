@@ -3,8 +3,8 @@
 //! This crate knows tokens and nothing else. It is used through `tabagent_api`, which re-exports the macros, documents
 //! them (`docs/rules.md` is their chapter) and holds everything that generated code names.
 //!
-//! In reading order: [`route`] parses a route into a model, [`rules`] judges the model (one named rule a file),
-//! `route::expand` writes the registration; [`problem`] and [`schema`] are the derives.
+//! In reading order: [`route`] parses a route into a model, `rules` judges the model (one named rule a file),
+//! `route::expand` writes the registration; `problem` and `schema` are the derives.
 
 mod diagnostics;
 mod problem;

@@ -37,7 +37,7 @@ macro_rules! app {
     }};
 }
 
-/// An app that is being put together. Made by [`app!`](crate::app).
+/// An app that is being put together. Made by [`app!`](crate::app!).
 #[derive(Debug)]
 pub struct App {
     crates: Vec<&'static str>,
@@ -48,7 +48,7 @@ pub struct App {
 }
 
 impl App {
-    /// An app of the routes of these crates. Use [`app!`](crate::app), which also links them.
+    /// An app of the routes of these crates. Use [`app!`](crate::app!), which also links them.
     #[doc(hidden)]
     pub fn of(crates: &[&'static str]) -> Self {
         Self {

@@ -33,7 +33,7 @@ where
 
 /// A fn `F` as the check of a case whose response is an `R`.
 ///
-/// `(&&CheckFn::<R, _>::new(f)).run(..)` finds the first of three traits that holds, as [`Last`] does: [`CheckFits`],
+/// `(&&CheckFn::<R, _>::new(f)).run(..)` finds the first of three traits that holds, as [`super::Last`] does: [`CheckFits`],
 /// [`CheckMisfits`], [`UnlessParsed`]; [`check_outcome`] then accepts all but the second.
 #[derive(Debug)]
 pub struct CheckFn<R, F>(F, PhantomData<R>);

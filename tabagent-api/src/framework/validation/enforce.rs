@@ -18,7 +18,7 @@ const TOLD: usize = 16;
 /// So many broken rules are counted.
 const COUNTED: usize = 1_000;
 
-/// The broken rules of a value, by field: the first [`TOLD`], and how many more there are.
+/// The broken rules of a value, by field: the first `TOLD`, and how many more there are.
 pub fn broken_rules<T: Validate<Context = ()>>(value: &T) -> Vec<FieldError> {
     let Err(report) = value.validate() else { return Vec::new() };
     let mut errors: Vec<FieldError> = report

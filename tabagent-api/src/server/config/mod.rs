@@ -1,7 +1,7 @@
 //! The configuration of the server: a flag, a variable, a line of a TOML file, or a default, in this order.
 //!
-//! [`settings`] declares every setting once; the flag, the variable, the key, the default and the help come from there.
-//! [`sources`] reads the four places, [`value`] turns text into values, and this module holds what the settings mean
+//! `settings` declares every setting once; the flag, the variable, the key, the default and the help come from there.
+//! `sources` reads the four places, `value` turns text into values, and this module holds what the settings mean
 //! together.
 
 mod settings;

@@ -3,6 +3,9 @@
 //! A row gives the name, the type, the word for a value in help, the default and the documentation. The name `data_dir`
 //! is the flag `--data-dir`, the variable `TABAGENT_DATA_DIR` and the key `data-dir` of the file.
 
+// The docs of a setting are its help on the command line as well, where brackets and addresses are not Markdown.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::bare_urls)]
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
