@@ -31,7 +31,7 @@ fn serves_an_embedding_after_saying_where_it_listens() {
     assert_eq!(alias.json(), body);
     // stdout belongs to that one line, the log to stderr.
     assert_eq!(server.further_output(), Vec::<String>::new());
-    assert!(server.log().contains("/v1/embeddings"), "{}", server.log());
+    wait_for_log(&server, "/v1/embeddings");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn stops_in_order_when_it_is_told_to() {
     assert_eq!(response.status, 200, "{}", response.text());
     assert!(running.is_closed());
     assert_eq!(server.wait(), Some(0), "{}", server.log());
-    assert!(server.log().contains("stopped"), "{}", server.log());
+    wait_for_log(&server, "stopped");
 }
 
 #[test]
