@@ -187,7 +187,7 @@ impl From<BackendError> for ModelError {
             check = |details: &ModelDetails| details.model.id == "tabagent-embed" && !details.files.is_empty() && details.embedding.is_some()),
         case("unknown", path = { model_id: "nobody/nothing" }, problem = ModelError::NotFound),
         case("climbing", path = { model_id: "../../etc/passwd" }, problem = ModelError::NotFound),
-        untested(Runtime, "needs a damaged model in the folder; tests/ has one"),
+        untested(Runtime, "needs a models folder that the system refuses to read"),
     ],
 )]
 pub async fn describe_model(

@@ -143,7 +143,7 @@ fn with_settings(command: Command) -> Command {
         command.arg(
             Arg::new(setting.field)
                 .long(setting.key())
-                .value_name(setting.placeholder)
+                .value_name(setting.value_name)
                 .action(action)
                 .help(setting.long_help())
                 .help_heading("Settings"),

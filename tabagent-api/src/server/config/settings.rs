@@ -25,7 +25,7 @@ pub struct Setting {
     /// Name of the field, in snake case.
     pub field: &'static str,
     /// Word for a value in help.
-    pub placeholder: &'static str,
+    pub value_name: &'static str,
     /// Documentation.
     pub help: &'static str,
     /// Its value where no source gives one.
@@ -71,7 +71,7 @@ impl Setting {
 }
 
 macro_rules! settings {
-    ($($(#[doc = $help:literal])+ $field:ident: $kind:ty, $placeholder:literal, $default:expr;)+) => {
+    ($($(#[doc = $help:literal])+ $field:ident: $kind:ty, $value_name:literal, $default:expr;)+) => {
         /// The configuration, complete and checked.
         #[derive(Debug, Clone)]
         pub struct Config {
@@ -85,7 +85,7 @@ macro_rules! settings {
         /// All settings, in the order of the help.
         pub const SETTINGS: &[Setting] = &[$(Setting {
             field: stringify!($field),
-            placeholder: $placeholder,
+            value_name: $value_name,
             help: concat!($($help,)+),
             default: $default,
             list: <$kind as SettingValue>::LIST,
