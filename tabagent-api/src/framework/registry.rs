@@ -6,7 +6,7 @@ use std::fmt;
 use super::component::Components;
 use super::pages;
 use super::problem::{ProblemVariant, duplicate_kinds};
-use super::record::RouteMetadata;
+use super::record::{Method, RouteMetadata};
 
 /// Why an app does not start. Every reason is found before any is reported.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -174,24 +174,58 @@ pub(crate) fn check(
     errors
 }
 
+/// Pairs of routes that cannot live together: the same method and path twice, or paths that part at a parameter.
+///
+/// The router branches where paths first differ, and holds one parameter a branch. So paths are grouped by what stands in
+/// front of each of their parameters, and only those of one group with different parameters are compared.
 fn overlaps(routes: &[&'static RouteMetadata]) -> Vec<StartError> {
-    let claims: Vec<(&RouteMetadata, &str)> =
-        routes.iter().flat_map(|route| route.paths().map(move |path| (*route, path))).collect();
-    let mut errors = Vec::new();
-    for (index, (first, first_path)) in claims.iter().enumerate() {
-        for (second, second_path) in &claims[index + 1..] {
-            let same = first_path == second_path && first.method == second.method;
-            if same || (first_path != second_path && conflict(first_path, second_path)) {
-                let name =
-                    |route: &RouteMetadata, path: &str| format!("{} {path} ({})", route.method, route.source);
-                errors.push(StartError::Overlap {
-                    first: name(first, first_path),
-                    second: name(second, second_path),
-                });
+    let mut same: BTreeMap<(&str, Method), Vec<&RouteMetadata>> = BTreeMap::new();
+    let mut branches: BTreeMap<&str, BTreeMap<&str, Vec<Claim<'_>>>> = BTreeMap::new();
+    for route in routes {
+        for path in route.paths() {
+            same.entry((path, route.method)).or_default().push(route);
+            for (before, parameter) in parameters(path) {
+                branches.entry(before).or_default().entry(parameter).or_default().push((route, path));
             }
         }
     }
-    errors
+    let twice = same.iter().flat_map(|((path, _), routes)| {
+        pairs(routes).map(move |(first, second)| overlap((first, path), (second, path)))
+    });
+    let parting = branches.values().flat_map(|parameters| {
+        let groups: Vec<&Vec<Claim<'_>>> = parameters.values().collect();
+        pairs(&groups)
+            .flat_map(|(left, right)| {
+                left.iter().flat_map(|first| right.iter().map(|second| overlap(*first, *second)))
+            })
+            .collect::<Vec<_>>()
+    });
+    twice.chain(parting).collect()
+}
+
+/// A route and one of its paths.
+type Claim<'a> = (&'a RouteMetadata, &'a str);
+
+fn overlap(first: Claim<'_>, second: Claim<'_>) -> StartError {
+    let name = |(route, path): Claim<'_>| format!("{} {path} ({})", route.method, route.source);
+    StartError::Overlap { first: name(first), second: name(second) }
+}
+
+/// All pairs of a slice, each once.
+fn pairs<T: Copy>(items: &[T]) -> impl Iterator<Item = (T, T)> {
+    items
+        .iter()
+        .enumerate()
+        .flat_map(|(index, first)| items[index + 1..].iter().map(|second| (*first, *second)))
+}
+
+/// The parameters of a path, each with what stands in front of it.
+fn parameters(path: &str) -> impl Iterator<Item = (&str, &str)> {
+    path.match_indices("/{").map(|(slash, _)| {
+        let start = slash + 1;
+        let end = path[start..].find('/').map_or(path.len(), |length| start + length);
+        (&path[..start], &path[start..end])
+    })
 }
 
 /// Pages that meet a route or another page; the built-in ones are always there.

@@ -11,6 +11,7 @@ mod strict;
 mod tests;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use garde::Validate;
@@ -23,6 +24,7 @@ pub use query::Query;
 
 use super::ApiError;
 use super::component::{AppState, ComponentRequirement};
+use super::layers::route::Exchange;
 use super::openapi::OperationBuilder;
 use super::validation::broken_rules;
 
@@ -46,13 +48,14 @@ pub trait RouteInput {
 
 /// The id of the request, as in the header `x-request-id`, the span and every problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(pub std::sync::Arc<str>);
+pub struct RequestId(pub Arc<str>);
 
 impl FromRequestParts<AppState> for RequestId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::Internal {
+        let exchange = parts.extensions.get::<Exchange>();
+        exchange.map(|exchange| Self(Arc::clone(exchange.id()))).ok_or_else(|| ApiError::Internal {
             reason: "the request has no id: a router was built without its layers".to_owned(),
         })
     }

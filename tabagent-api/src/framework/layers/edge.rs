@@ -11,8 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tracing::{Instrument, Span, field};
 
 use crate::framework::ApiError;
-use crate::framework::extract::RequestId;
-use crate::framework::layers::route::MatchedRoute;
+use crate::framework::layers::route::Exchange;
 use crate::framework::problem::ProblemReport;
 
 /// The header that carries the request id, both ways.
@@ -24,24 +23,22 @@ const REQUEST_ID_MAX: usize = 128;
 /// Gives the request its id and span, and every failure its body.
 pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = request_id(request.headers().get(REQUEST_ID));
+    let exchange = Exchange::new(request_id(request.headers().get(REQUEST_ID)));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+    request.extensions_mut().insert(exchange.clone());
     // Of the highest level, so that every line of the log has its request id, whatever the filter.
     let span = tracing::error_span!(
         "request",
-        request_id = &*id,
+        request_id = &**exchange.id(),
         http.request.method = method.as_str(),
         url.path = path,
         http.route = field::Empty,
         http.response.status_code = field::Empty,
     );
-    let route = MatchedRoute::default();
-    request.extensions_mut().insert(route.clone());
-    let record = Record { span, route, method, started, status: None };
+    let record = Record { span, exchange, method, started, status: None };
     let mut response = next.run(request).instrument(record.span.clone()).await;
-    finish(&mut response, &id, &record.method, &path);
+    finish(&mut response, record.exchange.id(), &record.method, &path);
     record.answered(response.status());
     response
 }
@@ -53,7 +50,7 @@ const CLIENT_LEFT: u16 = 499;
 /// the future of [`edge`] is dropped, and this with it.
 struct Record {
     span: Span,
-    route: MatchedRoute,
+    exchange: Exchange,
     method: Method,
     started: Instant,
     /// None until the response is there.
@@ -69,7 +66,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
-        let route = self.route.0.get().map_or("none", |route| route.path);
+        let route = self.exchange.route().map_or("none", |route| route.path);
         let code = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
         self.span.record("http.route", route);
         self.span.record("http.response.status_code", code);

@@ -17,11 +17,33 @@ use crate::framework::record::{Auth, RouteMetadata};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimit(pub(crate) usize);
 
-/// The route that answers, for the log and the metrics of the edge.
+/// What the edge and the layers behind it tell each other of a request.
 ///
-/// The edge puts it into the request, empty: it must know the route even when no response comes back.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct MatchedRoute(pub(crate) Arc<OnceLock<&'static RouteMetadata>>);
+/// The edge puts it into the request before the route is known, and reads the route from it even when no response comes
+/// back.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange(Arc<(Arc<str>, OnceLock<&'static RouteMetadata>)>);
+
+impl Exchange {
+    /// Of a request with this id, and no route yet.
+    pub(crate) fn new(id: Arc<str>) -> Self {
+        Self(Arc::new((id, OnceLock::new())))
+    }
+
+    /// The id of the request.
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.0.0
+    }
+
+    /// The route that answers, once it is known.
+    pub(crate) fn route(&self) -> Option<&'static RouteMetadata> {
+        self.0.1.get().copied()
+    }
+
+    fn matched(&self, route: &'static RouteMetadata) {
+        self.0.1.get_or_init(|| route);
+    }
+}
 
 /// The state and the route, for [`guard`].
 pub(crate) type Guarded = (AppState, &'static RouteMetadata);
@@ -33,8 +55,8 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let key = state.config().api_key.as_ref().filter(|_| route.auth != Auth::Public);
-    if let Some(matched) = request.extensions().get::<MatchedRoute>() {
-        matched.0.get_or_init(|| route);
+    if let Some(exchange) = request.extensions().get::<Exchange>() {
+        exchange.matched(route);
     }
     match authorize(key, request.headers()) {
         Err(error) => error.into_response(),
