@@ -1,0 +1,116 @@
+//! What a runtime says of itself: whether it can serve, and what its engines did.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use serde::Serialize;
+
+use super::{Runtime, lock};
+use crate::{device::ProviderReport, embed::metrics::ModelMetrics};
+
+/// Whether the runtime can serve, and what it is doing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Health {
+    /// Whether requests are served.
+    pub usable: bool,
+    /// Why not, or what does not work beside it.
+    pub problems: Vec<String>,
+    /// Version of ONNX Runtime.
+    pub onnxruntime: String,
+    /// Texts admitted that have not begun to run, over all models.
+    pub waiting: usize,
+    /// Models in memory or on their way there, sorted by id.
+    pub models: Vec<ModelHealth>,
+}
+
+/// One model in memory.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelHealth {
+    /// Id.
+    pub id: String,
+    /// Whether it is ready; else it is being loaded.
+    pub ready: bool,
+    /// What it runs on, once it is ready.
+    pub device: Option<String>,
+    /// Execution providers that were passed over on the way to that, with the reason.
+    pub refused: Vec<ProviderReport>,
+    /// Seconds that loading took, once it is ready.
+    pub load_seconds: Option<f64>,
+    /// Whether each of its texts runs alone, because its graph quantises its activations.
+    pub alone: bool,
+    /// Texts admitted that have not begun to run.
+    pub waiting: usize,
+    /// Seconds that the batch under way has taken so far.
+    pub running_seconds: Option<f64>,
+}
+
+/// What all engines did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RuntimeMetrics {
+    /// One for each model in memory, sorted by id.
+    pub models: Vec<ModelMetrics>,
+}
+
+impl Runtime {
+    /// Whether it can serve. Reads files only where the default model lies in the models folder and is not in memory.
+    pub fn health(&self) -> Health {
+        let mut problems = Vec::new();
+        let closed = self.inner.closed.load(Relaxed);
+        if closed {
+            problems.push("the runtime is shutting down".to_owned());
+        }
+        let default = &self.inner.options.default_model;
+        let broken = match self.ready(default) {
+            Some(_) => None,
+            None => self.inner.catalog.get(default).map_or_else(Some, |entry| entry.problem()),
+        };
+        if let Some(error) = &broken {
+            problems.push(format!("the default model cannot be used: {error}"));
+        }
+        let slots = lock(&self.inner.slots);
+        let mut models: Vec<ModelHealth> = slots
+            .iter()
+            .map(|(id, slot)| {
+                let loaded =
+                    slot.outcome.borrow().as_ref().and_then(|outcome| outcome.as_ref().ok()).cloned();
+                ModelHealth {
+                    id: id.clone(),
+                    ready: loaded.is_some(),
+                    device: loaded.as_ref().map(|model| model.device.to_string()),
+                    refused: loaded.as_ref().map(|model| model.refused.clone()).unwrap_or_default(),
+                    load_seconds: loaded.as_ref().map(|model| model.load_time.as_secs_f64()),
+                    alone: loaded.is_some_and(|model| model.alone),
+                    waiting: slot.queue.waiting(),
+                    running_seconds: slot.queue.running_for().map(|time| time.as_secs_f64()),
+                }
+            })
+            .collect();
+        drop(slots);
+        models.sort_by(|a, b| a.id.cmp(&b.id));
+        // A batch is bounded by its budget: one that outlasts every request's deadline hangs.
+        let limit = self.inner.options.deadline.as_secs_f64();
+        let mut hangs = false;
+        for model in
+            models.iter().filter(|model| model.running_seconds.is_some_and(|seconds| seconds > limit))
+        {
+            hangs = true;
+            problems.push(format!("the engine of `{}` has run one batch for over {limit} seconds", model.id));
+        }
+        Health {
+            usable: !closed && broken.is_none() && !hangs,
+            problems,
+            onnxruntime: self.inner.library.version.clone(),
+            waiting: models.iter().map(|model| model.waiting).sum(),
+            models,
+        }
+    }
+
+    /// Counters of the models in memory.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        let mut models: Vec<_> = lock(&self.inner.slots)
+            .iter()
+            .map(|(id, slot)| slot.counters.snapshot(id, slot.queue.waiting()))
+            .collect();
+        models.sort_by(|a, b| a.model.cmp(&b.model));
+        RuntimeMetrics { models }
+    }
+}

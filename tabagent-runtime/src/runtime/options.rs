@@ -1,0 +1,38 @@
+//! How a runtime is started.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{device::Device, library::LibraryOptions, models::EMBED_ID};
+
+/// How a runtime is started.
+#[derive(Debug, Clone)]
+pub struct RuntimeOptions {
+    /// The models folder: each subfolder laid out like a Hugging Face repository is a model. It need not exist.
+    pub models_dir: PathBuf,
+    /// What models run on.
+    pub device: Device,
+    /// Threads that share one operator; the physical cores that this process may use where there is none.
+    pub threads: Option<usize>,
+    /// How ONNX Runtime is found or installed.
+    pub library: LibraryOptions,
+    /// Texts that may wait for each model. Beyond it requests are refused with a time to come back.
+    pub queue: usize,
+    /// Longest time for one request, loading the model included.
+    pub deadline: Duration,
+    /// Id of the model that serves requests which name none.
+    pub default_model: String,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            models_dir: PathBuf::from("models"),
+            device: Device::Auto,
+            threads: None,
+            library: LibraryOptions::default(),
+            queue: 8192,
+            deadline: Duration::from_secs(300),
+            default_model: EMBED_ID.to_owned(),
+        }
+    }
+}
