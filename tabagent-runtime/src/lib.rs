@@ -7,6 +7,7 @@ mod compute;
 pub mod device;
 pub mod embed;
 pub mod error;
+pub mod generate;
 pub mod hardware;
 pub mod library;
 pub mod models;
@@ -18,7 +19,11 @@ pub mod tokenizer;
 
 pub use embed::{EmbedInput, EmbedRequest, Embeddings, Prompt};
 pub use error::{BackendError, Result};
+pub use generate::{
+    Conversation, FinishReason, GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent,
+    SamplingRequest, TokenProbability,
+};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
-pub use runtime::{Health, ModelHealth, Runtime, RuntimeMetrics, RuntimeOptions};
+pub use runtime::{Generating, Health, ModelHealth, Runtime, RuntimeMetrics, RuntimeOptions};
 pub use similarity::{Metric, Similarities, SimilarityRequest};

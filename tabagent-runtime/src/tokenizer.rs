@@ -8,6 +8,8 @@
 
 mod seams;
 
+use std::sync::Arc;
+
 use seams::Seams;
 use tokenizers::{
     Encoding, Tokenizer as Inner, TruncationDirection, TruncationParams, TruncationStrategy,
@@ -25,7 +27,7 @@ const PIECE: usize = 16 << 10;
 
 /// The tokenizer of one model.
 pub struct Tokenizer {
-    inner: Inner,
+    inner: Arc<Inner>,
     max_length: Option<usize>,
     lower_case: bool,
     special_tokens: bool,
@@ -64,7 +66,7 @@ impl Tokenizer {
         let largest = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         Ok(Self {
             seams: Seams::of(&inner),
-            inner,
+            inner: Arc::new(inner),
             max_length: description.max_length,
             lower_case: description.lower_case,
             special_tokens: description.special_tokens,
@@ -175,6 +177,49 @@ impl Tokenizer {
         }
         let encoding = self.inner.post_process(first, second, true).map_err(failed)?;
         tokens(field, &encoding, truncated)
+    }
+
+    /// The token ids of a text that says its special tokens itself, as a rendered chat template does. At most a few more
+    /// than `most` where the text can be parted.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] where it cannot be tokenised.
+    pub(crate) fn encode_plain(
+        &self,
+        field: &str,
+        text: &str,
+        most: usize,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Vec<u32>> {
+        Ok(self.plain(field, text, most, stopped)?.encoding.get_ids().to_vec())
+    }
+
+    /// The token ids of a text with the special tokens of a text by itself, whatever its length: the limit of a decoder is
+    /// its caller's to hold. At most a few more than `most` where the text can be parted.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] where it cannot be tokenised.
+    pub(crate) fn encode_text(
+        &self,
+        field: &str,
+        text: &str,
+        most: usize,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Vec<u32>> {
+        let plain = self.plain(field, text, most, stopped)?;
+        let encoding =
+            self.inner.post_process(plain.encoding, None, true).map_err(|error| cannot(field, &error))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The id of a token by its name in the vocabulary.
+    pub(crate) fn token_id(&self, name: &str) -> Option<u32> {
+        self.inner.token_to_id(name)
+    }
+
+    /// The tokenizer itself, for decoding.
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens.

@@ -2,11 +2,10 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::{
     batch::Budget,
@@ -20,6 +19,7 @@ use crate::{
     device::{Device, ProviderReport},
     error::{BackendError, Result},
     models::{Description, Entry, ModelFiles, ModelKind, quantises_activations},
+    runtime::slots::{self, Slot},
     session::{ModelSource, Session, SessionOptions},
     tokenizer::{Tokenizer, Tokens},
 };
@@ -73,22 +73,11 @@ pub(crate) struct Loaded {
     pub(crate) load_time: Duration,
     /// Whether each text runs alone because the graph quantises its activations.
     pub(crate) alone: bool,
-    queue: Arc<Queue>,
-    counters: Arc<Counters>,
-}
-
-/// What loading a model came to, once it has.
-pub(crate) type Outcome = Option<Result<Arc<Loaded>>>;
-
-/// A model that is in memory or on its way there.
-pub(crate) struct Slot {
     pub(crate) queue: Arc<Queue>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) outcome: watch::Receiver<Outcome>,
-    pub(crate) thread: JoinHandle<()>,
 }
 
-/// Starts the thread of a model: it loads the model, tells the outcome, and serves it until the queue is closed.
+/// Starts the thread of an encoder.
 ///
 /// # Errors
 /// [`BackendError::InternalError`] where the operating system gives no thread.
@@ -97,37 +86,23 @@ pub(crate) fn spawn(
     session: SessionOptions,
     capacity: usize,
     failed: impl FnOnce() + Send + 'static,
-) -> Result<Slot> {
+) -> Result<Slot<Loaded>> {
     let counters = Arc::new(Counters::default());
-    let queue = Queue::new(&entry.id, capacity, Arc::clone(&counters));
-    let (sender, outcome) = watch::channel(None);
-    let thread = std::thread::Builder::new()
-        .name(format!("engine {}", entry.id))
-        .spawn({
-            let (queue, counters) = (Arc::clone(&queue), Arc::clone(&counters));
-            move || {
-                let id = entry.id.clone();
-                match load(entry, &session, &queue, &counters) {
-                    Ok((loaded, graph, budget)) => {
-                        tracing::info!(
-                            model = id, device = %loaded.device, dimensions = loaded.dimensions,
-                            alone = loaded.alone, seconds = loaded.load_time.as_secs_f64(), "model loaded"
-                        );
-                        sender.send_replace(Some(Ok(loaded)));
-                        serve(&id, graph, &queue, &budget, &counters);
-                    }
-                    Err(error) => {
-                        tracing::warn!(model = id, %error, "the model could not be loaded");
-                        queue.abort(&error);
-                        // Taken off the list first, so that whoever asks after the answer tries again.
-                        failed();
-                        sender.send_replace(Some(Err(error)));
-                    }
-                }
-            }
-        })
-        .map_err(|error| BackendError::internal(format!("no thread for the engine: {error}")))?;
-    Ok(Slot { queue, counters, outcome, thread })
+    let id = entry.id.clone();
+    let queue = Queue::new(&id, capacity, Arc::clone(&counters));
+    let load = {
+        let queue = Arc::clone(&queue);
+        move || {
+            let (loaded, graph, budget) = load(entry, &session, &queue, &counters)?;
+            tracing::info!(
+                model = loaded.entry.id, device = %loaded.device, dimensions = loaded.dimensions,
+                alone = loaded.alone, seconds = loaded.load_time.as_secs_f64(), "model loaded"
+            );
+            let id = loaded.entry.id.clone();
+            Ok((loaded, move || serve(&id, graph, &queue, &budget, &counters)))
+        }
+    };
+    slots::spawn(&id, queue, load, failed)
 }
 
 /// Opens everything that a model needs.

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::{batch::Budget, metrics::Counters};
 use crate::{
     error::{BackendError, Result},
+    runtime::slots::EngineQueue,
     tokenizer::Tokens,
 };
 
@@ -209,30 +210,43 @@ impl Queue {
         lock(&self.state).ended
     }
 
-    /// Texts admitted that have not begun to run.
-    pub(crate) fn waiting(&self) -> usize {
+    /// Takes out the texts of a request whose caller went away, and stops the run where it serves nobody else.
+    fn cancel(&self, ticket: &Ticket) {
+        let mut state = lock(&self.state);
+        let before = state.waiting.len();
+        state.waiting.retain(|work| work.ticket.id != ticket.id);
+        state.admitted = state.admitted.saturating_sub(before - state.waiting.len());
+        state.turns.retain(|id| *id != ticket.id);
+        if let Some(running) = &state.running
+            && running.tickets.iter().all(|ticket| ticket.cancelled())
+        {
+            (running.stop)();
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+}
+
+impl EngineQueue for Queue {
+    fn waiting(&self) -> usize {
         lock(&self.state).admitted
     }
 
-    /// How long the run under way has taken so far.
-    pub(crate) fn running_for(&self) -> Option<Duration> {
+    fn running_for(&self) -> Option<Duration> {
         lock(&self.state).running.as_ref().map(|running| running.since.elapsed())
     }
 
-    /// Whether nothing waits and nothing runs.
-    pub(crate) fn idle(&self) -> bool {
+    fn idle(&self) -> bool {
         let state = lock(&self.state);
         state.admitted == 0 && state.running.is_none()
     }
 
-    /// Admits nothing more; what is in runs to its end.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         lock(&self.state).closed = true;
         self.ready.notify_all();
     }
 
-    /// Closes, ends everything that waits with `error`, and stops the run under way.
-    pub(crate) fn abort(&self, error: &BackendError) {
+    fn abort(&self, error: &BackendError) {
         let mut state = lock(&self.state);
         state.closed = true;
         state.ended = true;
@@ -250,22 +264,6 @@ impl Queue {
         }
         drop(state);
         self.ready.notify_all();
-    }
-
-    /// Takes out the texts of a request whose caller went away, and stops the run where it serves nobody else.
-    fn cancel(&self, ticket: &Ticket) {
-        let mut state = lock(&self.state);
-        let before = state.waiting.len();
-        state.waiting.retain(|work| work.ticket.id != ticket.id);
-        state.admitted = state.admitted.saturating_sub(before - state.waiting.len());
-        state.turns.retain(|id| *id != ticket.id);
-        if let Some(running) = &state.running
-            && running.tickets.iter().all(|ticket| ticket.cancelled())
-        {
-            (running.stop)();
-        }
-        drop(state);
-        self.ready.notify_one();
     }
 }
 

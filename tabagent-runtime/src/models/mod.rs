@@ -16,4 +16,4 @@ pub use describe::{Description, ModelKind, Step, describe};
 pub use embedded::EMBED_ID;
 pub use files::{EmbeddedFile, ModelFile, ModelFiles};
 pub use info::{EmbeddingModelInfo, ModelDetails, ModelInfo};
-pub use variants::{Precision, Variant, quantises_activations, variants};
+pub use variants::{Precision, Variant, attends_grouped, quantises_activations, variants};

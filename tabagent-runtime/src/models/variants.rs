@@ -106,10 +106,23 @@ fn precision(name: &str) -> Precision {
 /// # Errors
 /// [`BackendError::ModelCorrupted`] where the file is empty, a Git LFS pointer or unreadable.
 pub fn quantises_activations(model: &str, files: &ModelFiles, file: &str) -> Result<bool> {
+    mentions(model, files, file, &[b"DynamicQuantize", b"MatMulInteger", b"ConvInteger"])
+}
+
+/// Whether a graph attends with `GroupQueryAttention`, by the name of the operator.
+///
+/// # Errors
+/// As [`quantises_activations`].
+pub fn attends_grouped(model: &str, files: &ModelFiles, file: &str) -> Result<bool> {
+    mentions(model, files, file, &[b"GroupQueryAttention"])
+}
+
+/// Whether one of `names` stands anywhere in a file. Names are shorter than [`OVERLAP`].
+fn mentions(model: &str, files: &ModelFiles, file: &str, names: &[&[u8]]) -> Result<bool> {
     let corrupted = |reason: String| BackendError::corrupted(model, format!("{file} {reason}"));
     if let ModelFiles::Embedded(_) = files {
         let bytes = files.read(model, file)?.ok_or_else(|| corrupted("is missing".to_owned()))?;
-        return Ok(DYNAMIC.iter().any(|name| memmem::find(&bytes, name).is_some()));
+        return Ok(names.iter().any(|name| memmem::find(&bytes, name).is_some()));
     }
     let path = files.path(file).ok_or_else(|| corrupted("is missing".to_owned()))?;
     let mut reader = File::open(path).map_err(|error| corrupted(format!("cannot be read: {error}")))?;
@@ -129,7 +142,7 @@ pub fn quantises_activations(model: &str, files: &ModelFiles, file: &str) -> Res
             return Err(corrupted("is a Git LFS pointer, not the file itself; restore the file".to_owned()));
         }
         first = false;
-        if DYNAMIC.iter().any(|name| memmem::find(filled, name).is_some()) {
+        if names.iter().any(|name| memmem::find(filled, name).is_some()) {
             return Ok(true);
         }
         if read == 0 {
@@ -141,11 +154,9 @@ pub fn quantises_activations(model: &str, files: &ModelFiles, file: &str) -> Res
     }
 }
 
-/// Operators that quantise activations by what the batch holds.
-const DYNAMIC: [&[u8]; 3] = [b"DynamicQuantize", b"MatMulInteger", b"ConvInteger"];
 /// Bytes looked at in one read.
 const CHUNK: usize = 1 << 20;
-/// Bytes kept between two reads: longer than any name of [`DYNAMIC`].
+/// Bytes kept between two reads: longer than any name that is looked for.
 const OVERLAP: usize = 32;
 
 #[cfg(test)]

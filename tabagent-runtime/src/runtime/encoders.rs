@@ -27,7 +27,7 @@ impl Runtime {
     pub async fn embed(&self, request: EmbedRequest) -> Result<Embeddings> {
         let id = self.id(request.model.as_deref());
         self.within(&id, request.deadline, async {
-            let model = self.loaded(&id, |kind| embeds(&id, kind)).await?;
+            let model = self.encoder(&id, |kind| embeds(&id, kind)).await?;
             if let Some(wanted) = request.dimensions {
                 check_dimensions(wanted, model.dimensions, &model.description.matryoshka)?;
             }
@@ -61,7 +61,7 @@ impl Runtime {
             return Err(BackendError::invalid("documents", "is empty; give at least one"));
         }
         self.within(&id, request.deadline, async {
-            let model = self.loaded(&id, |kind| ranks(&id, kind)).await?;
+            let model = self.encoder(&id, |kind| ranks(&id, kind)).await?;
             if model.description.kind == ModelKind::Rerank {
                 self.cross_encode(&id, &model, request).await
             } else {
@@ -83,7 +83,7 @@ impl Runtime {
             }
         }
         self.within(&id, request.deadline, async {
-            let model = self.loaded(&id, |kind| embeds(&id, kind)).await?;
+            let model = self.encoder(&id, |kind| embeds(&id, kind)).await?;
             let full = model.dimensions;
             if let Some(wanted) = request.dimensions {
                 check_dimensions(wanted, full, &model.description.matryoshka)?;

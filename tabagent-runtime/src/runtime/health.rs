@@ -1,11 +1,14 @@
 //! What a runtime says of itself: whether it can serve, and what its engines did.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use serde::Serialize;
 
-use super::{Runtime, lock};
-use crate::{device::ProviderReport, embed::metrics::ModelMetrics};
+use super::{
+    Runtime,
+    slots::{EngineQueue, Slot},
+};
+use crate::{device::ProviderReport, embed::metrics::ModelMetrics, generate::metrics::GenerationMetrics};
 
 /// Whether the runtime can serve, and what it is doing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,8 +49,10 @@ pub struct ModelHealth {
 /// What all engines did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RuntimeMetrics {
-    /// One for each model in memory, sorted by id.
+    /// One for each encoder in memory, sorted by id.
     pub models: Vec<ModelMetrics>,
+    /// One for each decoder in memory, sorted by id.
+    pub generation: Vec<GenerationMetrics>,
 }
 
 impl Runtime {
@@ -59,32 +64,29 @@ impl Runtime {
             problems.push("the runtime is shutting down".to_owned());
         }
         let default = &self.inner.options.default_model;
-        let broken = match self.ready(default) {
+        let broken = match self.inner.encoders.ready(default) {
             Some(_) => None,
             None => self.inner.catalog.get(default).map_or_else(Some, |entry| entry.problem()),
         };
         if let Some(error) = &broken {
             problems.push(format!("the default model cannot be used: {error}"));
         }
-        let slots = lock(&self.inner.slots);
-        let mut models: Vec<ModelHealth> = slots
-            .iter()
-            .map(|(id, slot)| {
-                let loaded =
-                    slot.outcome.borrow().as_ref().and_then(|outcome| outcome.as_ref().ok()).cloned();
-                ModelHealth {
-                    id: id.clone(),
-                    ready: loaded.is_some(),
-                    device: loaded.as_ref().map(|model| model.device.to_string()),
-                    refused: loaded.as_ref().map(|model| model.refused.clone()).unwrap_or_default(),
-                    load_seconds: loaded.as_ref().map(|model| model.load_time.as_secs_f64()),
-                    alone: loaded.is_some_and(|model| model.alone),
-                    waiting: slot.queue.waiting(),
-                    running_seconds: slot.queue.running_for().map(|time| time.as_secs_f64()),
-                }
-            })
-            .collect();
-        drop(slots);
+        let mut models: Vec<ModelHealth> = Vec::new();
+        for (id, slot) in self.inner.encoders.lock().iter() {
+            let mut health = ModelHealth::of(id, slot);
+            if let Some(model) = slot.ready() {
+                health.is_ready(model.device.to_string(), &model.refused, model.load_time);
+                health.alone = model.alone;
+            }
+            models.push(health);
+        }
+        for (id, slot) in self.inner.decoders.lock().iter() {
+            let mut health = ModelHealth::of(id, slot);
+            if let Some(model) = slot.ready() {
+                health.is_ready(model.device.to_string(), &model.refused, model.load_time);
+            }
+            models.push(health);
+        }
         models.sort_by(|a, b| a.id.cmp(&b.id));
         // A batch is bounded by its budget: one that outlasts every request's deadline hangs.
         let limit = self.inner.options.deadline.as_secs_f64();
@@ -106,11 +108,43 @@ impl Runtime {
 
     /// Counters of the models in memory.
     pub fn metrics(&self) -> RuntimeMetrics {
-        let mut models: Vec<_> = lock(&self.inner.slots)
-            .iter()
-            .map(|(id, slot)| slot.counters.snapshot(id, slot.queue.waiting()))
-            .collect();
+        let mut models: Vec<_> = {
+            let slots = self.inner.encoders.lock();
+            let ready = slots.iter().filter_map(|(id, slot)| Some((id, slot.ready()?)));
+            ready.map(|(id, model)| model.counters.snapshot(id, model.queue.waiting())).collect()
+        };
         models.sort_by(|a, b| a.model.cmp(&b.model));
-        RuntimeMetrics { models }
+        let mut generation: Vec<_> = {
+            let slots = self.inner.decoders.lock();
+            let ready = slots.iter().filter_map(|(id, slot)| Some((id, slot.ready()?)));
+            ready
+                .map(|(id, model)| model.counters.snapshot(id, model.queue.waiting(), model.queue.running()))
+                .collect()
+        };
+        generation.sort_by(|a, b| a.model.cmp(&b.model));
+        RuntimeMetrics { models, generation }
+    }
+}
+
+impl ModelHealth {
+    /// Of a model that may still be loading.
+    fn of<M>(id: &str, slot: &Slot<M>) -> Self {
+        Self {
+            id: id.to_owned(),
+            ready: false,
+            device: None,
+            refused: Vec::new(),
+            load_seconds: None,
+            alone: false,
+            waiting: slot.queue.waiting(),
+            running_seconds: slot.queue.running_for().map(|time| time.as_secs_f64()),
+        }
+    }
+
+    fn is_ready(&mut self, device: String, refused: &[ProviderReport], load_time: Duration) {
+        self.ready = true;
+        self.device = Some(device);
+        self.refused = refused.to_vec();
+        self.load_seconds = Some(load_time.as_secs_f64());
     }
 }

@@ -1,15 +1,17 @@
 //! The front of the runtime: one typed method a capability, over models that load on first use.
 
 mod encoders;
+mod generation;
 mod health;
 mod options;
+pub(crate) mod slots;
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -18,16 +20,16 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
 pub use options::RuntimeOptions;
+use slots::{EngineQueue, Slot, Slots};
 
 use crate::{
     device,
-    embed::{
-        loaded::{Loaded, Slot, spawn},
-        shutting_down,
-    },
+    embed::{self, loaded::Loaded, shutting_down},
     error::{BackendError, Result},
+    generate::loaded::LoadedDecoder,
     hardware::{self, SystemInfo},
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
@@ -44,7 +46,10 @@ struct Inner {
     options: RuntimeOptions,
     library: &'static Library,
     catalog: Catalog,
-    slots: Mutex<HashMap<String, Slot>>,
+    encoders: Slots<Loaded>,
+    decoders: Slots<LoadedDecoder>,
+    /// What is being generated, by request.
+    generating: generation::Register,
     /// Permits of the tokenising jobs: as many as there are threads.
     workers: Arc<Semaphore>,
     closed: AtomicBool,
@@ -54,10 +59,6 @@ impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runtime").field("options", &self.inner.options).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Runtime {
@@ -82,7 +83,9 @@ impl Runtime {
             inner: Arc::new(Inner {
                 catalog,
                 library,
-                slots: Mutex::default(),
+                encoders: Slots::default(),
+                decoders: Slots::default(),
+                generating: generation::Register::default(),
                 workers: Arc::new(Semaphore::new(workers)),
                 closed: AtomicBool::new(false),
                 options,
@@ -150,27 +153,28 @@ impl Runtime {
     /// Admits nothing more, lets what runs finish until `deadline`, ends the rest, and waits for the engines to leave.
     pub async fn shutdown(&self, deadline: Duration) {
         self.inner.closed.store(true, Relaxed);
-        let slots: Vec<(String, Slot)> = lock(&self.inner.slots).drain().collect();
+        let engines = self.inner.engines();
         let end = Instant::now() + deadline;
-        for (_, slot) in &slots {
-            slot.queue.close();
+        for engine in &engines {
+            engine.queue.close();
         }
-        while Instant::now() < end && !slots.iter().all(|(_, slot)| slot.queue.idle()) {
+        while Instant::now() < end && !engines.iter().all(|engine| engine.queue.idle()) {
             sleep(POLL).await;
         }
-        for (id, slot) in &slots {
-            if !slot.queue.idle() {
+        for Engine { id, queue, .. } in &engines {
+            if !queue.idle() {
                 tracing::warn!(
                     model = id,
-                    waiting = slot.queue.waiting(),
+                    waiting = queue.waiting(),
                     "requests were cut off by the shutdown"
                 );
-                slot.queue.abort(&shutting_down(id));
+                queue.abort(&shutting_down(id));
             }
         }
-        // A run that was told to stop ends within one operator; a load in progress is not waited for.
+        // A run that was told to stop ends within one operator, a generation within one step; a load in progress is not
+        // waited for.
         let end = Instant::now() + GRACE;
-        while Instant::now() < end && !slots.iter().all(|(_, slot)| slot.thread.is_finished()) {
+        while Instant::now() < end && !engines.iter().all(|engine| engine.thread.is_finished()) {
             sleep(POLL).await;
         }
     }
@@ -186,30 +190,35 @@ impl Runtime {
 
     /// Whether a model is in memory, and the length of its vectors where it makes some.
     fn state(&self, entry: &Entry) -> (bool, Option<usize>) {
-        match self.ready(&entry.id) {
+        match self.inner.encoders.ready(&entry.id) {
             Some(model) => {
                 (true, (model.description.kind == ModelKind::Embedding).then_some(model.dimensions))
             }
-            None => (false, None),
+            None => (self.inner.decoders.ready(&entry.id).is_some(), None),
         }
     }
 
-    /// A model that is in memory.
-    fn ready(&self, id: &str) -> Option<Arc<Loaded>> {
-        let slots = lock(&self.inner.slots);
-        let outcome = slots.get(id)?.outcome.borrow();
-        outcome.as_ref()?.as_ref().ok().cloned()
+    /// An encoder of a kind that `accepts` takes.
+    async fn encoder(&self, id: &str, accepts: impl Fn(ModelKind) -> Result<()>) -> Result<Arc<Loaded>> {
+        let inner = &self.inner;
+        let model = self.loaded(id, &inner.encoders, &accepts, Inner::spawn_encoder).await?;
+        accepts(model.description.kind)?;
+        Ok(model)
     }
 
-    /// A model of a kind that `accepts` takes, loaded where it is not in memory. Whoever asks while it loads waits for the
-    /// same load.
-    async fn loaded(&self, id: &str, accepts: impl Fn(ModelKind) -> Result<()>) -> Result<Arc<Loaded>> {
+    /// A model, loaded where it is not in memory. Whoever asks while it loads waits for the same load.
+    async fn loaded<M>(
+        &self,
+        id: &str,
+        slots: &Slots<M>,
+        accepts: impl Fn(ModelKind) -> Result<()>,
+        spawn: impl FnOnce(&Inner, Arc<Entry>, Weak<Inner>) -> Result<Slot<M>>,
+    ) -> Result<Arc<M>> {
         if self.inner.closed.load(Relaxed) {
             return Err(shutting_down(id));
         }
         // The usual case: no file is looked at.
-        if let Some(model) = self.ready(id) {
-            accepts(model.description.kind)?;
+        if let Some(model) = slots.ready(id) {
             return Ok(model);
         }
         let (inner, wanted) = (Arc::clone(&self.inner), id.to_owned());
@@ -219,21 +228,13 @@ impl Runtime {
             })??;
         // Told before it is loaded.
         accepts(entry.usable()?.kind)?;
-        let mut outcome = {
-            let mut slots = lock(&self.inner.slots);
+        let mut outcome = slots.outcome(id, || {
+            // Looked at under the lock, so that a shutdown sees every slot.
             if self.inner.closed.load(Relaxed) {
                 return Err(shutting_down(id));
             }
-            match slots.get(id) {
-                Some(slot) => slot.outcome.clone(),
-                None => {
-                    let slot = self.inner.spawn(entry, Arc::downgrade(&self.inner))?;
-                    let outcome = slot.outcome.clone();
-                    slots.insert(id.to_owned(), slot);
-                    outcome
-                }
-            }
-        };
+            spawn(&self.inner, entry, Arc::downgrade(&self.inner))
+        })?;
         let outcome = outcome
             .wait_for(Option::is_some)
             .await
@@ -254,7 +255,7 @@ impl Runtime {
         match timeout(limit, work).await {
             Ok(answer) => answer,
             Err(_) => {
-                if let Some(model) = self.ready(id) {
+                if let Some(model) = self.inner.encoders.ready(id) {
                     model.timed_out();
                 }
                 Err(BackendError::GenerationTimeout { seconds: limit.as_secs() })
@@ -268,30 +269,51 @@ const POLL: Duration = Duration::from_millis(5);
 /// How long engines may take to leave once they were told to.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// An engine that is to leave.
+struct Engine {
+    id: String,
+    queue: Arc<dyn EngineQueue>,
+    thread: JoinHandle<()>,
+}
+
 impl Inner {
-    /// Starts the engine of a model.
-    fn spawn(&self, entry: Arc<Entry>, runtime: Weak<Self>) -> Result<Slot> {
-        let session = SessionOptions {
+    fn session(&self) -> SessionOptions {
+        SessionOptions {
             device: self.options.device,
             threads: self.options.threads.map_or_else(ThreadBudget::default, ThreadBudget::of),
             // Every batch has a shape of its own: a plan for each would be kept and not used again.
             memory_pattern: false,
             ..SessionOptions::default()
-        };
+        }
+    }
+
+    /// Starts the engine of an encoder.
+    fn spawn_encoder(&self, entry: Arc<Entry>, runtime: Weak<Self>) -> Result<Slot<Loaded>> {
         let id = entry.id.clone();
-        spawn(entry, session, self.options.queue, move || {
+        embed::loaded::spawn(entry, self.session(), self.options.queue, move || {
             if let Some(runtime) = runtime.upgrade() {
-                lock(&runtime.slots).remove(&id);
+                runtime.encoders.remove(&id);
             }
         })
+    }
+
+    /// Takes all engines off their lists.
+    fn engines(&self) -> Vec<Engine> {
+        fn all<M>(slots: &Slots<M>) -> Vec<Engine> {
+            let drained = slots.lock().drain().collect::<Vec<_>>();
+            drained.into_iter().map(|(id, Slot { queue, thread, .. })| Engine { id, queue, thread }).collect()
+        }
+        let mut engines = all(&self.encoders);
+        engines.extend(all(&self.decoders));
+        engines
     }
 }
 
 impl Drop for Inner {
     /// The engines leave when nobody is left who could ask them.
     fn drop(&mut self) {
-        for slot in lock(&self.slots).values() {
-            slot.queue.close();
+        for engine in self.engines() {
+            engine.queue.close();
         }
     }
 }

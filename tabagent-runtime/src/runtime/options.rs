@@ -19,8 +19,17 @@ pub struct RuntimeOptions {
     pub queue: usize,
     /// Longest time for one request, loading the model included.
     pub deadline: Duration,
-    /// Id of the model that serves requests which name none.
+    /// Id of the embedding model that serves requests which name none.
     pub default_model: String,
+    /// Sequences that a decoder generates side by side.
+    pub parallel: usize,
+    /// Sequences that may wait for each decoder.
+    pub generation_queue: usize,
+    /// Most tokens of one sequence, prompt and answer together; each model's own limit where there is none or a larger one.
+    pub context: Option<usize>,
+    /// Bytes that the keys and values of one decoder may take; a quarter of the memory of the machine, or of the limit
+    /// that this process has, where there is none.
+    pub cache_bytes: Option<u64>,
 }
 
 impl Default for RuntimeOptions {
@@ -33,6 +42,10 @@ impl Default for RuntimeOptions {
             queue: 8192,
             deadline: Duration::from_secs(300),
             default_model: EMBED_ID.to_owned(),
+            parallel: 8,
+            generation_queue: 256,
+            context: None,
+            cache_bytes: None,
         }
     }
 }

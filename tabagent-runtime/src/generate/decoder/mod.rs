@@ -1,0 +1,128 @@
+//! A decoder on ONNX Runtime: tokens in, logits of the next token out, with the keys and values of what came before kept
+//! in rows.
+
+mod call;
+mod grown;
+mod layout;
+mod shared;
+
+use ort::session::RunOptions;
+
+use layout::Layout;
+pub(crate) use layout::Sizes;
+
+use crate::{error::Result, session::Session};
+
+/// A decoder and its cache.
+///
+/// A row holds the keys and values of one sequence. Which rows are in use, and how many tokens of each count, its caller
+/// keeps.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    session: Session,
+    layout: Layout,
+    cache: Cache,
+}
+
+#[derive(Debug)]
+enum Cache {
+    /// Over shared buffers, rows together.
+    Shared(shared::Shared),
+    /// A row at a time.
+    Grown(grown::Grown),
+}
+
+impl Decoder {
+    /// Makes a decoder of an opened session. `grouped` says whether it attends with `GroupQueryAttention`.
+    ///
+    /// # Errors
+    /// Where its inputs or outputs are not those of a decoder.
+    pub(crate) fn open(model: &str, session: Session, grouped: bool, sizes: Sizes) -> Result<Self> {
+        let layout = Layout::read(model, &session, sizes)?;
+        let cache = if grouped {
+            Cache::Shared(shared::Shared::new(&layout))
+        } else {
+            Cache::Grown(grown::Grown::default())
+        };
+        Ok(Self { session, layout, cache })
+    }
+
+    /// Entries of a row of logits.
+    pub(crate) fn vocabulary(&self) -> usize {
+        self.layout.vocabulary
+    }
+
+    /// Bytes of cache that one token needs.
+    pub(crate) fn token_bytes(&self) -> u64 {
+        self.layout.token_bytes()
+    }
+
+    /// Rows that the cache has.
+    pub(crate) fn rows(&self) -> usize {
+        match &self.cache {
+            Cache::Shared(cache) => cache.rows(),
+            Cache::Grown(cache) => cache.rows(),
+        }
+    }
+
+    /// Tokens for which each row has room; without bound where rows grow by themselves.
+    pub(crate) fn capacity(&self) -> usize {
+        match &self.cache {
+            Cache::Shared(cache) => cache.capacity(),
+            Cache::Grown(_) => usize::MAX,
+        }
+    }
+
+    /// Whether a row takes memory only for the tokens that it holds.
+    pub(crate) fn grows(&self) -> bool {
+        matches!(self.cache, Cache::Grown(_))
+    }
+
+    /// Gives the cache this size. `lengths` are the tokens that each row holds and keeps.
+    pub(crate) fn resize(&mut self, rows: usize, capacity: usize, lengths: &[usize]) {
+        match &mut self.cache {
+            Cache::Shared(cache) => cache.resize(&self.layout, rows, capacity, lengths),
+            Cache::Grown(cache) => cache.resize(rows),
+        }
+    }
+
+    /// Exchanges two rows, of which the first `length` tokens count.
+    pub(crate) fn swap(&mut self, a: usize, b: usize, length: usize) {
+        match &mut self.cache {
+            Cache::Shared(cache) => cache.swap(&self.layout, a, b, length),
+            Cache::Grown(cache) => cache.swap(a, b),
+        }
+    }
+
+    /// Copies the first `length` tokens of one row to another.
+    ///
+    /// # Errors
+    /// Where ONNX Runtime has no memory for it.
+    pub(crate) fn copy(&mut self, from: usize, to: usize, length: usize) -> Result<()> {
+        match &mut self.cache {
+            Cache::Shared(cache) => {
+                cache.copy(&self.layout, from, to, length);
+                Ok(())
+            }
+            Cache::Grown(cache) => cache.copy(&self.layout, from, to, length),
+        }
+    }
+
+    /// Runs neighbouring rows from `first` on, as many as there are `pasts`: each gets `tokens.len() / pasts.len()` new
+    /// tokens after the first `past` of what it holds. Returns the logits of each row's last token, row after row.
+    ///
+    /// # Errors
+    /// [`crate::BackendError::CudaError`] where ONNX Runtime fails.
+    pub(crate) fn run(
+        &mut self,
+        options: &RunOptions,
+        first: usize,
+        tokens: &[u32],
+        pasts: &[usize],
+    ) -> Result<&[f32]> {
+        match &mut self.cache {
+            Cache::Shared(cache) => cache.run(&mut self.session, &self.layout, options, first, tokens, pasts),
+            Cache::Grown(cache) => cache.run(&mut self.session, &self.layout, options, first, tokens, pasts),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! A decoder in memory: its tokenizer, its template, its queue, and the thread that owns its session.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use ort::session::RunOptions;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{
+    Conversation, GeneratePrompt, GenerateRequest, Generation,
+    decoder::Decoder,
+    engine::{Engine, Limits},
+    files::{DecoderFiles, SamplingDefaults},
+    metrics::Counters,
+    queue::Queue,
+    sampler::Sampler,
+    sequence::{Job, Sequence},
+    template::ChatTemplate,
+    text::{Assembler, Stops},
+};
+use crate::{
+    compute::compute,
+    device::{Device, ProviderReport},
+    error::{BackendError, Result},
+    library::ort_failure,
+    models::{Entry, ModelFiles, attends_grouped},
+    runtime::slots::{self, Slot},
+    session::{ModelSource, Session, SessionOptions},
+    tokenizer::Tokenizer,
+};
+
+/// A decoder in memory.
+pub(crate) struct LoadedDecoder {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) device: Device,
+    pub(crate) refused: Vec<ProviderReport>,
+    pub(crate) load_time: Duration,
+    /// Tokens of one sequence, prompt and answer together.
+    pub(crate) context: usize,
+    tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+    ends: Arc<[u32]>,
+    defaults: SamplingDefaults,
+    vocabulary: usize,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// How generation is bounded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GenerationLimits {
+    /// Sequences that may wait.
+    pub(crate) queue: usize,
+    /// Sequences that run side by side.
+    pub(crate) rows: usize,
+    /// Bytes of the cache.
+    pub(crate) cache_bytes: u64,
+    /// Most tokens of one sequence; the model's own limit where there is none or a larger one.
+    pub(crate) context: Option<usize>,
+}
+
+/// Opens everything that a decoder needs.
+///
+/// # Errors
+/// What is wrong with its files, or with the session.
+fn load(
+    entry: Arc<Entry>,
+    session: &SessionOptions,
+    bounds: GenerationLimits,
+    queue: &Arc<Queue>,
+    counters: &Arc<Counters>,
+) -> Result<(Arc<LoadedDecoder>, Engine)> {
+    let begun = Instant::now();
+    let id = entry.id.as_str();
+    let description = entry.usable()?.clone();
+    let variant =
+        entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
+    let tokenizer = Tokenizer::open(id, &entry.files, &description)?;
+    let files = DecoderFiles::read(&entry, &tokenizer)?;
+    let template = ChatTemplate::read(id, &entry.files)?;
+    let grouped = attends_grouped(id, &entry.files, &variant.file)?;
+    let opened = match &entry.files {
+        ModelFiles::Embedded(_) => {
+            let bytes = entry.files.read(id, &variant.file)?.unwrap_or_default();
+            Session::open(id, ModelSource::Bytes(&bytes), session)?
+        }
+        ModelFiles::Folder(_) => {
+            let path = entry
+                .files
+                .path(&variant.file)
+                .ok_or_else(|| BackendError::corrupted(id, format!("{} is missing", variant.file)))?;
+            Session::open(id, ModelSource::File(&path), session)?
+        }
+    };
+    let (device, refused) = (*opened.device(), opened.refused().to_vec());
+    let decoder = Decoder::open(id, opened, grouped, files.sizes)?;
+    let vocabulary = decoder.vocabulary();
+    // One sequence always fits the cache.
+    let room = usize::try_from(bounds.cache_bytes / decoder.token_bytes().max(1)).unwrap_or(usize::MAX);
+    let context = bounds.context.map_or(files.context, |asked| asked.min(files.context)).min(room);
+    if context < 2 {
+        return Err(BackendError::OutOfMemory {
+            required: 2 * decoder.token_bytes(),
+            available: bounds.cache_bytes,
+        });
+    }
+    let run = RunOptions::new().map_err(|error| ort_failure("CPU", &error))?;
+    let limits = Limits { rows: bounds.rows, cache_bytes: bounds.cache_bytes, context };
+    let engine = Engine::new(
+        decoder,
+        Arc::clone(tokenizer.inner()),
+        Arc::clone(queue),
+        Arc::clone(counters),
+        limits,
+        run,
+    );
+    let loaded = Arc::new(LoadedDecoder {
+        device,
+        refused,
+        load_time: begun.elapsed(),
+        context,
+        tokenizer,
+        template,
+        ends: files.ends.into(),
+        defaults: files.defaults,
+        vocabulary,
+        queue: Arc::clone(queue),
+        counters: Arc::clone(counters),
+        entry,
+    });
+    Ok((loaded, engine))
+}
+
+/// Starts the thread of a decoder.
+///
+/// # Errors
+/// [`BackendError::InternalError`] where the operating system gives no thread.
+pub(crate) fn spawn(
+    entry: Arc<Entry>,
+    session: SessionOptions,
+    bounds: GenerationLimits,
+    failed: impl FnOnce() + Send + 'static,
+) -> Result<Slot<LoadedDecoder>> {
+    let counters = Arc::new(Counters::default());
+    let id = entry.id.clone();
+    let queue = Queue::new(&id, bounds.queue, Arc::clone(&counters));
+    let load = {
+        let queue = Arc::clone(&queue);
+        move || {
+            let (loaded, engine) = load(entry, &session, bounds, &queue, &counters)?;
+            tracing::info!(
+                model = loaded.entry.id, device = %loaded.device, context = loaded.context,
+                seconds = loaded.load_time.as_secs_f64(), "model loaded"
+            );
+            Ok((loaded, move || engine.serve()))
+        }
+    };
+    slots::spawn(&id, queue, load, failed)
+}
+
+impl LoadedDecoder {
+    /// Begins a generation.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] where a value cannot be used or the prompt is too long,
+    /// [`BackendError::ResourceLimitExceeded`] where the queue is full, [`BackendError::NotImplemented`] for messages where
+    /// the model has no chat template.
+    pub(crate) async fn generate(
+        self: &Arc<Self>,
+        request: GenerateRequest,
+        longest: Duration,
+        workers: &Arc<Semaphore>,
+    ) -> Result<Generation> {
+        let sampling = request.sampling.over(&self.defaults);
+        sampling.check(self.vocabulary)?;
+        if request.choices == 0 {
+            return Err(BackendError::invalid("n", "is 0; ask for at least one answer"));
+        }
+        let prompt = self.prompt(request.prompt, workers).await?;
+        let length = prompt.len();
+        if length >= self.context {
+            return Err(BackendError::context_length(
+                "messages",
+                format!(
+                    "the prompt has {length} tokens and the model takes {} with its answer",
+                    self.context
+                ),
+            ));
+        }
+        let room = self.context - length;
+        let most = request.max_tokens.map_or(room, |asked| asked.min(room));
+        if most == 0 {
+            return Err(BackendError::invalid("max_tokens", "is 0; ask for at least one token"));
+        }
+        let since = Instant::now();
+        let deadline = since + request.deadline.map_or(longest, |asked| asked.min(longest));
+        // A delta a token, a last one for what was held back, an end, and one error.
+        let (sender, events) = mpsc::channel(request.choices * (most + 2) + 1);
+        let job = Arc::new(Job {
+            id: request.id.into(),
+            stopped: AtomicBool::new(false),
+            deadline,
+            since,
+            events: sender,
+        });
+        let sequences = (0..request.choices)
+            .map(|choice| {
+                Ok(Sequence {
+                    job: Arc::clone(&job),
+                    choice,
+                    prompt: length,
+                    limit: length + most,
+                    ends: Arc::clone(&self.ends),
+                    sampler: Sampler::new(sampling.clone(), &prompt, request.logprobs, choice)?,
+                    text: Assembler::default(),
+                    stops: Stops::new(request.stop.clone()),
+                    cached: None,
+                    first: None,
+                    last: None,
+                    tokens: prompt.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.queue.push(sequences)?;
+        self.counters.admitted();
+        Ok(Generation {
+            model: self.entry.id.clone(),
+            prompt_tokens: length,
+            job,
+            events,
+            open: request.choices,
+        })
+    }
+
+    /// The text that a conversation is for the model.
+    ///
+    /// # Errors
+    /// [`BackendError::NotImplemented`] where the model has no chat template, [`BackendError::InvalidInput`] where it
+    /// refuses the messages.
+    pub(crate) fn render(&self, conversation: &Conversation) -> Result<String> {
+        let template = self.template.as_ref().ok_or_else(|| BackendError::NotImplemented {
+            feature: format!(
+                "chat with model `{}`, which has no chat template; POST /v1/completions takes its text, and it",
+                self.entry.id
+            ),
+        })?;
+        template.render(conversation)
+    }
+
+    /// The tokens of a prompt.
+    async fn prompt(self: &Arc<Self>, prompt: GeneratePrompt, workers: &Arc<Semaphore>) -> Result<Vec<u32>> {
+        let (field, text, special) = match prompt {
+            GeneratePrompt::Tokens(ids) => {
+                return Ok(self.tokenizer.check_ids("prompt", ids, true)?.ids);
+            }
+            GeneratePrompt::Text(text) => ("prompt", text, true),
+            GeneratePrompt::Chat(conversation) => ("messages", self.render(&conversation)?, false),
+        };
+        let model = Arc::clone(self);
+        // A thousand operations a byte: short prompts stay, long ones leave the async thread.
+        compute(workers, text.len().saturating_mul(1000), move |abandoned| {
+            let stopped = || abandoned.is_set();
+            let tokens = if special {
+                model.tokenizer.encode_text(field, &text, model.context, &stopped)?
+            } else {
+                model.tokenizer.encode_plain(field, &text, model.context, &stopped)?
+            };
+            if tokens.is_empty() {
+                return Err(BackendError::invalid(field, "has no token; give a text that is not empty"));
+            }
+            Ok(tokens)
+        })
+        .await
+    }
+}

@@ -1,0 +1,139 @@
+//! Generation: prompts to text, token by token, many at a time.
+//!
+//! A request is rendered and tokenised beside the engine and waits in a bounded queue ([`queue`]). The engine of its model
+//! ([`engine`]) decodes all sequences together, step by step, over the rows of one cache ([`rows`], [`decoder`]); each
+//! sequence chooses its tokens ([`sampler`]) and tells its text as it comes ([`text`]).
+
+mod decoder;
+mod engine;
+mod files;
+pub(crate) mod loaded;
+pub mod metrics;
+mod queue;
+mod rows;
+mod sampler;
+pub(crate) mod sequence;
+mod template;
+mod text;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+
+pub use files::SamplingDefaults;
+pub use sampler::{SamplingOptions, TokenProbability};
+pub use sequence::{FinishReason, GeneratedToken, GenerationEvent};
+pub use template::Conversation;
+
+use crate::error::{BackendError, Result};
+use sequence::Job;
+
+/// A request for text.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// Id of the request, by which it can be stopped.
+    pub id: String,
+    /// Id of the model; the default one where there is none.
+    pub model: Option<String>,
+    /// What comes before.
+    pub prompt: GeneratePrompt,
+    /// How tokens are chosen; what is absent is the model's author's to say.
+    pub sampling: SamplingRequest,
+    /// Most tokens of one answer; as many as the context takes where there is none.
+    pub max_tokens: Option<usize>,
+    /// Texts that end an answer and are no part of it.
+    pub stop: Vec<String>,
+    /// Answers to the same prompt; at least 1.
+    pub choices: usize,
+    /// Tells the log probability of each token and of so many of the likeliest in its place.
+    pub logprobs: Option<usize>,
+    /// When to give up; the runtime's own deadline where there is none or a longer one.
+    pub deadline: Option<Duration>,
+}
+
+/// What comes before an answer.
+#[derive(Debug, Clone)]
+pub enum GeneratePrompt {
+    /// A text, to which the tokenizer adds its special tokens.
+    Text(String),
+    /// Token ids of this model's vocabulary, as they are.
+    Tokens(Vec<u32>),
+    /// Messages, rendered by the model's chat template.
+    Chat(Conversation),
+}
+
+/// [`SamplingOptions`] as a request has them: what is absent is the model's author's to say, and else the default.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[allow(missing_docs, reason = "the fields of SamplingOptions")]
+pub struct SamplingRequest {
+    pub temperature: Option<f32>,
+    pub top_k: Option<usize>,
+    pub top_p: Option<f32>,
+    pub min_p: Option<f32>,
+    pub repetition_penalty: Option<f32>,
+    pub presence_penalty: Option<f32>,
+    pub frequency_penalty: Option<f32>,
+    pub logit_bias: Vec<(u32, f32)>,
+    pub seed: Option<u64>,
+}
+
+impl SamplingRequest {
+    /// The options of a request to a model with these defaults.
+    fn over(self, defaults: &SamplingDefaults) -> SamplingOptions {
+        let plain = SamplingOptions::default();
+        SamplingOptions {
+            temperature: self.temperature.or(defaults.temperature).unwrap_or(plain.temperature),
+            top_k: self.top_k.or(defaults.top_k).unwrap_or(plain.top_k),
+            top_p: self.top_p.or(defaults.top_p).unwrap_or(plain.top_p),
+            min_p: self.min_p.or(defaults.min_p).unwrap_or(plain.min_p),
+            repetition_penalty: self
+                .repetition_penalty
+                .or(defaults.repetition_penalty)
+                .unwrap_or(plain.repetition_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(plain.presence_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(plain.frequency_penalty),
+            logit_bias: self.logit_bias,
+            seed: self.seed,
+        }
+    }
+}
+
+/// An answer that is being generated. Dropping it stops the work.
+#[derive(Debug)]
+pub struct Generation {
+    /// Id of the model.
+    pub model: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    pub(crate) job: Arc<Job>,
+    pub(crate) events: mpsc::Receiver<Result<GenerationEvent>>,
+    /// Sequences that have not ended.
+    pub(crate) open: usize,
+}
+
+impl Generation {
+    /// The next event; `None` once every sequence has ended.
+    ///
+    /// # Errors
+    /// [`BackendError::GenerationTimeout`] where the deadline passed, and what the engine failed with. Nothing comes after
+    /// an error.
+    pub async fn next(&mut self) -> Option<Result<GenerationEvent>> {
+        if self.open == 0 {
+            return None;
+        }
+        let deadline = Instant::from_std(self.job.deadline);
+        let event = match tokio::time::timeout_at(deadline, self.events.recv()).await {
+            Ok(Some(event)) => event,
+            Ok(None) => Err(BackendError::internal("the engine of the model ended before the answer did")),
+            Err(_) => Err(BackendError::GenerationTimeout {
+                seconds: (self.job.deadline - self.job.since).as_secs(),
+            }),
+        };
+        match &event {
+            Ok(GenerationEvent::End { .. }) => self.open -= 1,
+            Ok(GenerationEvent::Delta { .. }) => {}
+            Err(_) => self.open = 0,
+        }
+        Some(event)
+    }
+}

@@ -1,0 +1,424 @@
+//! From logits to a token: penalties, temperature, truncation of the distribution, and the draw.
+//!
+//! The order is that of Hugging Face's processors and warpers: bias, penalties, temperature, top-k, top-p, min-p. Log
+//! probabilities are of the model's own distribution, before any of it.
+
+use std::collections::{HashMap, HashSet};
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
+
+use crate::error::{BackendError, Result};
+
+/// How tokens are chosen. The default is the model's own distribution: nothing is cut off and nothing penalised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SamplingOptions {
+    /// Divides the logits; 0 always takes the likeliest token. 0 to 2.
+    pub temperature: f32,
+    /// Keeps the so many likeliest tokens; 0 keeps all.
+    pub top_k: usize,
+    /// Keeps the likeliest tokens that have this probability together. 0 to 1.
+    pub top_p: f32,
+    /// Keeps tokens with at least this share of the likeliest one's probability. 0 to 1.
+    pub min_p: f32,
+    /// Divides the logits of tokens that occurred, those of the prompt included (Keskar et al. 2019); 1 does nothing.
+    pub repetition_penalty: f32,
+    /// Taken from the logits of tokens that were generated, once. -2 to 2.
+    pub presence_penalty: f32,
+    /// Taken from the logits of tokens that were generated, for each time. -2 to 2.
+    pub frequency_penalty: f32,
+    /// Added to the logits of single tokens. -100 to 100.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Makes the draw repeat: the same seed gives the same text, alone or among other requests.
+    pub seed: Option<u64>,
+}
+
+impl Default for SamplingOptions {
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            logit_bias: Vec::new(),
+            seed: None,
+        }
+    }
+}
+
+impl SamplingOptions {
+    /// Whether every value lies in its range, and every biased token in the vocabulary.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] that names the first one that does not.
+    pub(crate) fn check(&self, vocabulary: usize) -> Result<()> {
+        let within = |field: &str, value: f32, least: f32, most: f32| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            Err(BackendError::invalid(field, format!("is {value}; it must lie between {least} and {most}")))
+        };
+        within("temperature", self.temperature, 0.0, 2.0)?;
+        within("top_p", self.top_p, 0.0, 1.0)?;
+        within("min_p", self.min_p, 0.0, 1.0)?;
+        within("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
+        within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
+        within("repetition_penalty", self.repetition_penalty, 0.01, 10.0)?;
+        for (token, bias) in &self.logit_bias {
+            if *token as usize >= vocabulary {
+                return Err(BackendError::invalid(
+                    "logit_bias",
+                    format!("token id {token} is not in this model's vocabulary of {vocabulary}"),
+                ));
+            }
+            within("logit_bias", *bias, -100.0, 100.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// The probability of a token, as a natural logarithm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TokenProbability {
+    /// The token.
+    pub token: u32,
+    /// Its log probability.
+    pub logprob: f32,
+}
+
+/// A token that was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) token: u32,
+    /// Of the token, where log probabilities are asked for.
+    pub(crate) logprob: Option<f32>,
+    /// The likeliest tokens, as many as are asked for, the likeliest first.
+    pub(crate) top: Vec<TokenProbability>,
+}
+
+/// The sampler of one sequence.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    options: SamplingOptions,
+    random: ChaCha8Rng,
+    /// How often each token was generated.
+    generated: HashMap<u32, u32>,
+    /// Tokens of the prompt, where a repetition penalty looks at them.
+    prompt: HashSet<u32>,
+    /// How many of the likeliest tokens are told with each; `None`: no log probabilities.
+    logprobs: Option<usize>,
+    scratch: Vec<f32>,
+    candidates: Vec<(u32, f32)>,
+}
+
+/// Candidates that are sorted first; most distributions hold their mass in fewer.
+const HEAD: usize = 256;
+
+impl Sampler {
+    /// `choice` tells apart the choices of one request, which share its seed.
+    pub(crate) fn new(
+        options: SamplingOptions,
+        prompt: &[u32],
+        logprobs: Option<usize>,
+        choice: usize,
+    ) -> Result<Self> {
+        let seed = match options.seed {
+            Some(seed) => seed,
+            None => random_seed()?,
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(choice as u64);
+        let prompt =
+            if options.repetition_penalty == 1.0 { HashSet::new() } else { prompt.iter().copied().collect() };
+        Ok(Self {
+            options,
+            random,
+            generated: HashMap::new(),
+            prompt,
+            logprobs,
+            scratch: Vec::new(),
+            candidates: Vec::new(),
+        })
+    }
+
+    /// Chooses the next token. `allowed` leaves out tokens that a constraint forbids.
+    pub(crate) fn choose(&mut self, logits: &[f32], allowed: Option<&dyn Fn(u32) -> bool>) -> Choice {
+        let token = if self.is_plain() && allowed.is_none() {
+            likeliest(logits)
+        } else {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            scratch.clear();
+            scratch.extend_from_slice(logits);
+            self.adjust(&mut scratch, allowed);
+            let token =
+                if self.options.temperature == 0.0 { likeliest(&scratch) } else { self.draw(&scratch) };
+            self.scratch = scratch;
+            token
+        };
+        *self.generated.entry(token).or_default() += 1;
+        match self.logprobs {
+            None => Choice { token, logprob: None, top: Vec::new() },
+            Some(count) => {
+                let norm = log_sum_exp(logits);
+                let of = |token: u32| logits[token as usize] - norm;
+                let top = top(logits, count)
+                    .into_iter()
+                    .map(|token| TokenProbability { token, logprob: of(token) })
+                    .collect();
+                Choice { token, logprob: Some(of(token)), top }
+            }
+        }
+    }
+
+    /// Whether the likeliest of the model's own logits is what is wanted.
+    fn is_plain(&self) -> bool {
+        let options = &self.options;
+        options.temperature == 0.0
+            && options.logit_bias.is_empty()
+            && options.repetition_penalty == 1.0
+            && options.presence_penalty == 0.0
+            && options.frequency_penalty == 0.0
+    }
+
+    /// Bias, penalties and what is forbidden.
+    fn adjust(&self, logits: &mut [f32], allowed: Option<&dyn Fn(u32) -> bool>) {
+        let options = &self.options;
+        for (token, bias) in &options.logit_bias {
+            logits[*token as usize] += bias;
+        }
+        if options.repetition_penalty != 1.0 {
+            let seen =
+                self.prompt.iter().chain(self.generated.keys().filter(|token| !self.prompt.contains(token)));
+            for token in seen {
+                if let Some(logit) = logits.get_mut(*token as usize) {
+                    *logit = if *logit > 0.0 {
+                        *logit / options.repetition_penalty
+                    } else {
+                        *logit * options.repetition_penalty
+                    };
+                }
+            }
+        }
+        if options.presence_penalty != 0.0 || options.frequency_penalty != 0.0 {
+            for (token, count) in &self.generated {
+                logits[*token as usize] -=
+                    options.presence_penalty + options.frequency_penalty * *count as f32;
+            }
+        }
+        if let Some(allowed) = allowed {
+            for (token, logit) in (0_u32..).zip(logits.iter_mut()) {
+                if !allowed(token) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+        }
+    }
+
+    /// Draws from the distribution that temperature, top-k, top-p and min-p leave.
+    fn draw(&mut self, logits: &[f32]) -> u32 {
+        let options = &self.options;
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let scale = 1.0 / options.temperature;
+        // Relative to the likeliest token, so that nothing overflows; what is below e⁻⁸⁰ of it is never drawn.
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        candidates.extend((0_u32..).zip(logits).filter_map(|(token, logit)| {
+            let weight = ((logit - most) * scale).exp();
+            (weight > 1e-35 && weight >= options.min_p).then_some((token, weight))
+        }));
+        // min-p compares with the likeliest token, whatever the others: it can be applied first. top-k and top-p count in
+        // order, likeliest first, equal ones by id.
+        let by_weight = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if options.top_k > 0 && options.top_k < candidates.len() {
+            candidates.select_nth_unstable_by(options.top_k - 1, by_weight);
+            candidates.truncate(options.top_k);
+        }
+        let total: f64 = candidates.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        let mut kept = total;
+        if options.top_p < 1.0 {
+            let wanted = total * f64::from(options.top_p);
+            let head = HEAD.min(candidates.len());
+            if head < candidates.len() {
+                candidates.select_nth_unstable_by(head - 1, by_weight);
+            }
+            candidates[..head].sort_unstable_by(by_weight);
+            let mut sum = 0.0;
+            let mut cut = None;
+            for (index, (_, weight)) in candidates.iter().enumerate().take(head) {
+                sum += f64::from(*weight);
+                if sum >= wanted {
+                    cut = Some(index + 1);
+                    break;
+                }
+            }
+            if cut.is_none() {
+                candidates.sort_unstable_by(by_weight);
+                sum = 0.0;
+                for (index, (_, weight)) in candidates.iter().enumerate() {
+                    sum += f64::from(*weight);
+                    if sum >= wanted {
+                        cut = Some(index + 1);
+                        break;
+                    }
+                }
+            }
+            if let Some(cut) = cut {
+                candidates.truncate(cut.max(1));
+                kept = sum;
+            }
+        }
+        // 53 random bits: a double between 0 and 1.
+        let point = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 * kept;
+        let mut sum = 0.0;
+        let drawn = candidates.iter().find(|(_, weight)| {
+            sum += f64::from(*weight);
+            sum > point
+        });
+        let token = drawn.or(candidates.last()).map_or_else(|| likeliest(logits), |(token, _)| *token);
+        self.candidates = candidates;
+        token
+    }
+}
+
+/// The token with the largest logit, the first of several.
+pub(crate) fn likeliest(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    let mut most = f32::NEG_INFINITY;
+    for (token, logit) in (0_u32..).zip(logits) {
+        if *logit > most {
+            (best, most) = (token, *logit);
+        }
+    }
+    best
+}
+
+/// The `count` likeliest tokens, the likeliest first.
+fn top(logits: &[f32], count: usize) -> Vec<u32> {
+    let count = count.min(logits.len());
+    if count == 0 {
+        return Vec::new();
+    }
+    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let mut tokens: Vec<u32> = (0_u32..).take(logits.len()).collect();
+    if count < tokens.len() {
+        tokens.select_nth_unstable_by(count - 1, order);
+        tokens.truncate(count);
+    }
+    tokens.sort_unstable_by(order);
+    tokens
+}
+
+/// The logarithm of the sum of all exponentials.
+#[allow(clippy::cast_possible_truncation, reason = "more precise than the logits themselves")]
+fn log_sum_exp(logits: &[f32]) -> f32 {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
+    most + sum.ln() as f32
+}
+
+/// A seed that nobody can foresee.
+fn random_seed() -> Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| BackendError::internal(format!("the system gives no random numbers: {error}")))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampler(options: SamplingOptions) -> Sampler {
+        Sampler::new(SamplingOptions { seed: Some(7), ..options }, &[1], Some(2), 0).unwrap()
+    }
+
+    /// How often each of four tokens is drawn.
+    fn frequencies(options: SamplingOptions, logits: &[f32; 4]) -> [f64; 4] {
+        let mut counts = [0.0; 4];
+        let mut sampler = sampler(options);
+        for _ in 0..20_000 {
+            counts[sampler.choose(logits, None).token as usize] += 1.0 / 20_000.0;
+            sampler.generated.clear();
+        }
+        counts
+    }
+
+    #[test]
+    fn the_draw_follows_the_distribution() {
+        // Probabilities 0.5, 0.3, 0.15, 0.05.
+        let logits = [0.5_f32.ln(), 0.3_f32.ln(), 0.15_f32.ln(), 0.05_f32.ln()];
+        let near = |found: [f64; 4], expected: [f64; 4]| {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 0.02, "{found} {expected}");
+            }
+        };
+        near(frequencies(SamplingOptions::default(), &logits), [0.5, 0.3, 0.15, 0.05]);
+        near(
+            frequencies(SamplingOptions { top_k: 2, ..Default::default() }, &logits),
+            [0.625, 0.375, 0.0, 0.0],
+        );
+        // The smallest set that holds 0.7 is the first two.
+        near(
+            frequencies(SamplingOptions { top_p: 0.7, ..Default::default() }, &logits),
+            [0.625, 0.375, 0.0, 0.0],
+        );
+        near(
+            frequencies(SamplingOptions { min_p: 0.2, ..Default::default() }, &logits),
+            [0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0.0],
+        );
+        // Squared and normalised: 0.25, 0.09, 0.0225, 0.0025 of 0.365.
+        near(
+            frequencies(SamplingOptions { temperature: 0.5, ..Default::default() }, &logits),
+            [0.685, 0.247, 0.062, 0.007],
+        );
+        near(
+            frequencies(SamplingOptions { temperature: 0.0, ..Default::default() }, &logits),
+            [1.0, 0.0, 0.0, 0.0],
+        );
+    }
+
+    #[test]
+    fn penalties_and_bias_by_hand() {
+        let greedy = SamplingOptions { temperature: 0.0, ..Default::default() };
+        let logits = [2.0, 1.9, 1.0, -1.0];
+        // Token 0 was generated once: 2.0 - 0.2 is less than 1.9.
+        let mut frequency = sampler(SamplingOptions { frequency_penalty: 0.2, ..greedy.clone() });
+        assert_eq!([frequency.choose(&logits, None).token, frequency.choose(&logits, None).token], [0, 1]);
+        // Token 1 stands in the prompt: 1.9 / 2 is less than 1.0 but 2.0 stays until it is generated.
+        let mut repetition = sampler(SamplingOptions { repetition_penalty: 2.0, ..greedy.clone() });
+        assert_eq!([repetition.choose(&logits, None).token, repetition.choose(&logits, None).token], [0, 0]);
+        let mut biased =
+            sampler(SamplingOptions { logit_bias: vec![(3, 5.0), (0, -100.0)], ..greedy.clone() });
+        assert_eq!(biased.choose(&logits, None).token, 3);
+        let mut only = sampler(greedy);
+        assert_eq!(only.choose(&logits, Some(&|token| token == 2)).token, 2);
+    }
+
+    #[test]
+    fn log_probabilities_are_the_models_own() {
+        let logits = [0.5_f32.ln(), 0.3_f32.ln(), 0.15_f32.ln(), 0.05_f32.ln()];
+        let choice = sampler(SamplingOptions { top_k: 1, temperature: 0.1, ..Default::default() })
+            .choose(&logits, None);
+        assert!((choice.logprob.unwrap() - 0.5_f32.ln()).abs() < 1e-6);
+        assert_eq!(choice.top.iter().map(|top| top.token).collect::<Vec<_>>(), [0, 1]);
+        assert!((choice.top[1].logprob - 0.3_f32.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_seed_repeats_and_choices_differ() {
+        let logits: Vec<f32> = (0_u16..100).map(|token| f32::from(token % 7)).collect();
+        let draws = |seed, choice| {
+            let options = SamplingOptions { seed: Some(seed), ..Default::default() };
+            let mut sampler = Sampler::new(options, &[], None, choice).unwrap();
+            (0..20).map(|_| sampler.choose(&logits, None).token).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(1, 0), draws(1, 0));
+        assert_ne!(draws(1, 0), draws(2, 0));
+        assert_ne!(draws(1, 0), draws(1, 1));
+    }
+}

@@ -1,0 +1,179 @@
+//! What decoders do: generate text, and stop.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
+};
+
+use serde::Serialize;
+
+use super::{Inner, Runtime, slots::Slot};
+use crate::{
+    device::Device,
+    error::{BackendError, Result},
+    generate::{
+        Conversation, GenerateRequest, Generation,
+        loaded::{self, GenerationLimits, LoadedDecoder},
+        sequence::Job,
+    },
+    hardware,
+    models::{Entry, ModelKind},
+    session::SessionOptions,
+};
+
+/// What is being generated, by the id of its request.
+#[derive(Debug, Default)]
+pub(super) struct Register(Mutex<BTreeMap<Arc<str>, Vec<Entered>>>);
+
+#[derive(Debug)]
+struct Entered {
+    model: String,
+    job: Weak<Job>,
+}
+
+/// A request that is being generated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Generating {
+    /// Id of the request.
+    pub request_id: String,
+    /// Id of the model.
+    pub model: String,
+    /// Seconds since it was admitted.
+    pub seconds: f64,
+}
+
+impl Register {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Vec<Entered>>> {
+        let mut entered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What has ended is dropped here, so that nothing has to be told of an end.
+        entered.retain(|_, jobs| {
+            jobs.retain(|entered| entered.job.upgrade().is_some_and(|job| !job.abandoned()));
+            !jobs.is_empty()
+        });
+        entered
+    }
+
+    fn enter(&self, generation: &Generation) {
+        let entered = Entered { model: generation.model.clone(), job: Arc::downgrade(&generation.job) };
+        self.lock().entry(Arc::clone(&generation.job.id)).or_default().push(entered);
+    }
+}
+
+impl Runtime {
+    /// Begins to generate. Dropping what it returns stops the work.
+    ///
+    /// # Errors
+    /// - [`BackendError::ModelNotFound`], [`BackendError::ModelCorrupted`]: the model is not there, or its files are damaged.
+    /// - [`BackendError::InvalidInput`]: a value cannot be used, the prompt is too long, or the model is no decoder.
+    /// - [`BackendError::ResourceLimitExceeded`]: the queue is full.
+    /// - [`BackendError::GenerationTimeout`]: the deadline passed.
+    /// - [`BackendError::CudaError`], [`BackendError::OutOfMemory`]: loading or running failed.
+    pub async fn generate(&self, request: GenerateRequest) -> Result<Generation> {
+        let id = chat_model(request.model.as_deref())?;
+        let longest = self.inner.options.deadline;
+        self.within(&id, request.deadline, async {
+            let model = self.decoder(&id).await?;
+            let generation = model.generate(request, longest, &self.inner.workers).await?;
+            self.inner.generating.enter(&generation);
+            Ok(generation)
+        })
+        .await
+    }
+
+    /// The text that a conversation is for a model.
+    ///
+    /// # Errors
+    /// As [`Runtime::generate`].
+    pub async fn render(&self, model: &str, conversation: &Conversation) -> Result<String> {
+        self.decoder(model).await?.render(conversation)
+    }
+
+    /// What is being generated now, by the ids of the requests.
+    pub fn generating(&self) -> Vec<Generating> {
+        let entered = self.inner.generating.lock();
+        let jobs = entered.iter().flat_map(|(id, jobs)| jobs.iter().map(move |entered| (id, entered)));
+        jobs.filter_map(|(id, entered)| {
+            Some(Generating {
+                request_id: id.to_string(),
+                model: entered.model.clone(),
+                seconds: entered.job.upgrade()?.since.elapsed().as_secs_f64(),
+            })
+        })
+        .collect()
+    }
+
+    /// Stops what is being generated for a request, or for all. Their answers end where they are. Returns the ids of what
+    /// was stopped.
+    pub fn stop(&self, request: Option<&str>) -> Vec<String> {
+        let entered = self.inner.generating.lock();
+        let stopped = entered.iter().filter(|(id, _)| request.is_none_or(|wanted| wanted == &***id));
+        stopped
+            .map(|(id, jobs)| {
+                for job in jobs.iter().filter_map(|entered| entered.job.upgrade()) {
+                    job.stopped.store(true, Relaxed);
+                }
+                id.to_string()
+            })
+            .collect()
+    }
+
+    async fn decoder(&self, id: &str) -> Result<Arc<LoadedDecoder>> {
+        self.loaded(id, &self.inner.decoders, |kind| continues(id, kind), Inner::spawn_decoder).await
+    }
+}
+
+impl Inner {
+    /// Starts the engine of a decoder.
+    fn spawn_decoder(&self, entry: Arc<Entry>, runtime: Weak<Self>) -> Result<Slot<LoadedDecoder>> {
+        let options = &self.options;
+        let device = match options.device {
+            Device::Auto | Device::Cpu => Device::Cpu,
+            // Its cache lies in the memory of the CPU.
+            other => {
+                return Err(BackendError::NotImplemented {
+                    feature: format!(
+                        "text generation on `{other}`; start the server with `--device cpu`, it"
+                    ),
+                });
+            }
+        };
+        let id = entry.id.clone();
+        let session = SessionOptions { device, ..self.session() };
+        let bounds = GenerationLimits {
+            queue: options.generation_queue,
+            rows: options.parallel,
+            cache_bytes: options.cache_bytes.unwrap_or_else(|| match hardware::memory().total {
+                // A system that does not tell.
+                0 => 1 << 30,
+                total => total / 4,
+            }),
+            context: options.context,
+        };
+        loaded::spawn(entry, session, bounds, move || {
+            if let Some(runtime) = runtime.upgrade() {
+                runtime.decoders.remove(&id);
+            }
+        })
+    }
+}
+
+/// The model of a request; there is none that serves requests which name none.
+fn chat_model(model: Option<&str>) -> Result<String> {
+    model.map(str::to_owned).ok_or_else(|| {
+        BackendError::invalid(
+            "model",
+            "is missing; GET /v1/models lists the models, those of kind `chat` among them",
+        )
+    })
+}
+
+/// Whether a model of this kind continues text.
+fn continues(id: &str, kind: ModelKind) -> Result<()> {
+    let is = match kind {
+        ModelKind::Chat => return Ok(()),
+        ModelKind::Embedding => "an embedding model",
+        ModelKind::Rerank => "a cross-encoder",
+        ModelKind::Unknown => "of a kind that its files do not tell",
+    };
+    Err(BackendError::invalid("model", format!("`{id}` is {is} and generates no text; choose a chat model")))
+}
