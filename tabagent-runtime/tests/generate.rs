@@ -9,9 +9,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 use tabagent_runtime::{
-    BackendError, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent, Runtime,
-    RuntimeOptions, SamplingRequest, device::Device,
+    BackendError, Conversation, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent,
+    Runtime, RuntimeOptions, SamplingRequest, device::Device,
 };
 
 fn fixtures() -> PathBuf {
@@ -25,7 +26,23 @@ fn start(options: RuntimeOptions) -> Runtime {
 
 #[derive(Debug, Deserialize)]
 struct Reference {
+    /// When the conversations were rendered.
+    now: String,
     prompts: Vec<Prompt>,
+    conversations: Vec<Rendered>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rendered {
+    name: String,
+    messages: Vec<Value>,
+    tools: Option<Vec<Value>>,
+    add_generation_prompt: bool,
+    #[serde(default)]
+    variables: serde_json::Map<String, Value>,
+    rendered: Option<String>,
+    /// Why the template refuses it, where it does.
+    error: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +76,7 @@ fn request(model: &str, prompt: GeneratePrompt, max_tokens: usize) -> GenerateRe
         sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
         max_tokens: Some(max_tokens),
         stop: Vec::new(),
+        ignore_end: false,
         choices: 1,
         logprobs: Some(5),
         deadline: None,
@@ -75,10 +93,15 @@ struct Answer {
     cached: usize,
 }
 
-async fn collect(mut generation: Generation) -> Result<Answer, BackendError> {
-    let mut answer = Answer::default();
+/// What each of its sequences came to.
+async fn collect(mut generation: Generation) -> Result<Vec<Answer>, BackendError> {
+    let mut answers: Vec<Answer> = Vec::new();
     while let Some(event) = generation.next().await {
-        match event? {
+        let event = event?;
+        let (GenerationEvent::Delta { choice, .. } | GenerationEvent::End { choice, .. }) = event;
+        answers.resize_with(answers.len().max(choice + 1), Answer::default);
+        let answer = &mut answers[choice];
+        match event {
             GenerationEvent::Delta { text, tokens, .. } => {
                 answer.text.push_str(&text);
                 for token in tokens {
@@ -94,11 +117,11 @@ async fn collect(mut generation: Generation) -> Result<Answer, BackendError> {
             }
         }
     }
-    Ok(answer)
+    Ok(answers)
 }
 
-async fn answer(runtime: &Runtime, model: &str, prompt: GeneratePrompt, max_tokens: usize) -> Answer {
-    collect(runtime.generate(request(model, prompt, max_tokens)).await.unwrap()).await.unwrap()
+async fn answer(runtime: &Runtime, request: GenerateRequest) -> Answer {
+    collect(runtime.generate(request).await.unwrap()).await.unwrap().swap_remove(0)
 }
 
 #[tokio::test]
@@ -107,23 +130,192 @@ async fn greedy_ids_are_those_of_transformers() {
     for (model, reference) in decoders() {
         let mut worst = 0.0_f32;
         for prompt in &reference.prompts {
-            for given in [
-                GeneratePrompt::Text(prompt.prompt.clone()),
-                GeneratePrompt::Tokens(prompt.prompt_ids.clone()),
-            ] {
-                let found = answer(&runtime, &model, given, prompt.greedy_ids.len()).await;
-                let count = found.ids.len();
-                assert_eq!(found.ids, prompt.greedy_ids[..count], "{model}: {:?}", prompt.prompt);
-                assert!(count == prompt.greedy_ids.len() || found.reason == Some(FinishReason::Stop));
-                for ((id, logprob), (expected_id, expected)) in
-                    found.first.iter().zip(&prompt.first_step_top5)
-                {
-                    assert_eq!(id, expected_id, "{model}");
-                    worst = worst.max((logprob - expected).abs());
-                }
+            let text = GeneratePrompt::Text(prompt.prompt.clone());
+            let whole = GenerateRequest {
+                ignore_end: true,
+                ..request(&model, GeneratePrompt::Tokens(prompt.prompt_ids.clone()), prompt.greedy_ids.len())
+            };
+            let found = answer(&runtime, whole).await;
+            assert_eq!(found.ids, prompt.greedy_ids, "{model}: {:?}", prompt.prompt);
+            assert_eq!(found.reason, Some(FinishReason::Length));
+            assert_eq!(found.first.len(), prompt.first_step_top5.len());
+            for ((id, logprob), (expected_id, expected)) in found.first.iter().zip(&prompt.first_step_top5) {
+                assert_eq!(id, expected_id, "{model}");
+                worst = worst.max((logprob - expected).abs());
             }
+            // Tokenised here, and ended where the model ends it.
+            let found = answer(&runtime, request(&model, text, prompt.greedy_ids.len())).await;
+            assert_eq!(found.ids, prompt.greedy_ids[..found.ids.len()], "{model}: {:?}", prompt.prompt);
+            assert!(found.ids.len() == prompt.greedy_ids.len() || found.reason == Some(FinishReason::Stop));
         }
         println!("{model}: log probabilities within {worst:.1e}");
         assert!(worst < 1e-3, "{model}: {worst}");
     }
+}
+
+#[tokio::test]
+async fn conversations_are_rendered_as_by_transformers() {
+    let runtime = start(RuntimeOptions::default());
+    for (model, reference) in decoders() {
+        let now: jiff::Timestamp = format!("{}Z", reference.now).parse().unwrap();
+        for expected in reference.conversations {
+            let conversation = Conversation {
+                messages: expected.messages,
+                tools: expected.tools.unwrap_or_default(),
+                add_generation_prompt: expected.add_generation_prompt,
+                variables: expected.variables,
+                now: Some(now.as_second()),
+            };
+            let found = runtime.render(&model, &conversation).await;
+            match (expected.rendered, expected.error) {
+                (Some(rendered), _) => assert_eq!(found.unwrap(), rendered, "{model}: {}", expected.name),
+                (None, Some(error)) => {
+                    let BackendError::InvalidInput { field, reason, .. } = found.unwrap_err() else {
+                        panic!("{model}")
+                    };
+                    assert_eq!(field, "messages");
+                    assert!(reason.contains(&error), "{model}: {reason}");
+                }
+                (None, None) => panic!("{model}: {} says neither", expected.name),
+            }
+        }
+    }
+}
+
+/// Requests of every length join, leave early, share beginnings and outgrow the cache; each gets what it gets alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn alone_equals_together() {
+    for (model, reference) in decoders() {
+        let alone = start(RuntimeOptions { parallel: 1, ..RuntimeOptions::default() });
+        // So little memory that sequences give their rows to others and come back.
+        let together =
+            start(RuntimeOptions { parallel: 6, cache_bytes: Some(180_000), ..RuntimeOptions::default() });
+        let prompts: Vec<GenerateRequest> = (0..16)
+            .map(|index| {
+                let prompt = &reference.prompts[index % reference.prompts.len()];
+                let mut ids = prompt.prompt_ids.clone();
+                // Some begin like others and go on differently; some are several parts long.
+                ids.extend(prompt.greedy_ids.iter().take(7 * (index / reference.prompts.len())));
+                if index % 5 == 4 {
+                    ids = ids.repeat(4);
+                }
+                ids.truncate(250);
+                let mut request = request(&model, GeneratePrompt::Tokens(ids), 3 + 11 * (index % 7));
+                request.id = format!("request {index}");
+                request.ignore_end = index % 2 == 0;
+                request.choices = 1 + index % 2;
+                request
+            })
+            .collect();
+        let mut expected = Vec::new();
+        for request in &prompts {
+            expected.push(collect(alone.generate(request.clone()).await.unwrap()).await.unwrap());
+        }
+        let tasks: Vec<_> = prompts
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(index, request)| {
+                let runtime = together.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(std::time::Duration::from_millis(3 * index as u64 % 20)).await;
+                    let mut generation = runtime.generate(request).await.unwrap();
+                    if index % 4 == 3 {
+                        // Its client leaves after the first event.
+                        generation.next().await.unwrap().unwrap();
+                        return None;
+                    }
+                    Some(collect(generation).await.unwrap())
+                })
+            })
+            .collect();
+        for (index, (task, expected)) in tasks.into_iter().zip(expected).enumerate() {
+            let Some(found) = task.await.unwrap() else { continue };
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!(found.ids, expected.ids, "{model}: request {index}");
+                assert_eq!((&found.text, found.reason), (&expected.text, expected.reason));
+            }
+        }
+        let idle = async {
+            while together.metrics().generation.iter().any(|model| model.waiting + model.running > 0) {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), idle)
+            .await
+            .expect("something is left behind");
+        assert!(together.generating().is_empty());
+        let metrics = together.metrics();
+        println!(
+            "{model}: {} cached tokens, {} preempted, {} cancelled",
+            metrics.generation[0].cached_tokens,
+            metrics.generation[0].preempted,
+            metrics.generation[0].cancelled
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_turn_reads_only_what_is_new() {
+    let runtime = start(RuntimeOptions::default());
+    for (model, reference) in decoders() {
+        let prompt = reference.prompts.iter().max_by_key(|prompt| prompt.prompt_ids.len()).unwrap();
+        let first =
+            answer(&runtime, request(&model, GeneratePrompt::Tokens(prompt.prompt_ids.clone()), 8)).await;
+        assert_eq!(first.cached, 0);
+        let mut ids = prompt.prompt_ids.clone();
+        ids.extend(&first.ids);
+        let known = ids.len() - 1;
+        ids.extend([10, 11, 12]);
+        let second = answer(&runtime, request(&model, GeneratePrompt::Tokens(ids.clone()), 8)).await;
+        assert_eq!(second.cached, known, "{model}: the last token of an answer was never read");
+        let fresh = start(RuntimeOptions::default());
+        let expected = answer(&fresh, request(&model, GeneratePrompt::Tokens(ids), 8)).await;
+        assert_eq!(second.ids, expected.ids);
+    }
+}
+
+#[tokio::test]
+async fn stopping_keeps_the_text_and_says_why() {
+    let runtime = start(RuntimeOptions::default());
+    let (model, reference) = decoders().swap_remove(0);
+    let prompt = GeneratePrompt::Tokens(reference.prompts[0].prompt_ids.clone());
+    let request = GenerateRequest { ignore_end: true, ..request(&model, prompt, 400) };
+    let mut generation = runtime.generate(request.clone()).await.unwrap();
+    generation.next().await.unwrap().unwrap();
+    assert_eq!(runtime.generating()[0].request_id, request.id);
+    assert!(runtime.stop(Some("another")).is_empty());
+    assert_eq!(runtime.stop(Some(&request.id)), [request.id.clone()]);
+    let rest = collect(generation).await.unwrap().swap_remove(0);
+    assert_eq!(rest.reason, Some(FinishReason::Stop));
+    assert!(rest.ids.len() < 400);
+    assert!(runtime.generating().is_empty() && runtime.stop(None).is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_generated_is_refused_with_its_field() {
+    let runtime = start(RuntimeOptions { generation_queue: 2, ..RuntimeOptions::default() });
+    let (model, _) = decoders().swap_remove(0);
+    let refused = async |change: &dyn Fn(&mut GenerateRequest)| {
+        let mut request = request(&model, GeneratePrompt::Text("hello".to_owned()), 4);
+        change(&mut request);
+        match runtime.generate(request).await.unwrap_err() {
+            BackendError::InvalidInput { field, .. } => field,
+            BackendError::ResourceLimitExceeded { .. } => "queue".to_owned(),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(refused(&|request| request.model = None).await, "model");
+    assert_eq!(refused(&|request| request.model = Some("tabagent-embed".to_owned())).await, "model");
+    assert_eq!(refused(&|request| request.choices = 0).await, "n");
+    assert_eq!(refused(&|request| request.choices = 3).await, "queue");
+    assert_eq!(refused(&|request| request.max_tokens = Some(0)).await, "max_tokens");
+    assert_eq!(refused(&|request| request.sampling.temperature = Some(3.0)).await, "temperature");
+    assert_eq!(refused(&|request| request.sampling.logit_bias = vec![(1 << 30, 1.0)]).await, "logit_bias");
+    assert_eq!(refused(&|request| request.prompt = GeneratePrompt::Tokens(vec![1 << 30])).await, "prompt[0]");
+    assert_eq!(
+        refused(&|request| request.prompt = GeneratePrompt::Text("word ".repeat(5000))).await,
+        "prompt"
+    );
 }

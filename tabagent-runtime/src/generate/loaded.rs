@@ -178,15 +178,16 @@ impl LoadedDecoder {
         if request.choices == 0 {
             return Err(BackendError::invalid("n", "is 0; ask for at least one answer"));
         }
+        let field = match request.prompt {
+            GeneratePrompt::Chat(_) => "messages",
+            GeneratePrompt::Text(_) | GeneratePrompt::Tokens(_) => "prompt",
+        };
         let prompt = self.prompt(request.prompt, workers).await?;
         let length = prompt.len();
         if length >= self.context {
             return Err(BackendError::context_length(
-                "messages",
-                format!(
-                    "the prompt has {length} tokens and the model takes {} with its answer",
-                    self.context
-                ),
+                field,
+                format!("has {length} tokens or more and the model takes {} with its answer", self.context),
             ));
         }
         let room = self.context - length;
@@ -212,7 +213,7 @@ impl LoadedDecoder {
                     choice,
                     prompt: length,
                     limit: length + most,
-                    ends: Arc::clone(&self.ends),
+                    ends: if request.ignore_end { Arc::from([]) } else { Arc::clone(&self.ends) },
                     sampler: Sampler::new(sampling.clone(), &prompt, request.logprobs, choice)?,
                     text: Assembler::default(),
                     stops: Stops::new(request.stop.clone()),

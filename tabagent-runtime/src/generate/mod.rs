@@ -43,6 +43,8 @@ pub struct GenerateRequest {
     pub max_tokens: Option<usize>,
     /// Texts that end an answer and are no part of it.
     pub stop: Vec<String>,
+    /// Goes on where the model would end an answer, as benchmarks do.
+    pub ignore_end: bool,
     /// Answers to the same prompt; at least 1.
     pub choices: usize,
     /// Tells the log probability of each token and of so many of the likeliest in its place.

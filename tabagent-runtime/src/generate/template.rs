@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use minijinja::{
-    Environment, Error, ErrorKind, UndefinedBehavior, Value,
+    Environment, Error, ErrorKind, State, UndefinedBehavior, Value,
     syntax::SyntaxConfig,
     value::{Kwargs, Serde},
 };
@@ -39,8 +39,12 @@ pub struct Conversation {
     pub add_generation_prompt: bool,
     /// Further variables of the template, such as `enable_thinking`.
     pub variables: serde_json::Map<String, Json>,
+    /// What time the template takes it to be, in seconds since 1970; the time when it is rendered where there is none.
+    pub now: Option<i64>,
 }
 
+/// Variable that holds [`Conversation::now`].
+const NOW: &str = "now_in_seconds";
 const MAIN: &str = "chat";
 const TOOLS: &str = "tool_use";
 
@@ -139,6 +143,9 @@ impl ChatTemplate {
         context.insert("tools".to_owned(), tools);
         context.insert("messages".to_owned(), Value::from(Serde(&conversation.messages)));
         context.insert("add_generation_prompt".to_owned(), Value::from(conversation.add_generation_prompt));
+        if let Some(now) = conversation.now {
+            context.insert(NOW.to_owned(), Value::from(now));
+        }
         let template = self.environment.get_template(name).map_err(failed)?;
         template.render(context).map_err(failed)
     }
@@ -223,10 +230,15 @@ fn python_json(
     }
 }
 
-/// The date of today in UTC, by the conversions of C's `strftime`.
-fn strftime_now(format: String) -> std::result::Result<String, Error> {
-    jiff::fmt::strtime::format(&format, &jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC))
-        .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {error}")))
+/// The date in UTC, by the conversions of C's `strftime`.
+fn strftime_now(state: &State<'_, '_>, format: String) -> std::result::Result<String, Error> {
+    let failed =
+        |error: jiff::Error| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {error}"));
+    let now = match state.lookup(NOW).and_then(|now| i64::try_from(now).ok()) {
+        Some(seconds) => jiff::Timestamp::from_second(seconds).map_err(failed)?,
+        None => jiff::Timestamp::now(),
+    };
+    jiff::fmt::strtime::format(&format, &now.to_zoned(jiff::tz::TimeZone::UTC)).map_err(failed)
 }
 
 /// The text without `{% generation %}` and its end, which mark what to train on and print nothing.
