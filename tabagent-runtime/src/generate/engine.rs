@@ -225,33 +225,37 @@ impl Engine {
     }
 
     /// Makes room for `rows` rows of `tokens` tokens. What rows hold without a sequence is given up for it where the
-    /// budget demands it. Returns whether there is room.
+    /// budget demands it. Returns whether there is room. Where rows grow by themselves, `tokens` is what they grow by.
     fn make_room(&mut self, rows: usize, tokens: usize) -> bool {
         if self.decoder.grows() {
             return self.make_room_by_tokens(rows, tokens);
         }
         let have = self.rows.all.len();
+        let active = self.rows.active();
+        let longest = self.rows.all[..active].iter().map(|row| row.tokens.len() + 1).max().unwrap_or(0);
+        let needed = longest.max(tokens);
         // What an ended sequence left is worth keeping, so rows are added before they are reused.
-        let unused = self.rows.all.iter().skip(self.rows.active()).any(|row| row.tokens.is_empty());
+        let unused = self.rows.all[active..].iter().any(|row| row.tokens.is_empty());
         let wished = if unused { have } else { (2 * have).clamp(1, self.limits.rows) }.max(rows);
-        let capacities = if tokens <= self.decoder.capacity() {
-            [self.decoder.capacity(); 2]
-        } else {
-            let doubled = tokens.next_power_of_two().max(FIRST_CAPACITY);
-            [doubled, tokens.next_multiple_of(64)].map(|capacity| capacity.min(self.limits.context))
-        };
+        // As it is, where that suffices; else doubled; else, or where a longer sequence has left, just enough.
+        let doubled = needed.next_power_of_two().max(FIRST_CAPACITY).min(self.limits.context);
+        let enough = needed.next_multiple_of(64).min(self.limits.context);
+        let sizes = [self.decoder.capacity(), doubled, enough];
         let fits = |count: usize, capacity: usize| self.bytes(count, capacity) <= self.limits.cache_bytes;
-        let found = capacities.into_iter().find_map(|capacity| {
+        let found = sizes.into_iter().filter(|capacity| *capacity >= needed).find_map(|capacity| {
             (rows..=wished).rev().find(|count| fits(*count, capacity)).map(|count| (count, capacity))
         });
         let Some((count, capacity)) = found else { return false };
         if (count, capacity) != (self.decoder.rows(), self.decoder.capacity()) {
             // Where rows are let go, those that were used last stay.
-            for place in self.rows.active()..count.min(have) {
+            for place in active..count.min(have) {
                 let latest = (place..have).max_by_key(|index| self.rows.all[*index].used);
                 self.swap(latest.unwrap_or(place), place);
             }
             self.rows.all.resize_with(count, Row::default);
+            for row in &mut self.rows.all {
+                row.tokens.truncate(capacity);
+            }
             self.decoder.resize(count, capacity, &self.rows.lengths());
         }
         true
@@ -269,8 +273,10 @@ impl Engine {
             if self.bytes(1, held + tokens) <= self.limits.cache_bytes {
                 return true;
             }
-            match self.rows.oldest_idle().filter(|index| !self.rows.all[*index].tokens.is_empty()) {
-                Some(index) => self.rows.all[index].tokens.clear(),
+            let idle =
+                self.rows.all.iter_mut().filter(|row| row.sequence.is_none() && !row.tokens.is_empty());
+            match idle.min_by_key(|row| row.used) {
+                Some(row) => row.tokens.clear(),
                 None => return false,
             }
         }
@@ -330,13 +336,7 @@ impl Engine {
 
     /// Decodes one token for every sequence that is beyond its prompt.
     fn decode(&mut self) {
-        while self.rows.decoding > 0 {
-            let longest =
-                self.rows.all[..self.rows.decoding].iter().map(|row| row.tokens.len()).max().unwrap_or(0);
-            let wanted = if self.decoder.grows() { 0 } else { longest + 1 };
-            if wanted <= self.decoder.capacity() || self.make_room(self.rows.active(), wanted) {
-                break;
-            }
+        while self.rows.decoding > 0 && !self.has_room_for_a_token() {
             self.preempt();
         }
         let count = self.rows.decoding;
@@ -385,6 +385,16 @@ impl Engine {
                 Err(error) => self.fail(index, &error),
             }
         }
+    }
+
+    /// Makes room for one more token in every row that decodes. Returns whether there is.
+    fn has_room_for_a_token(&mut self) -> bool {
+        if self.decoder.grows() {
+            return self.make_room(self.rows.active(), self.rows.decoding);
+        }
+        let longest = self.rows.all[..self.rows.decoding].iter().map(|row| row.tokens.len()).max();
+        let wanted = longest.unwrap_or(0) + 1;
+        wanted <= self.decoder.capacity() || self.make_room(self.rows.active(), wanted)
     }
 
     /// Puts the sequence that came last back into the queue: the others need its memory. What it has so far is read again
