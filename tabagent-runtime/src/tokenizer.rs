@@ -6,10 +6,12 @@
 //! tokenise for OpenAI's models by default (LangChain with `check_embedding_ctx_length`) send ids of another vocabulary,
 //! which no server can tell from its own as long as they are in range.
 
+mod bytes;
 mod seams;
 
 use std::sync::Arc;
 
+use bytes::Spelling;
 use seams::Seams;
 use tokenizers::{
     Encoding, Tokenizer as Inner, TruncationDirection, TruncationParams, TruncationStrategy,
@@ -34,6 +36,8 @@ pub struct Tokenizer {
     vocabulary: usize,
     /// Where long texts may be parted.
     seams: Option<Seams>,
+    /// How the vocabulary writes bytes.
+    spelling: Spelling,
 }
 
 /// One input, tokenised: what the graph is given, without padding.
@@ -66,6 +70,7 @@ impl Tokenizer {
         let largest = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         Ok(Self {
             seams: Seams::of(&inner),
+            spelling: Spelling::of(&inner),
             inner: Arc::new(inner),
             max_length: description.max_length,
             lower_case: description.lower_case,
@@ -210,6 +215,15 @@ impl Tokenizer {
         let encoding =
             self.inner.post_process(plain.encoding, None, true).map_err(|error| cannot(field, &error))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The bytes that a token stands for, which may be a part of a character.
+    pub(crate) fn bytes_of(&self, id: u32) -> Vec<u8> {
+        let token = self.inner.id_to_token(id).unwrap_or_default();
+        if self.inner.get_added_tokens_decoder().contains_key(&id) {
+            return token.into_bytes();
+        }
+        self.spelling.bytes(&token)
     }
 
     /// The id of a token by its name in the vocabulary.

@@ -44,6 +44,13 @@ pub enum InferenceError {
     Runtime(BackendError),
 }
 
+impl InferenceError {
+    /// A value that the model, or the route, cannot use.
+    pub(super) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.into() }
+    }
+}
+
 impl From<BackendError> for InferenceError {
     fn from(error: BackendError) -> Self {
         match error {

@@ -1,7 +1,11 @@
 //! The routes of TabAgent. Each is one fn and one `#[route]`; there is no list of them anywhere else.
 
 pub mod backend;
+pub mod chat;
+pub mod completions;
+pub mod control;
 pub mod embeddings;
+pub mod generation;
 pub mod health;
 pub mod inference;
 pub mod models;

@@ -461,6 +461,7 @@ impl Engine {
         self.counters.ended(
             took,
             LastGeneration {
+                ended: Instant::now(),
                 time_to_first_token: first.as_secs_f64(),
                 tokens_per_second: if rest > 0.0 { output.saturating_sub(1) as f64 / rest } else { 0.0 },
                 input_tokens: sequence.prompt as u64,

@@ -229,10 +229,16 @@ impl LoadedDecoder {
         Ok(Generation {
             model: self.entry.id.clone(),
             prompt_tokens: length,
+            decoder: Arc::clone(self),
             job,
             events,
             open: request.choices,
         })
+    }
+
+    /// The bytes that a token stands for.
+    pub(crate) fn token_bytes(&self, token: u32) -> Vec<u8> {
+        self.tokenizer.bytes_of(token)
     }
 
     /// The text that a conversation is for the model.

@@ -5,10 +5,8 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use serde::Serialize;
 
 use super::queue::patience;
 use crate::embed::metrics::{Histogram, ROWS, Recorder, SECONDS};
@@ -59,8 +57,10 @@ impl Default for Counters {
 }
 
 /// One sequence that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LastGeneration {
+    /// When it ended.
+    pub ended: Instant,
     /// Seconds from admission to the first token.
     pub time_to_first_token: f64,
     /// Tokens a second after the first one.
@@ -166,7 +166,7 @@ impl Counters {
 }
 
 /// What one decoder's engine did since it was loaded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GenerationMetrics {
     /// Id of the model.
     pub model: String,

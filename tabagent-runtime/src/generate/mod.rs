@@ -101,19 +101,30 @@ impl SamplingRequest {
 }
 
 /// An answer that is being generated. Dropping it stops the work.
-#[derive(Debug)]
 pub struct Generation {
     /// Id of the model.
     pub model: String,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    pub(crate) decoder: Arc<loaded::LoadedDecoder>,
     pub(crate) job: Arc<Job>,
     pub(crate) events: mpsc::Receiver<Result<GenerationEvent>>,
     /// Sequences that have not ended.
     pub(crate) open: usize,
 }
 
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generation").field("model", &self.model).field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
 impl Generation {
+    /// The bytes that a token stands for, which may be a part of a character.
+    pub fn token_bytes(&self, token: u32) -> Vec<u8> {
+        self.decoder.token_bytes(token)
+    }
+
     /// The next event; `None` once every sequence has ended.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub struct ModelHealth {
 }
 
 /// What all engines did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RuntimeMetrics {
     /// One for each encoder in memory, sorted by id.
     pub models: Vec<ModelMetrics>,

@@ -107,6 +107,10 @@ impl Config {
             library: LibraryOptions { install: self.install_onnxruntime, ..LibraryOptions::default() },
             queue: self.queue.get(),
             deadline: self.deadline,
+            parallel: self.parallel.get(),
+            generation_queue: self.chat_queue.get(),
+            context: self.context.map(NonZeroUsize::get),
+            cache_bytes: self.cache.map(|size| size.0 as u64),
             ..RuntimeOptions::default()
         }
     }

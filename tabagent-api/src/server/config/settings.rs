@@ -143,6 +143,14 @@ settings! {
     threads: Option<NonZeroUsize>, "N", Unset("the number of physical cores");
     /// Texts that may wait for a model before further requests are answered with 429.
     queue: NonZeroUsize, "N", Fixed("8192");
+    /// Answers that a chat model generates side by side.
+    parallel: NonZeroUsize, "N", Fixed("8");
+    /// Answers that may wait for a chat model before further requests are answered with 429.
+    chat_queue: NonZeroUsize, "N", Fixed("256");
+    /// Most tokens of a conversation, prompt and answer together.
+    context: Option<NonZeroUsize>, "TOKENS", Unset("what each model takes");
+    /// Memory for the keys and values of a chat model's conversations.
+    cache: Option<ByteSize>, "SIZE", Unset("a quarter of the memory");
     /// Time that a request may take until its response begins, where its route does not say otherwise.
     deadline: Duration, "TIME", Fixed("2m");
     /// Longest request body.

@@ -1,0 +1,124 @@
+//! What POST /v1/chat/completions answers: a completion, or the chunks of one.
+
+use serde::{Deserialize, Serialize};
+
+use super::request::ChatRole;
+use crate::Schema;
+use crate::routes::generation::{EndReason, GenerationUsage};
+
+/// An answer.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct ChatCompletion {
+    /// Id of the request, the same as in the header `x-request-id`; POST /v1/generation/stop takes it.
+    pub id: String,
+    /// Always `chat.completion`.
+    pub object: String,
+    /// When it was asked for, in seconds since 1970.
+    pub created: u64,
+    /// Id of the model that answered.
+    pub model: String,
+    /// The answers, as many as were asked for.
+    pub choices: Vec<ChatChoice>,
+    /// Tokens that were read and generated.
+    pub usage: GenerationUsage,
+}
+
+/// One answer.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct ChatChoice {
+    /// Its number, from 0 on.
+    pub index: usize,
+    /// What was said.
+    pub message: AnswerMessage,
+    /// Log probabilities, where they were asked for.
+    pub logprobs: Option<ChatLogprobs>,
+    /// Why it ended.
+    pub finish_reason: EndReason,
+}
+
+/// What the model said.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct AnswerMessage {
+    /// Always `assistant`.
+    pub role: ChatRole,
+    /// The text.
+    pub content: Option<String>,
+    /// Always `null`: models here do not refuse in a field of its own.
+    pub refusal: Option<String>,
+}
+
+/// Log probabilities of an answer's tokens.
+#[derive(Debug, Default, Serialize, Deserialize, Schema)]
+pub struct ChatLogprobs {
+    /// One for each token.
+    pub content: Option<Vec<TokenLogprob>>,
+    /// Always `null`.
+    pub refusal: Option<Vec<TokenLogprob>>,
+}
+
+/// A token and its log probability.
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+pub struct TokenLogprob {
+    /// Its text; a part of a character is shown by replacement characters.
+    pub token: String,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// Its bytes.
+    pub bytes: Option<Vec<u8>>,
+    /// The likeliest tokens in its place.
+    pub top_logprobs: Vec<TopLogprob>,
+}
+
+/// A token that was likely.
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+pub struct TopLogprob {
+    /// Its text; a part of a character is shown by replacement characters.
+    pub token: String,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// Its bytes.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// A part of an answer.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct ChatCompletionChunk {
+    /// Id of the request, the same in every chunk and in the header `x-request-id`.
+    pub id: String,
+    /// Always `chat.completion.chunk`.
+    pub object: String,
+    /// When it was asked for, in seconds since 1970; the same in every chunk.
+    pub created: u64,
+    /// Id of the model that answers.
+    pub model: String,
+    /// What came; empty in the chunk with the usage.
+    pub choices: Vec<ChatChunkChoice>,
+    /// Tokens that were read and generated: in the last chunk, and `null` in those before it, where
+    /// `stream_options.include_usage` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Option<GenerationUsage>>,
+}
+
+/// A part of one answer.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct ChatChunkChoice {
+    /// Number of the answer, from 0 on.
+    pub index: usize,
+    /// What came.
+    pub delta: ChatDelta,
+    /// Log probabilities of the tokens that came, where they were asked for.
+    pub logprobs: Option<ChatLogprobs>,
+    /// Why the answer ended, in its last chunk.
+    pub finish_reason: Option<EndReason>,
+}
+
+/// What came.
+#[derive(Debug, Default, Serialize, Deserialize, Schema)]
+pub struct ChatDelta {
+    /// Always `assistant`, in the first chunk of an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<ChatRole>,
+    /// Text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}

@@ -1,0 +1,130 @@
+//! What the routes that generate text share: their options, their counts, the end of an answer.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tabagent_runtime::FinishReason;
+
+use super::inference::InferenceError;
+use crate::Schema;
+
+/// Texts that end an answer.
+#[derive(Debug, Deserialize, Schema)]
+#[serde(untagged)]
+pub enum StopTexts {
+    /// One.
+    One(#[rule(length(min = 1, max = 1024))] String),
+    /// Several.
+    Several(#[rule(items(max = 16), each(length(min = 1, max = 1024)))] Vec<String>),
+}
+
+impl StopTexts {
+    /// The texts of a request.
+    pub(super) fn list(stop: Option<Self>) -> Vec<String> {
+        match stop {
+            None => Vec::new(),
+            Some(Self::One(text)) => vec![text],
+            Some(Self::Several(texts)) => texts,
+        }
+    }
+}
+
+/// What a stream tells beside the answer.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamOptions {
+    /// Whether a last chunk has the counts of tokens.
+    #[serde(default)]
+    pub include_usage: bool,
+}
+
+impl StreamOptions {
+    /// Whether the last chunk has the counts of tokens.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`] where the options are there and the stream is not.
+    pub(super) fn usage(options: Option<Self>, stream: bool) -> Result<bool, InferenceError> {
+        match options {
+            Some(_) if !stream => {
+                Err(InferenceError::invalid("stream_options", "needs `stream` to be true"))
+            }
+            options => Ok(options.unwrap_or_default().include_usage),
+        }
+    }
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The model ended it, a stop text came, or somebody stopped it.
+    Stop,
+    /// It reached the length that was asked for or that the model takes.
+    Length,
+}
+
+impl From<FinishReason> for EndReason {
+    fn from(reason: FinishReason) -> Self {
+        match reason {
+            FinishReason::Stop => Self::Stop,
+            FinishReason::Length => Self::Length,
+        }
+    }
+}
+
+/// Tokens that were read and generated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct GenerationUsage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of all answers.
+    pub completion_tokens: u64,
+    /// Both.
+    pub total_tokens: u64,
+    /// More about the prompt.
+    pub prompt_tokens_details: PromptTokensDetails,
+}
+
+/// More about the tokens of a prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct PromptTokensDetails {
+    /// Tokens that were not read again, since an earlier prompt began like this one.
+    pub cached_tokens: u64,
+}
+
+impl GenerationUsage {
+    /// Counts of a prompt, before its answers.
+    pub(super) fn of_prompt(tokens: usize) -> Self {
+        Self { prompt_tokens: tokens as u64, total_tokens: tokens as u64, ..Self::default() }
+    }
+
+    /// Adds an answer that ended. Of several answers to one prompt the first one reads it, and what it found cached is told.
+    pub(super) fn add(&mut self, choice: usize, completion_tokens: usize, cached_tokens: usize) {
+        self.completion_tokens += completion_tokens as u64;
+        self.total_tokens += completion_tokens as u64;
+        if choice == 0 {
+            self.prompt_tokens_details.cached_tokens = cached_tokens as u64;
+        }
+    }
+}
+
+/// Biases of tokens, whose ids come as the keys of an object.
+///
+/// # Errors
+/// [`InferenceError::Invalid`] where a key is no number.
+pub(super) fn logit_bias(biases: Option<&BTreeMap<String, f32>>) -> Result<Vec<(u32, f32)>, InferenceError> {
+    biases
+        .into_iter()
+        .flatten()
+        .map(|(token, bias)| match token.parse() {
+            Ok(token) => Ok((token, *bias)),
+            Err(_) => Err(InferenceError::invalid("logit_bias", format!("`{token}` is no token id"))),
+        })
+        .collect()
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
