@@ -48,9 +48,9 @@ fn bodies_that_are_no_json() {
 fn bodies_that_break_the_schema() {
     let server = Server::start(&[]);
     let invalid: &[(&str, &str, &str)] = &[
-        ("an array", "[]", ""),
-        ("null", "null", ""),
-        ("a string", "\"hello\"", ""),
+        ("an array", "[]", "an object"),
+        ("null", "null", "an object"),
+        ("a string", "\"hello\"", "an object"),
         ("an empty object", "{}", "input"),
         ("input null", r#"{"input": null}"#, "input"),
         ("input a number", r#"{"input": 3}"#, "input"),
@@ -85,6 +85,12 @@ fn bodies_that_break_the_schema() {
             "{name} does not name {word}: {problem:#}"
         );
         assert!(!problem["errors"].as_array().unwrap().is_empty(), "{name}: {problem:#}");
+    }
+    // What is wrong as a whole has a name as well, and is no parameter.
+    for body in ["[]", "null", "\"hello\"", "3", "true"] {
+        let problem = embed(&server, body.as_bytes()).json();
+        assert_eq!(problem["errors"][0]["field"], "body", "{body}: {problem:#}");
+        assert!(problem["error"]["param"].is_null(), "{body}: {problem:#}");
     }
     assert_well(&server);
 }
