@@ -6,6 +6,7 @@
 mod json;
 mod path;
 mod query;
+mod shape;
 mod strict;
 #[cfg(test)]
 mod tests;

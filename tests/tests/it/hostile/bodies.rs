@@ -96,6 +96,26 @@ fn bodies_that_break_the_schema() {
 }
 
 #[test]
+fn fields_by_position_are_no_object_in_a_list_of_several_forms_either() {
+    let server = Server::start(&[]);
+    for (body, field) in [
+        (r#"{"query": "a", "documents": [["b"]]}"#, "documents[0]"),
+        (r#"{"query": "a", "documents": ["b", {"text": "c"}, ["d"]]}"#, "documents[2]"),
+        (r#"{"query": "a", "texts": [["b"]]}"#, "texts[0]"),
+    ] {
+        let problem = assert_problem(
+            &server.send("POST", "/v1/rerank", &JSON, body.as_bytes()),
+            400,
+            "api-request-invalid",
+        );
+        assert_eq!(problem["errors"][0]["field"], field, "{problem:#}");
+        assert_eq!(problem["error"]["param"], field, "{problem:#}");
+    }
+    let right = br#"{"query": "a", "documents": ["b", {"text": "c"}]}"#;
+    assert_eq!(server.send("POST", "/v1/rerank", &JSON, right).status, 200);
+}
+
+#[test]
 fn bodies_that_break_a_rule_very_often() {
     let server = Server::start(&[]);
     let many = |element: &str| format!("{{\"input\": [{}]}}", vec![element; 200_000].join(","));
