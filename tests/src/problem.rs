@@ -48,7 +48,10 @@ pub fn assert_some_problem(response: &Response) -> Value {
     }
     assert!(error["param"].is_null() || error["param"].is_string(), "{}", shown());
     for entry in body["errors"].as_array().into_iter().flatten() {
-        assert!(entry["field"].is_string() && entry["message"].is_string(), "{}", shown());
+        for member in ["field", "message"] {
+            let says = entry[member].as_str().is_some_and(|text| !text.is_empty());
+            assert!(says, "`errors.{member}`: {}", shown());
+        }
     }
     if matches!(response.status, 429 | 503) {
         let seconds = response.header("retry-after").and_then(|text| text.parse::<u32>().ok());

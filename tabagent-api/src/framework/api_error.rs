@@ -13,7 +13,8 @@ pub enum ApiError {
         /// What the parser says, with line and column.
         reason: String,
     },
-    /// The body, the query or the path is well-formed and breaks a rule that its schema states.
+    /// The body, the query or the path is well-formed and breaks a rule that its schema states. `errors` has each field
+    /// that is wrong; `body`, `query` and `path` are the names of these where one is wrong as a whole.
     #[error("{}", summary(errors))]
     #[problem(status = 400, title = "Request invalid", hint = "/openapi.json has the schema")]
     RequestInvalid {

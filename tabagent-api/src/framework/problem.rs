@@ -115,11 +115,15 @@ impl ProblemKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldError {
-    /// The field, as a path: `input[3]`.
+    /// The field, as a path: `input[3]`. `body`, `query` or `path` where that is wrong as a whole.
     pub field: String,
     /// What is wrong with it.
     pub message: String,
 }
+
+/// What the body is called where it is wrong as a whole: of another type than the schema has, or against a rule between
+/// its fields. Until a report is made its field is empty, so that a field of this name is told from it.
+const WHOLE_BODY: &str = "body";
 
 /// Longest path of a field, and longest message about one, in bytes: both may repeat what the client sent.
 const FIELD_BYTES: usize = 512;
@@ -128,7 +132,8 @@ const FIELD_BYTES: usize = 512;
 const DETAIL_BYTES: usize = 4096;
 
 impl FieldError {
-    /// What is wrong with a field; both are cut where they are far too long.
+    /// What is wrong with a field, or with the whole body where `field` is empty; both are cut where they are far too
+    /// long.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: shortened(field.into(), FIELD_BYTES), message: shortened(message.into(), FIELD_BYTES) }
     }
@@ -174,7 +179,7 @@ pub struct ErrorBody {
     /// Family of the error, such as `invalid_request_error`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The field at fault.
+    /// The field at fault; null where it is not one field.
     #[schema(required)]
     pub param: Option<String>,
     /// Kind of the problem in snake case.
@@ -194,11 +199,15 @@ pub struct ProblemReport {
 impl ProblemReport {
     /// The report of a problem.
     pub fn of<P: Problem + ?Sized>(problem: &P) -> Self {
+        let mut errors = problem.fields();
+        for error in errors.iter_mut().filter(|error| error.field.is_empty()) {
+            WHOLE_BODY.clone_into(&mut error.field);
+        }
         Self {
             kind: *problem.kind(),
             detail: shortened(problem.to_string(), DETAIL_BYTES),
-            errors: problem.fields(),
-            param: problem.param(),
+            errors,
+            param: problem.param().filter(|param| !param.is_empty()),
             retry_after: problem.retry_after(),
         }
     }

@@ -17,7 +17,7 @@ use serde_path_to_error::{Path, Track};
 use utoipa::ToSchema;
 
 use super::strict::Strict;
-use super::{RouteInput, validated};
+use super::{RouteInput, accepted, shape, validated};
 use crate::framework::component::AppState;
 use crate::framework::layers::route::BodyLimit;
 use crate::framework::openapi::OperationBuilder;
@@ -36,7 +36,7 @@ pub struct Json<T>(pub T);
 
 impl<T> FromRequest<AppState> for Json<T>
 where
-    T: DeserializeOwned + Validate<Context = ()> + Send + 'static,
+    T: DeserializeOwned + Validate<Context = ()> + ToSchema + Send + 'static,
 {
     type Rejection = ApiError;
 
@@ -48,11 +48,11 @@ where
         let bytes = read_body(request.into_body(), limit, state.config().body_timeout).await?;
         let parsed = if bytes.len() > INLINE_BYTES {
             // Other requests do not wait on this worker until a large body is read.
-            tokio::task::spawn_blocking(move || parse(&bytes).and_then(validated)).await.unwrap_or_else(
-                |error| Err(ApiError::Internal { reason: format!("reading the body failed: {error}") }),
-            )
+            tokio::task::spawn_blocking(move || checked(&bytes)).await.unwrap_or_else(|error| {
+                Err(ApiError::Internal { reason: format!("reading the body failed: {error}") })
+            })
         } else {
-            parse(&bytes).and_then(validated)
+            checked(&bytes)
         };
         parsed.map(Self)
     }
@@ -123,8 +123,17 @@ pub(crate) async fn read_body(mut body: Body, limit: usize, patience: Duration) 
     }
 }
 
+/// Parses JSON and checks it against the rules of its type, and against its schema where serde may misread it.
+fn checked<T>(bytes: &[u8]) -> Result<T, ApiError>
+where
+    T: DeserializeOwned + Validate<Context = ()> + ToSchema + 'static,
+{
+    let value = parse(bytes).and_then(validated)?;
+    accepted(value, shape::misread::<T>(bytes).into_iter().collect())
+}
+
 /// Parses JSON; an error names the field and says where the text goes wrong.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let error = match read(bytes, |json| T::deserialize(Strict::new(json, false))) {
         Ok(value) => return Ok(value),
         Err(error) => error,

@@ -6,6 +6,7 @@
 mod json;
 mod path;
 mod query;
+mod shape;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use super::ApiError;
 use super::component::{AppState, ComponentRequirement};
 use super::layers::route::Exchange;
 use super::openapi::OperationBuilder;
+use super::problem::FieldError;
 use super::validation::broken_rules;
 
 /// An argument of a route.
@@ -85,5 +87,18 @@ impl RouteInput for AppState {
 /// The value, if it keeps the rules of its type.
 fn validated<T: Validate<Context = ()>>(value: T) -> Result<T, ApiError> {
     let errors = broken_rules(&value);
+    accepted(value, errors)
+}
+
+/// The value, if there are no errors.
+fn accepted<T>(value: T, errors: Vec<FieldError>) -> Result<T, ApiError> {
     if errors.is_empty() { Ok(value) } else { Err(ApiError::RequestInvalid { errors }) }
+}
+
+/// The errors of a part of the request that is not the body; those that concern all of it are named after it.
+fn of_part(part: &str, mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    for error in errors.iter_mut().filter(|error| error.field.is_empty()) {
+        part.clone_into(&mut error.field);
+    }
+    errors
 }

@@ -7,7 +7,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::PartialSchema;
 
-use super::RouteInput;
+use super::{RouteInput, accepted, of_part};
 use crate::framework::ApiError;
 use crate::framework::component::AppState;
 use crate::framework::openapi::OperationBuilder;
@@ -56,8 +56,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let axum::extract::Path(value) =
             axum::extract::Path::<T>::from_request_parts(parts, state).await.map_err(rejection)?;
-        let errors = value.check();
-        if errors.is_empty() { Ok(Self(value)) } else { Err(ApiError::RequestInvalid { errors }) }
+        let errors = of_part("path", value.check());
+        accepted(value, errors).map(Self)
     }
 }
 

@@ -6,11 +6,12 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::{RouteInput, validated};
+use super::{RouteInput, accepted, of_part};
 use crate::framework::ApiError;
 use crate::framework::component::AppState;
 use crate::framework::openapi::OperationBuilder;
 use crate::framework::problem::FieldError;
+use crate::framework::validation::broken_rules;
 
 /// Query parameters, one for each field of `T`, parsed and checked against its rules.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +33,8 @@ where
             let field = if field == "." { "query".to_owned() } else { field };
             ApiError::RequestInvalid { errors: vec![FieldError::new(field, message)] }
         })?;
-        validated(value).map(Self)
+        let errors = of_part("query", broken_rules(&value));
+        accepted(value, errors).map(Self)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Derived types read a struct from an array by position, and a unit variant from `{"variant": null}`; JSON Schema says
 //! `object` and `string`. JSON Schema calls `1.0` an integer; serde does not. Every nested value passes here too, except
-//! what serde buffers for untagged and internally tagged enums and for flattened fields: there only numbers are changed.
+//! what serde buffers for untagged and internally tagged enums and for flattened fields: there only numbers are changed,
+//! and [`super::shape`] does the rest.
 
 use std::fmt;
 

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Json;
+use super::{Json, Query};
 use crate::framework::component::{AppInner, AppState, Components};
 use crate::framework::problem::ProblemReport;
 use crate::{ApiConfig, ApiError, Schema};
@@ -70,15 +70,16 @@ enum Label {
     Number(u32),
 }
 
+fn state() -> AppState {
+    AppState { inner: AppInner { components: Components::default(), config: ApiConfig::default() }.into() }
+}
+
 async fn read_with(body: String, headers: &[(&str, &str)]) -> Result<Tree, ApiError> {
-    let state = AppState {
-        inner: AppInner { components: Components::default(), config: ApiConfig::default() }.into(),
-    };
     let mut request = Request::post("/").header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    Json::from_request(request.body(Body::from(body)).unwrap(), &state).await.map(|Json(tree)| tree)
+    Json::from_request(request.body(Body::from(body)).unwrap(), &state()).await.map(|Json(tree)| tree)
 }
 
 async fn read(body: &str) -> Result<Tree, ApiError> {
@@ -152,6 +153,51 @@ async fn an_error_names_its_field() {
     }
     let (_, message) = refused(r#"{"size": 1, "label": [1]}"#).await;
     assert!(message.starts_with("has none of the forms that its schema allows at line 1"), "{message}");
+}
+
+/// Two numbers of which one is the larger, and a field that is named like the whole.
+#[derive(Debug, Deserialize, Schema)]
+#[rule(custom(in_order))]
+struct Span {
+    /// The first.
+    from: u32,
+    /// The last.
+    to: u32,
+    /// How many.
+    #[rule(range(max = 9))]
+    body: Option<u32>,
+}
+
+fn in_order(span: &Span) -> Result<(), &'static str> {
+    if span.from <= span.to { Ok(()) } else { Err("`from` must not be above `to`") }
+}
+
+#[tokio::test]
+async fn what_is_wrong_as_a_whole_is_named_after_its_part_of_the_request() {
+    /// The first field and the parameter of the report.
+    fn named<T>(outcome: Result<T, ApiError>) -> (String, Option<String>) {
+        let Err(error) = outcome else { panic!("it was accepted") };
+        let body = ProblemReport::of(&error).body("id");
+        (body.errors[0].field.clone(), body.error.param)
+    }
+    let state = state();
+    for (body, field, param) in [
+        ("[]", "body", None),
+        ("\"text\"", "body", None),
+        (r#"{"from": 2, "to": 1}"#, "body", None),
+        (r#"{"from": 1, "to": 2, "body": 10}"#, "body", Some("body")),
+        (r#"{"from": 1, "to": []}"#, "to", Some("to")),
+    ] {
+        let request = Request::post("/").header("content-type", "application/json").body(Body::from(body));
+        let outcome = Json::<Span>::from_request(request.unwrap(), &state).await;
+        assert_eq!(named(outcome), (field.to_owned(), param.map(str::to_owned)), "{body}");
+    }
+    let (mut parts, ()) = Request::get("/?from=2&to=1").body(()).unwrap().into_parts();
+    assert_eq!(named(Query::<Span>::from_request_parts(&mut parts, &state).await).0, "query");
+    let fruit = vec![r#""""#; 18].join(",");
+    let error = read(&format!(r#"{{"size": 1, "fruit": [{fruit}]}}"#)).await.unwrap_err();
+    let errors = ProblemReport::of(&error).body("id").errors;
+    assert_eq!((&*errors[15].field, &*errors[16].field), ("fruit[15]", "body"));
 }
 
 #[tokio::test]

@@ -231,8 +231,14 @@ impl ObjectSchema {
         self.conditions.push(json!({ "oneOf": choices }));
     }
 
-    /// Adds the fields of another object.
-    pub fn flatten(&mut self, schema: Value) {
+    /// Adds the fields of another object. Of an object that may be absent any part may be, and serde takes the rest for
+    /// fields of nobody.
+    pub fn flatten(&mut self, mut schema: Value) {
+        for form in schema.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten() {
+            if *form == null_schema() {
+                *form = json!({});
+            }
+        }
         self.flattened.push(schema);
     }
 

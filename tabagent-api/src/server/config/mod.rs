@@ -1,9 +1,10 @@
 //! The configuration of the server: a flag, a variable, a line of a TOML file, or a default, in this order.
 //!
 //! `settings` declares every setting once; the flag, the variable, the key, the default and the help come from there.
-//! `sources` reads the four places, `value` turns text into values, and this module holds what the settings mean
-//! together.
+//! `sources` reads the four places, `value` and `log` turn text into values, and this module holds what the settings
+//! mean together.
 
+mod log;
 mod settings;
 mod sources;
 mod value;
@@ -17,9 +18,10 @@ use tabagent_runtime::runtime::RuntimeOptions;
 
 use crate::framework::config::{ApiConfig, Secret};
 
+pub use log::{LogFilter, LogFormat};
 pub use settings::{Config, DefaultValue, SETTINGS, Setting};
 pub use sources::{Source, Sources, default_data_dir};
-pub use value::{ByteSize, Compression, HostName, LogFilter, LogFormat, OriginName, Scalar, SettingValue};
+pub use value::{ByteSize, Compression, HostName, OriginName, Scalar, SettingValue};
 
 /// Everything that is wrong with a configuration, in one error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

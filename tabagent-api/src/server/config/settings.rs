@@ -15,8 +15,9 @@ use std::time::Duration;
 use tabagent_runtime::device::Device;
 
 use super::ConfigError;
+use super::log::{LogFilter, LogFormat};
 use super::sources::{Source, Sources};
-use super::value::{ByteSize, Compression, HostName, LogFilter, LogFormat, OriginName, SettingValue};
+use super::value::{ByteSize, Compression, HostName, OriginName, SettingValue};
 use crate::framework::config::Secret;
 
 /// What is known of a setting before it has a value.

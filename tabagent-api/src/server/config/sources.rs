@@ -203,7 +203,7 @@ impl Reader {
         if let Some((path, table)) = &self.texts.file {
             let keys: Vec<String> = SETTINGS.iter().map(Setting::key).collect();
             for key in table.keys().filter(|key| !keys.contains(key)) {
-                let help = closest(key, &keys).map_or_else(
+                let help = closest(key, keys.iter().map(String::as_str)).map_or_else(
                     || "`tabagent serve --help` lists the settings".to_owned(),
                     |known| format!("did you mean `{known}`?"),
                 );
@@ -216,7 +216,7 @@ impl Reader {
             .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
             .collect();
         for name in self.texts.environment.keys().filter(|name| !variables.contains(name)) {
-            let help = closest(name, &variables)
+            let help = closest(name, variables.iter().map(String::as_str))
                 .map_or_else(String::new, |known| format!("; did you mean {known}?"));
             self.outcome
                 .warnings
@@ -241,11 +241,11 @@ fn texts_of(value: &toml::Value, list: bool) -> Option<Vec<String>> {
 }
 
 /// The known name that is most like this one, if one is like it.
-fn closest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let normal = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(&normal(name), &normal(candidate)), candidate.as_str()))
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&normal(name), &normal(candidate)), candidate))
         .filter(|(similarity, _)| *similarity > 0.85)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, candidate)| candidate)

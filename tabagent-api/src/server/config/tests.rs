@@ -165,6 +165,50 @@ fn every_wrong_value_is_told_with_its_source_in_one_error() {
 }
 
 #[test]
+fn a_log_filter_that_would_log_nothing_is_refused_whichever_source_it_has() {
+    let refused = |sources: &Sources, source: &str| {
+        let error = Config::load(sources).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`log` ({source}): `nonsense` is neither a level")), "{error}");
+        assert!(error.contains("such as info,tabagent_runtime=debug"), "{error}");
+    };
+    let mut sources = file("log = \"nonsense\"");
+    refused(&sources, "tabagent.toml");
+    variable(&mut sources, "log", "nonsense");
+    refused(&sources, "TABAGENT_LOG");
+    flag(&mut sources, "log", "nonsense");
+    refused(&sources, "--log");
+    for (text, meant) in [
+        ("dbug", Some("`debug`")),
+        ("warning", Some("`warn`")),
+        ("info,tabagent_runtim", Some("`tabagent_runtime`")),
+        ("verbose", None),
+        ("hyper", None),
+        ("tabagent_apis", Some("`tabagent_api`")),
+        ("tabagent_api=loud", None),
+        ("tabagent_api=", None),
+        ("=debug", None),
+        ("in fo=debug", None),
+        ("[span", None),
+        (" , ", None),
+        ("", None),
+    ] {
+        let error = LogFilter::parse(text).unwrap_err();
+        let found = error.split_once("did you mean ").and_then(|(_, rest)| rest.split_once('?'));
+        assert_eq!(found.map(|(word, _)| word), meant, "{text}: {error}");
+    }
+    for (text, kept) in [
+        ("WARN", "WARN"),
+        ("off", "off"),
+        (" info, hyper=debug ,", "info,hyper=debug"),
+        ("tabagent_api::server", "tabagent_api::server"),
+        ("warn,onnxruntime", "warn,onnxruntime"),
+        ("tabagent_api[request{route=x}]=trace", "tabagent_api[request{route=x}]=trace"),
+    ] {
+        assert_eq!(LogFilter::parse(text), Ok(LogFilter(kept.to_owned())), "{text}");
+    }
+}
+
+#[test]
 fn beyond_loopback_there_must_be_a_key() {
     for host in ["0.0.0.0", "::", "192.168.1.7"] {
         let mut sources = Sources::default();

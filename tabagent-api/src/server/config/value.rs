@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use http::Uri;
 use tabagent_runtime::device::Device;
-use tracing_subscriber::EnvFilter;
 
 use crate::framework::config::Secret;
 
@@ -278,50 +277,6 @@ impl Scalar for Compression {
             Self::Off => "off",
         }
         .to_owned()
-    }
-}
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// A line for people.
-    Text,
-    /// A JSON object a line.
-    Json,
-}
-
-impl Scalar for LogFormat {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(format!("`{text}` is neither text nor json")),
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-        .to_owned()
-    }
-}
-
-/// What is logged, in the grammar of `tracing_subscriber::EnvFilter`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFilter(pub String);
-
-impl Scalar for LogFilter {
-    fn parse(text: &str) -> Result<Self, String> {
-        EnvFilter::builder().parse(text).map_err(|error| {
-            format!("`{text}` is not a filter ({error}); give a level (error, warn, info, debug, trace) or target=level, with commas between")
-        })?;
-        Ok(Self(text.to_owned()))
-    }
-
-    fn show(&self) -> String {
-        self.0.clone()
     }
 }
 

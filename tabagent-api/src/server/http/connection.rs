@@ -12,17 +12,20 @@ use bytes::{Buf, Bytes};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use super::rejection::replacement;
+use super::rejection::{self, replacement};
 
 /// Most headers that are parsed. The framework refuses far fewer, with a problem; more than this is refused unread.
 const MAX_HEADERS: usize = 1024;
 /// Most bytes of a request's head that are held. The framework's limits on headers and the URI are far below.
 const MAX_HEAD_BYTES: usize = 256 << 10;
+/// Longest wait, and most bytes, until a client that was refused outside a request closes from its side.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_BYTES: u64 = 64 << 10;
 
 /// Limits of each connection.
 #[derive(Debug, Clone, Copy)]
@@ -87,19 +90,36 @@ pub(super) async fn serve(
         tracing::debug!(%error, "the delay of small packets stays on");
     }
     let io = TokioIo::new(PatientStream::new(stream, limits.write));
-    let connection = protocol.serve_connection(io, TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = protocol.serve_connection(io, TowerToHyperService::new(router));
     let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
+        outcome = &mut connection => outcome,
         () = async { drop(draining.wait_for(|draining| *draining).await) } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
     };
     if let Err(error) = outcome {
         // Clients leave, stall and speak other protocols: worth a look when one searches, no more.
         tracing::debug!(%error, "a connection ended early");
+        if error.is_parse_version_h2()
+            && let Some(refusal) = rejection::of_http_2()
+            && let Err(error) = part(connection.into_parts().io.into_inner(), &refusal).await
+        {
+            tracing::debug!(%error, "a client of HTTP/2 left before it was told");
+        }
     }
+}
+
+/// Says the last words on a connection. What the client still sends is read for a while: a socket that is closed over
+/// unread bytes is reset, and the words may be lost with it.
+async fn part(mut stream: PatientStream, words: &[u8]) -> io::Result<()> {
+    stream.write_all(words).await?;
+    stream.shutdown().await?;
+    let mut rest = stream.take(FAREWELL_BYTES);
+    let mut sink = tokio::io::sink();
+    // Whoever does not close in time is cut off.
+    let _ = tokio::time::timeout(FAREWELL, tokio::io::copy(&mut rest, &mut sink)).await;
+    Ok(())
 }
 
 /// A stream that gives up a client which accepts no bytes, and says HTTP's own refusals as problems.

@@ -2,7 +2,8 @@
 //!
 //! A head that is no HTTP, or is far over every limit, is refused by hyper before any layer of the framework sees it, with
 //! a bare status. There is no hook for it, so the stream looks at what is written: a whole head without body and without
-//! the request id that every response of the framework carries is such a refusal.
+//! the request id that every response of the framework carries is such a refusal. To a client that opens with HTTP/2
+//! hyper says nothing at all; [`of_http_2`] is what it is told instead.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -19,6 +20,17 @@ pub(super) fn replacement(written: &[u8]) -> Option<Bytes> {
         StatusCode::URI_TOO_LONG => "its URI is longer than any that is read",
         _ => "its head breaks the rules of HTTP/1.1",
     };
+    refusal(status, reason)
+}
+
+/// The answer, in HTTP/1.1, to the preface of HTTP/2.
+pub(super) fn of_http_2() -> Option<Bytes> {
+    let reason = "it is HTTP/2, and this server speaks HTTP/1.1: open the connection with that";
+    refusal(StatusCode::HTTP_VERSION_NOT_SUPPORTED, reason)
+}
+
+/// A whole response, after which the connection is closed.
+fn refusal(status: StatusCode, reason: &str) -> Option<Bytes> {
     let mut report = ProblemReport::of(&ApiError::Refused { reason: reason.to_owned() });
     report.kind.status = status.as_u16();
     let id = format!("req_{}", uuid::Uuid::now_v7().simple());

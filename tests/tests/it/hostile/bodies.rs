@@ -48,9 +48,9 @@ fn bodies_that_are_no_json() {
 fn bodies_that_break_the_schema() {
     let server = Server::start(&[]);
     let invalid: &[(&str, &str, &str)] = &[
-        ("an array", "[]", ""),
-        ("null", "null", ""),
-        ("a string", "\"hello\"", ""),
+        ("an array", "[]", "an object"),
+        ("null", "null", "an object"),
+        ("a string", "\"hello\"", "an object"),
         ("an empty object", "{}", "input"),
         ("input null", r#"{"input": null}"#, "input"),
         ("input a number", r#"{"input": 3}"#, "input"),
@@ -86,7 +86,33 @@ fn bodies_that_break_the_schema() {
         );
         assert!(!problem["errors"].as_array().unwrap().is_empty(), "{name}: {problem:#}");
     }
+    // What is wrong as a whole has a name as well, and is no parameter.
+    for body in ["[]", "null", "\"hello\"", "3", "true"] {
+        let problem = embed(&server, body.as_bytes()).json();
+        assert_eq!(problem["errors"][0]["field"], "body", "{body}: {problem:#}");
+        assert!(problem["error"]["param"].is_null(), "{body}: {problem:#}");
+    }
     assert_well(&server);
+}
+
+#[test]
+fn fields_by_position_are_no_object_in_a_list_of_several_forms_either() {
+    let server = Server::start(&[]);
+    for (body, field) in [
+        (r#"{"query": "a", "documents": [["b"]]}"#, "documents[0]"),
+        (r#"{"query": "a", "documents": ["b", {"text": "c"}, ["d"]]}"#, "documents[2]"),
+        (r#"{"query": "a", "texts": [["b"]]}"#, "texts[0]"),
+    ] {
+        let problem = assert_problem(
+            &server.send("POST", "/v1/rerank", &JSON, body.as_bytes()),
+            400,
+            "api-request-invalid",
+        );
+        assert_eq!(problem["errors"][0]["field"], field, "{problem:#}");
+        assert_eq!(problem["error"]["param"], field, "{problem:#}");
+    }
+    let right = br#"{"query": "a", "documents": ["b", {"text": "c"}]}"#;
+    assert_eq!(server.send("POST", "/v1/rerank", &JSON, right).status, 200);
 }
 
 #[test]

@@ -250,3 +250,33 @@ fn heads_that_are_no_http() {
     }
     assert_well(&server);
 }
+
+#[test]
+fn a_client_that_opens_with_http_2_is_told_in_http_1() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    // An empty SETTINGS frame, then a PING: a client sends the first at once and may send more before it reads.
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0tabagent";
+    let server = Server::start(&[]);
+    let frames = [PREFACE, SETTINGS, &PING.repeat(100)].concat();
+    for begin in [&b""[..], b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n"] {
+        for bytes in [PREFACE, &frames] {
+            let mut connection = server.connect();
+            if !begin.is_empty() {
+                connection.send(begin);
+                assert_eq!(connection.receive("GET").status, 200);
+            }
+            connection.send(bytes);
+            let response = connection.receive("GET");
+            let problem = assert_problem(&response, 505, "api-refused");
+            assert!(problem["detail"].as_str().unwrap().contains("HTTP/1.1"), "{problem}");
+            assert_eq!(response.header("connection"), Some("close"));
+            assert!(connection.is_closed());
+        }
+    }
+    // A preface that is cut off is a head like any other that is no HTTP/1.1.
+    let mut connection = server.connect();
+    connection.send(b"PRI * HTTP/2.0\r\n\r\n");
+    assert_some_problem(&connection.receive("GET"));
+    assert_well(&server);
+}
