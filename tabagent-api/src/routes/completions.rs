@@ -148,14 +148,14 @@ pub struct CompletionLogprobs {
     alias = ["/completions"],
     stream,
     tests = [
-        case("one text", json = { "model": "tabagent-chat", "prompt": "The server listens on", "temperature": 0, "max_tokens": 4, "echo": true }, status = 200,
+        case("one text", json = { "model": "decoders/llama-gqa", "prompt": "The server listens on", "temperature": 0, "max_tokens": 4, "echo": true }, status = 200,
             check = begins_with_its_prompt),
-        case("several texts", json = { "model": "tabagent-chat", "prompt": ["one", "two"], "n": 2, "seed": 1, "max_tokens": 2, "logprobs": 1, "ignore_eos": true }, status = 200,
+        case("several texts", json = { "model": "decoders/llama-gqa", "prompt": ["one", "two"], "n": 2, "seed": 1, "max_tokens": 2, "logprobs": 1, "ignore_eos": true }, status = 200,
             check = has_four_answers),
-        case("token ids as a stream", json = { "model": "tabagent-chat", "prompt": [72, 73, 74], "max_tokens": 3, "stream": true, "ignore_eos": true }, status = 200,
+        case("token ids as a stream", json = { "model": "decoders/llama-gqa", "prompt": [72, 73, 74], "max_tokens": 3, "stream": true, "ignore_eos": true }, status = 200,
             check = |body: &Body| matches!(body, JsonOrEvents::Events(chunks) if chunks.iter().flat_map(|chunk| &chunk.choices).filter(|choice| choice.finish_reason.is_some()).count() == 1)),
-        case("no prompt", json = { "model": "tabagent-chat" }, problem = ApiError::RequestInvalid),
-        case("a token that the model lacks", json = { "model": "tabagent-chat", "prompt": [4000000000] }, problem = InferenceError::Invalid),
+        case("no prompt", json = { "model": "decoders/llama-gqa" }, problem = ApiError::RequestInvalid),
+        case("a token that the model lacks", json = { "model": "decoders/llama-gqa", "prompt": [4000000000] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "prompt": "Hi" }, problem = InferenceError::ModelNotFound),
         untested(Runtime, "needs a full queue, a damaged model or a long prompt; the journeys in tests/ have them"),
     ],
@@ -215,7 +215,10 @@ impl Work {
             CompletionPrompt::TokenLists(lists) => lists.into_iter().map(GeneratePrompt::Tokens).collect(),
         };
         if request.echo && request.logprobs.is_some() {
-            return Err(InferenceError::invalid("echo", "cannot be had together with `logprobs`; send one of them"));
+            return Err(InferenceError::invalid(
+                "echo",
+                "cannot be had together with `logprobs`; send one of them",
+            ));
         }
         let sampling = SamplingRequest {
             temperature: request.temperature,
@@ -272,7 +275,11 @@ impl Work {
         }
     }
 
-    fn completion(&self, choices: Vec<CompletionChoice>, usage: Option<Option<GenerationUsage>>) -> Completion {
+    fn completion(
+        &self,
+        choices: Vec<CompletionChoice>,
+        usage: Option<Option<GenerationUsage>>,
+    ) -> Completion {
         Completion {
             id: self.id.clone(),
             object: "text_completion".to_owned(),
@@ -285,7 +292,13 @@ impl Work {
 }
 
 /// The parts of the answers to one prompt, whose first one has the number `first`; each begins with `echo`.
-fn parts(generation: Generation, first: usize, answers: usize, logprobs: bool, echo: Option<String>) -> Parts {
+fn parts(
+    generation: Generation,
+    first: usize,
+    answers: usize,
+    logprobs: bool,
+    echo: Option<String>,
+) -> Parts {
     let begin = move |index| Part {
         choice: CompletionChoice {
             index: first + index,
@@ -342,7 +355,9 @@ fn chunks(work: Work) -> impl Stream<Item = Result<Completion, InferenceError>> 
                     Some((Ok(work.completion(vec![choice], usage)), Some(work)))
                 }
                 Some(Err(error)) => Some((Err(error), None)),
-                None if work.include_usage => Some((Ok(work.completion(Vec::new(), Some(Some(work.usage)))), None)),
+                None if work.include_usage => {
+                    Some((Ok(work.completion(Vec::new(), Some(Some(work.usage)))), None))
+                }
                 None => None,
             };
         }

@@ -46,9 +46,7 @@ impl StreamOptions {
     /// [`InferenceError::Invalid`] where the options are there and the stream is not.
     pub(super) fn usage(options: Option<Self>, stream: bool) -> Result<bool, InferenceError> {
         match options {
-            Some(_) if !stream => {
-                Err(InferenceError::invalid("stream_options", "needs `stream` to be true"))
-            }
+            Some(_) if !stream => Err(InferenceError::invalid("stream_options", "needs `stream` to be true")),
             options => Ok(options.unwrap_or_default().include_usage),
         }
     }

@@ -115,7 +115,10 @@ pub struct Generation {
 
 impl std::fmt::Debug for Generation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generation").field("model", &self.model).field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("Generation")
+            .field("model", &self.model)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
     }
 }
 

@@ -26,7 +26,8 @@ use recorder::Recorder;
 ///
 /// `build` is called once, within the Tokio runtime that serves the requests, and only when a test is to run.
 pub fn run<E: std::fmt::Display>(build: impl FnOnce() -> Result<MountedApp, E>) -> ExitCode {
-    let arguments = Arguments::from_args();
+    // One after the other: they share one server, and a case may stop, or change, what another relies on.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => return failed(&format!("the Tokio runtime does not start: {error}")),

@@ -4,14 +4,17 @@ mod request;
 mod response;
 mod stream;
 
-use tabagent_runtime::{GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent, Runtime};
+use tabagent_runtime::{
+    GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent, Runtime,
+};
 
 use super::generation::{GenerationUsage, StopTexts, StreamOptions, now};
 use super::inference::InferenceError;
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
 pub use request::{
-    ChatContent, ChatMessage, ChatRequest, ChatRole, ContentPart, FunctionCall, ResponseFormat, ToolCall, ToolKind,
+    ChatContent, ChatMessage, ChatRequest, ChatRole, ContentPart, FunctionCall, ResponseFormat, ToolCall,
+    ToolKind,
 };
 pub use response::{
     AnswerMessage, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta, ChatLogprobs,
@@ -29,22 +32,22 @@ pub use response::{
     stream,
     tests = [
         case("a question", json = {
-            "model": "tabagent-chat", "temperature": 0, "max_tokens": 16,
+            "model": "decoders/llama-gqa", "temperature": 0, "max_tokens": 16,
             "messages": [{ "role": "user", "content": "Who are you?" }],
         }, status = 200, check = is_one_answer),
         case("a stream", json = {
-            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "stream": true,
+            "model": "decoders/llama-gqa", "temperature": 0, "max_tokens": 8, "stream": true,
             "stream_options": { "include_usage": true },
             "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": [{ "type": "text", "text": "Hello" }] }],
         }, status = 200, check = is_a_whole_stream),
         case("log probabilities and two answers", json = {
-            "model": "tabagent-chat", "n": 2, "seed": 7, "max_tokens": 4, "logprobs": true, "top_logprobs": 2,
+            "model": "decoders/llama-gqa", "n": 2, "seed": 7, "max_tokens": 4, "logprobs": true, "top_logprobs": 2,
             "messages": [{ "role": "user", "content": "Hello" }],
         }, status = 200, check = has_two_answers_with_logprobs),
-        case("no messages", json = { "model": "tabagent-chat", "messages": [] }, problem = ApiError::RequestInvalid),
-        case("unknown field", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
-        case("unknown role", json = { "model": "tabagent-chat", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
-        case("a message without content", json = { "model": "tabagent-chat", "messages": [{ "role": "user" }] }, problem = InferenceError::Invalid),
+        case("no messages", json = { "model": "decoders/llama-gqa", "messages": [] }, problem = ApiError::RequestInvalid),
+        case("unknown field", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
+        case("unknown role", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
+        case("a message without content", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user" }] }, problem = InferenceError::Invalid),
         case("an embedding model", json = { "model": "tabagent-embed", "messages": [{ "role": "user", "content": "Hi" }] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "messages": [{ "role": "user", "content": "Hi" }] }, problem = InferenceError::ModelNotFound),
         untested(Runtime, "needs a full queue, a damaged model or a long prompt; the journeys in tests/ have them"),
@@ -72,7 +75,8 @@ pub async fn chat_completions(
             model: Some(request.model),
         })
         .await?;
-    let head = Head { id: id.to_string(), created, model: generation.model.clone(), logprobs: logprobs.is_some() };
+    let head =
+        Head { id: id.to_string(), created, model: generation.model.clone(), logprobs: logprobs.is_some() };
     if request.stream {
         let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage);
         return Ok(JsonOrStream::Stream(EventStream::new(chunks).with_done()));
@@ -100,7 +104,9 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
                 answers.resize_with(answers.len().max(choice + 1), Default::default);
                 answers[choice].0.push_str(&text);
                 if head.logprobs {
-                    answers[choice].1.extend(tokens.iter().filter_map(|token| token_logprob(&generation, token)));
+                    answers[choice]
+                        .1
+                        .extend(tokens.iter().filter_map(|token| token_logprob(&generation, token)));
                 }
             }
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
@@ -178,6 +184,8 @@ fn has_two_answers_with_logprobs(body: &Body) -> bool {
     completion.choices.len() == 2
         && completion.choices.iter().all(|choice| {
             let tokens = choice.logprobs.as_ref().and_then(|logprobs| logprobs.content.as_ref());
-            tokens.is_some_and(|tokens| !tokens.is_empty() && tokens.iter().all(|token| token.top_logprobs.len() == 2))
+            tokens.is_some_and(|tokens| {
+                !tokens.is_empty() && tokens.iter().all(|token| token.top_logprobs.len() == 2)
+            })
         })
 }

@@ -208,9 +208,7 @@ impl ChatRequest {
         match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (true, count) => Ok(Some(count.unwrap_or(0) as usize)),
             (false, None | Some(0)) => Ok(None),
-            (false, Some(_)) => {
-                Err(InferenceError::invalid("top_logprobs", "needs `logprobs` to be true"))
-            }
+            (false, Some(_)) => Err(InferenceError::invalid("top_logprobs", "needs `logprobs` to be true")),
         }
     }
 
@@ -227,8 +225,12 @@ impl ChatRequest {
 
     /// The messages as chat templates take them.
     pub(super) fn conversation(&self) -> Result<Conversation, InferenceError> {
-        let messages =
-            self.messages.iter().enumerate().map(|(at, message)| message.for_template(at)).collect::<Result<_, _>>()?;
+        let messages = self
+            .messages
+            .iter()
+            .enumerate()
+            .map(|(at, message)| message.for_template(at))
+            .collect::<Result<_, _>>()?;
         Ok(Conversation {
             messages,
             tools: Vec::new(),

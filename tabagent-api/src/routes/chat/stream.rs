@@ -90,7 +90,10 @@ impl State {
                 ChatChunkChoice {
                     index: choice,
                     delta: ChatDelta { role: None, content: Some(text) },
-                    logprobs: self.head.logprobs.then_some(ChatLogprobs { content: Some(tokens), refusal: None }),
+                    logprobs: self
+                        .head
+                        .logprobs
+                        .then_some(ChatLogprobs { content: Some(tokens), refusal: None }),
                     finish_reason: None,
                 }
             }
