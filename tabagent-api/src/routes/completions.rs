@@ -147,6 +147,7 @@ pub struct CompletionLogprobs {
     tag = "inference",
     alias = ["/completions"],
     stream,
+    timeout = "1h",
     tests = [
         case("one text", json = { "model": "decoders/llama-gqa", "prompt": "The server listens on", "temperature": 0, "max_tokens": 4, "echo": true }, status = 200,
             check = begins_with_its_prompt),

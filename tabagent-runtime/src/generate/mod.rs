@@ -49,7 +49,7 @@ pub struct GenerateRequest {
     pub choices: usize,
     /// Tells the log probability of each token and of so many of the likeliest in its place.
     pub logprobs: Option<usize>,
-    /// When to give up; the runtime's own deadline where there is none or a longer one.
+    /// When to give up; the runtime's own deadline for generations where there is none or a longer one.
     pub deadline: Option<Duration>,
 }
 

@@ -70,7 +70,7 @@ impl Runtime {
     /// - [`BackendError::CudaError`], [`BackendError::OutOfMemory`]: loading or running failed.
     pub async fn generate(&self, request: GenerateRequest) -> Result<Generation> {
         let id = chat_model(request.model.as_deref())?;
-        let longest = self.inner.options.deadline;
+        let longest = self.inner.options.generation_deadline;
         self.within(&id, request.deadline, async {
             let model = self.decoder(&id).await?;
             let generation = model.generate(request, longest, &self.inner.workers).await?;

@@ -17,8 +17,10 @@ pub struct RuntimeOptions {
     pub library: LibraryOptions,
     /// Texts that may wait for each model. Beyond it requests are refused with a time to come back.
     pub queue: usize,
-    /// Longest time for one request, loading the model included.
+    /// Longest time for one request, loading the model included; of a generation, until it is admitted.
     pub deadline: Duration,
+    /// Longest time for one generation, from its admission on.
+    pub generation_deadline: Duration,
     /// Id of the embedding model that serves requests which name none.
     pub default_model: String,
     /// Sequences that a decoder generates side by side.
@@ -41,6 +43,7 @@ impl Default for RuntimeOptions {
             library: LibraryOptions::default(),
             queue: 8192,
             deadline: Duration::from_secs(300),
+            generation_deadline: Duration::from_secs(30 * 60),
             default_model: EMBED_ID.to_owned(),
             parallel: 8,
             generation_queue: 256,

@@ -30,6 +30,7 @@ pub use response::{
     tag = "inference",
     alias = ["/chat/completions"],
     stream,
+    timeout = "1h",
     tests = [
         case("a question", json = {
             "model": "decoders/llama-gqa", "temperature": 0, "max_tokens": 16,

@@ -109,6 +109,7 @@ impl Config {
             library: LibraryOptions { install: self.install_onnxruntime, ..LibraryOptions::default() },
             queue: self.queue.get(),
             deadline: self.deadline,
+            generation_deadline: self.generation_deadline,
             parallel: self.parallel.get(),
             generation_queue: self.chat_queue.get(),
             context: self.context.map(NonZeroUsize::get),

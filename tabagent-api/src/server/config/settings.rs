@@ -154,6 +154,8 @@ settings! {
     cache: Option<ByteSize>, "SIZE", Unset("a quarter of the memory");
     /// Time that a request may take until its response begins, where its route does not say otherwise.
     deadline: Duration, "TIME", Fixed("2m");
+    /// Time that generating an answer may take, at most an hour.
+    generation_deadline: Duration, "TIME", Fixed("30m");
     /// Longest request body.
     body_limit: ByteSize, "SIZE", Fixed("16MiB");
     /// Time in which a request's body must have arrived.

@@ -12,6 +12,7 @@ use axum::routing::get;
 use http::{HeaderMap, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tabagent_runtime::embed::metrics::{Histogram, ModelMetrics};
+use tabagent_runtime::generate::metrics::GenerationMetrics;
 use tabagent_runtime::runtime::{Runtime, RuntimeMetrics};
 
 use crate::framework::Pages;
@@ -110,54 +111,103 @@ impl MetricsPage {
     }
 }
 
-/// A gauge or counter of one model.
-type Reading = fn(&ModelMetrics) -> u64;
+/// Figures of one kind of engine: each with its name, its help and how it is read.
+struct Figures<M: 'static> {
+    /// What stands before each name.
+    prefix: &'static str,
+    gauges: &'static [Figure<M, u64>],
+    counters: &'static [Figure<M, u64>],
+    histograms: &'static [Distribution<M>],
+}
 
-const GAUGES: &[(&str, &str, Reading)] =
-    &[("waiting_texts", "Texts admitted that have not begun to run", |model| model.waiting)];
+type Figure<M, T> = (&'static str, &'static str, fn(&M) -> T);
+type Distribution<M> = (&'static str, &'static str, fn(&M) -> &Histogram);
 
-const COUNTERS: &[(&str, &str, Reading)] = &[
-    ("requests_total", "Requests admitted", |model| model.requests),
-    ("texts_total", "Texts that ran", |model| model.texts),
-    ("tokens_total", "Tokens of the texts that ran, without padding", |model| model.tokens),
-    ("padding_tokens_total", "Padding tokens computed beside them", |model| model.padding),
-    ("batches_total", "Batches that ran", |model| model.batches),
-    ("rejected_total", "Requests refused because the queue was full", |model| model.rejected),
-    ("cancelled_total", "Requests whose client went away before the answer", |model| model.cancelled),
-    ("timeouts_total", "Requests whose deadline passed", |model| model.timeouts),
-    ("failed_total", "Requests that failed while running", |model| model.failed),
-    ("truncated_total", "Texts cut to the model's length", |model| model.truncated),
-];
+const ENCODERS: Figures<ModelMetrics> = Figures {
+    prefix: "tabagent_model",
+    gauges: &[("waiting_texts", "Texts admitted that have not begun to run", |model| model.waiting)],
+    counters: &[
+        ("requests_total", "Requests admitted", |model| model.requests),
+        ("texts_total", "Texts that ran", |model| model.texts),
+        ("tokens_total", "Tokens of the texts that ran, without padding", |model| model.tokens),
+        ("padding_tokens_total", "Padding tokens computed beside them", |model| model.padding),
+        ("batches_total", "Batches that ran", |model| model.batches),
+        ("rejected_total", "Requests refused because the queue was full", |model| model.rejected),
+        ("cancelled_total", "Requests whose client went away before the answer", |model| model.cancelled),
+        ("timeouts_total", "Requests whose deadline passed", |model| model.timeouts),
+        ("failed_total", "Requests that failed while running", |model| model.failed),
+        ("truncated_total", "Texts cut to the model's length", |model| model.truncated),
+    ],
+    histograms: &[
+        ("queue_wait_seconds", "Time between admission and the start of the batch, a text", |model| {
+            &model.queue_wait
+        }),
+        ("inference_seconds", "Time that a batch ran", |model| &model.inference),
+        ("batch_rows", "Texts in a batch", |model| &model.batch_rows),
+        ("padding_share", "Share of padding among the tokens computed, a batch", |model| {
+            &model.padding_share
+        }),
+    ],
+};
 
-/// A distribution of one model.
-type Distribution = fn(&ModelMetrics) -> &Histogram;
-
-const HISTOGRAMS: &[(&str, &str, Distribution)] = &[
-    ("queue_wait_seconds", "Time between admission and the start of the batch, a text", |model| {
-        &model.queue_wait
-    }),
-    ("inference_seconds", "Time that a batch ran", |model| &model.inference),
-    ("batch_rows", "Texts in a batch", |model| &model.batch_rows),
-    ("padding_share", "Share of padding among the tokens computed, a batch", |model| &model.padding_share),
-];
+const DECODERS: Figures<GenerationMetrics> = Figures {
+    prefix: "tabagent_generation",
+    gauges: &[
+        ("waiting", "Answers that wait", |model| model.waiting),
+        ("running", "Answers that are being generated", |model| model.running),
+    ],
+    counters: &[
+        ("requests_total", "Requests admitted", |model| model.requests),
+        ("input_tokens_total", "Tokens of the prompts", |model| model.input_tokens),
+        ("cached_tokens_total", "Tokens of prompts that were not read again", |model| model.cached_tokens),
+        ("output_tokens_total", "Tokens that were generated", |model| model.output_tokens),
+        ("rejected_total", "Requests refused because the queue was full", |model| model.rejected),
+        ("cancelled_total", "Answers whose client went away, or that somebody stopped", |model| {
+            model.cancelled
+        }),
+        ("timeouts_total", "Answers whose deadline passed", |model| model.timeouts),
+        ("failed_total", "Answers that failed while running", |model| model.failed),
+        ("preempted_total", "Times that an answer gave its memory to others and waited again", |model| {
+            model.preempted
+        }),
+    ],
+    histograms: &[
+        ("queue_wait_seconds", "Time between admission and the first part of the prompt", |model| {
+            &model.queue_wait
+        }),
+        ("time_to_first_token_seconds", "Time between admission and the first token", |model| {
+            &model.time_to_first_token
+        }),
+        ("inter_token_seconds", "Time between two tokens of an answer", |model| &model.inter_token),
+        ("batch_rows", "Answers that decoded together, a step", |model| &model.batch_rows),
+        ("prefill_seconds", "Time that a part of a prompt took", |model| &model.prefill),
+    ],
+};
 
 fn describe_runtime(out: &mut Exposition, metrics: &RuntimeMetrics) {
     out.family("tabagent_loaded_models", "gauge", "Models in memory");
-    out.sample("tabagent_loaded_models", "", metrics.models.len());
-    for (kind, readings) in [("gauge", GAUGES), ("counter", COUNTERS)] {
-        for (name, help, read) in readings {
-            let name = format!("tabagent_model_{name}");
-            out.family(&name, kind, help);
-            for model in &metrics.models {
-                out.sample(&name, &label("model", &model.model), read(model));
+    out.sample("tabagent_loaded_models", "", metrics.models.len() + metrics.generation.len());
+    ENCODERS.describe(out, &metrics.models, |model| &model.model);
+    DECODERS.describe(out, &metrics.generation, |model| &model.model);
+}
+
+impl<M> Figures<M> {
+    fn describe(&self, out: &mut Exposition, models: &[M], id: fn(&M) -> &str) {
+        for (kind, figures) in [("gauge", self.gauges), ("counter", self.counters)] {
+            for (name, help, read) in figures {
+                let name = format!("{}_{name}", self.prefix);
+                out.family(&name, kind, help);
+                for model in models {
+                    out.sample(&name, &label("model", id(model)), read(model));
+                }
             }
         }
-    }
-    for (name, help, read) in HISTOGRAMS {
-        let name = format!("tabagent_model_{name}");
-        out.family(&name, "histogram", help);
-        for model in &metrics.models {
-            out.histogram(&name, &label("model", &model.model), read(model));
+        for (name, help, read) in self.histograms {
+            let name = format!("{}_{name}", self.prefix);
+            out.family(&name, "histogram", help);
+            for model in models {
+                out.histogram(&name, &label("model", id(model)), read(model));
+            }
         }
     }
 }
