@@ -104,7 +104,7 @@ fn fields_by_position_are_no_object_in_a_list_of_several_forms_either() {
         (r#"{"query": "a", "texts": [["b"]]}"#, "texts[0]"),
     ] {
         let problem = assert_problem(
-            &server.send("POST", "/v1/rerank", &JSON, body.as_bytes()),
+            &server.send("POST", "/v1/rerank", JSON, body.as_bytes()),
             400,
             "api-request-invalid",
         );
@@ -112,7 +112,7 @@ fn fields_by_position_are_no_object_in_a_list_of_several_forms_either() {
         assert_eq!(problem["error"]["param"], field, "{problem:#}");
     }
     let right = br#"{"query": "a", "documents": ["b", {"text": "c"}]}"#;
-    assert_eq!(server.send("POST", "/v1/rerank", &JSON, right).status, 200);
+    assert_eq!(server.send("POST", "/v1/rerank", JSON, right).status, 200);
 }
 
 #[test]
