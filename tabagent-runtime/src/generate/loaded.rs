@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     Conversation, GeneratePrompt, GenerateRequest, Generation,
-    decoder::Decoder,
+    decoder::{self, Decoder},
     engine::{Engine, Limits},
     files::{DecoderFiles, SamplingDefaults},
     metrics::Counters,
@@ -25,9 +25,9 @@ use crate::{
     device::{Device, ProviderReport},
     error::{BackendError, Result},
     library::ort_failure,
-    models::{Entry, ModelFiles, attends_grouped},
+    models::{Entry, attends_grouped},
     runtime::slots::{self, Slot},
-    session::{ModelSource, Session, SessionOptions},
+    session::SessionOptions,
     tokenizer::Tokenizer,
 };
 
@@ -81,19 +81,7 @@ fn load(
     let files = DecoderFiles::read(&entry, &tokenizer)?;
     let template = ChatTemplate::read(id, &entry.files)?;
     let grouped = attends_grouped(id, &entry.files, &variant.file)?;
-    let opened = match &entry.files {
-        ModelFiles::Embedded(_) => {
-            let bytes = entry.files.read(id, &variant.file)?.unwrap_or_default();
-            Session::open(id, ModelSource::Bytes(&bytes), session)?
-        }
-        ModelFiles::Folder(_) => {
-            let path = entry
-                .files
-                .path(&variant.file)
-                .ok_or_else(|| BackendError::corrupted(id, format!("{} is missing", variant.file)))?;
-            Session::open(id, ModelSource::File(&path), session)?
-        }
-    };
+    let opened = decoder::open(id, &entry.files, &variant.file, session)?;
     let (device, refused) = (*opened.device(), opened.refused().to_vec());
     let decoder = Decoder::open(id, opened, grouped, files.sizes)?;
     let vocabulary = decoder.vocabulary();

@@ -66,6 +66,8 @@ pub(super) struct Layout {
     pub(super) scores: Element,
     /// Entries of one row of logits.
     pub(super) vocabulary: usize,
+    /// Whether the graph gives the logits of the last token only.
+    pub(super) last_only: bool,
 }
 
 /// Sizes that the graph may leave open and the model's files tell.
@@ -185,6 +187,7 @@ impl Layout {
             cache: cache.unwrap_or(Element::F32),
             logits: name(model, &logits.name)?,
             scores: element(model, logits)?,
+            last_only: logits.shape.len() == 3 && logits.shape[1] == Some(1),
             vocabulary,
         })
     }

@@ -5,13 +5,20 @@ mod call;
 mod grown;
 mod layout;
 mod shared;
+mod trim;
+
+use std::{borrow::Cow, path::Path};
 
 use ort::session::RunOptions;
 
 use layout::Layout;
 pub(crate) use layout::Sizes;
 
-use crate::{error::Result, session::Session};
+use crate::{
+    error::{BackendError, Result},
+    models::ModelFiles,
+    session::{ModelSource, Session, SessionOptions},
+};
 
 /// A decoder and its cache.
 ///
@@ -30,6 +37,51 @@ enum Cache {
     Shared(shared::Shared),
     /// A row at a time.
     Grown(grown::Grown),
+}
+
+/// Largest ONNX file that is read to be trimmed; larger ones hold their weights, and would be in memory twice.
+const LARGEST_TRIMMED: usize = 512 << 20;
+
+/// Opens the graph of a decoder, with its logits cut to the last position where its form is known.
+///
+/// # Errors
+/// Those of [`Session::open`], and of reading the file.
+pub(crate) fn open(model: &str, files: &ModelFiles, file: &str, options: &SessionOptions) -> Result<Session> {
+    let missing = || BackendError::corrupted(model, format!("{file} is missing"));
+    let read: Cow<'_, [u8]>;
+    let (bytes, folder) = match files {
+        ModelFiles::Embedded(_) => {
+            read = files.read(model, file)?.ok_or_else(missing)?;
+            (read.as_ref(), None)
+        }
+        ModelFiles::Folder(_) => {
+            let path = files.path(file).ok_or_else(missing)?;
+            let size = path
+                .metadata()
+                .map_or(usize::MAX, |found| usize::try_from(found.len()).unwrap_or(usize::MAX));
+            if size > LARGEST_TRIMMED {
+                return Session::open(model, ModelSource::File(&path), options);
+            }
+            read = std::fs::read(&path)
+                .map_err(|error| BackendError::corrupted(model, format!("{file} cannot be read: {error}")))?
+                .into();
+            (read.as_ref(), path.parent().map(Path::to_owned).zip(Some(path)))
+        }
+    };
+    let Some(trimmed) = trim::to_last_position(bytes) else {
+        tracing::debug!(model, "the end of the graph has no known form: all logits of a prompt are computed");
+        return match &folder {
+            Some((_, path)) => Session::open(model, ModelSource::File(path), options),
+            None => Session::open(model, ModelSource::Bytes(bytes), options),
+        };
+    };
+    let mut options = options.clone();
+    if let Some((folder, _)) = &folder {
+        // Weights beside the file are found by its folder, which bytes do not have.
+        let key = "session.model_external_initializers_file_folder_path".to_owned();
+        options.config.push((key, folder.display().to_string()));
+    }
+    Session::open(model, ModelSource::Bytes(&trimmed), &options)
 }
 
 impl Decoder {

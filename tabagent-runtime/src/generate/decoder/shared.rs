@@ -163,7 +163,7 @@ impl Shared {
         }
         self.execute(session, layout, options, first, tokens, pasts, length, longest)
             .map_err(|error| ort_failure("CPU", &error))?;
-        self.last_logits(layout, rows, length);
+        self.last_logits(layout, rows, if layout.last_only { 1 } else { length });
         Ok(&self.logits)
     }
 
@@ -191,12 +191,13 @@ impl Shared {
         if let Some(feed) = &layout.positions {
             self.positions.fill(feed, pasts.iter().flat_map(|past| *past..past + length));
         }
-        let words = (rows * length * layout.vocabulary * layout.scores.bytes()).div_ceil(4);
+        let positions_told = if layout.last_only { 1 } else { length };
+        let words = (rows * positions_told * layout.vocabulary * layout.scores.bytes()).div_ceil(4);
         self.scores.resize(words, 0);
         let cache = self.views(layout, first, rows)?;
         // SAFETY: `scores` was given room for all logits.
         let scores = unsafe {
-            View::float(layout.scores, self.scores.as_mut_ptr(), &[rows, length, layout.vocabulary])?
+            View::float(layout.scores, self.scores.as_mut_ptr(), &[rows, positions_told, layout.vocabulary])?
         };
         let ids = self.ids.view(&layout.ids, rows, length)?;
         let mask = match &layout.mask {
@@ -235,7 +236,7 @@ impl Shared {
         layout.states.iter().zip(&mut self.buffers).map(view).collect()
     }
 
-    /// Takes each row's last logits out of all that the graph computed, as 32-bit floats.
+    /// Takes each row's last logits out of those of `length` tokens, as 32-bit floats.
     fn last_logits(&mut self, layout: &Layout, rows: usize, length: usize) {
         self.logits.clear();
         for row in 0..rows {
