@@ -42,7 +42,9 @@ pub fn assert_some_problem(response: &Response) -> Value {
         );
     }
     let error = body["error"].as_object().expect("`error` is an object");
-    assert_eq!(error.keys().collect::<Vec<_>>(), ["code", "message", "param", "type"], "{}", shown());
+    let mut keys: Vec<_> = error.keys().collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["code", "message", "param", "type"], "{}", shown());
     for member in ["message", "type", "code"] {
         assert!(error[member].as_str().is_some_and(|text| !text.is_empty()), "`error.{member}`: {}", shown());
     }

@@ -42,7 +42,7 @@ pub struct CompletionRequest {
     pub min_p: Option<f32>,
     /// Divides the logits of tokens that occurred, those of the prompt included; `repeat_penalty` is another name for it.
     #[serde(alias = "repeat_penalty")]
-    #[rule(range(min = 0.01, max = 10))]
+    #[rule(range(min = 0.125, max = 8))]
     pub repetition_penalty: Option<f32>,
     /// Taken from the logits of tokens that were generated, once.
     #[rule(range(min = -2, max = 2))]

@@ -68,7 +68,7 @@ impl SamplingOptions {
         within("min_p", self.min_p, 0.0, 1.0)?;
         within("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
         within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        within("repetition_penalty", self.repetition_penalty, 0.01, 10.0)?;
+        within("repetition_penalty", self.repetition_penalty, 0.125, 8.0)?;
         for (token, bias) in &self.logit_bias {
             if *token as usize >= vocabulary {
                 return Err(BackendError::invalid(
