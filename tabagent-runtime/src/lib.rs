@@ -21,7 +21,7 @@ pub use embed::{EmbedInput, EmbedRequest, Embeddings, Prompt};
 pub use error::{BackendError, Result};
 pub use generate::{
     Conversation, FinishReason, GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent,
-    SamplingRequest, TokenProbability,
+    Markup, MarkupParser, Piece, SamplingRequest, TokenProbability,
 };
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};

@@ -60,6 +60,8 @@ pub enum EndReason {
     Stop,
     /// It reached the length that was asked for or that the model takes.
     Length,
+    /// It calls tools.
+    ToolCalls,
 }
 
 impl From<FinishReason> for EndReason {

@@ -13,6 +13,7 @@ use super::{
     decoder::{self, Decoder},
     engine::{Engine, Limits},
     files::{DecoderFiles, SamplingDefaults},
+    markup::Markup,
     metrics::Counters,
     queue::Queue,
     sampler::Sampler,
@@ -170,7 +171,7 @@ impl LoadedDecoder {
             GeneratePrompt::Chat(_) => "messages",
             GeneratePrompt::Text(_) | GeneratePrompt::Tokens(_) => "prompt",
         };
-        let prompt = self.prompt(request.prompt, workers).await?;
+        let (prompt, markup) = self.prompt(request.prompt, workers).await?;
         let length = prompt.len();
         if length >= self.context {
             return Err(BackendError::context_length(
@@ -217,6 +218,7 @@ impl LoadedDecoder {
         Ok(Generation {
             model: self.entry.id.clone(),
             prompt_tokens: length,
+            markup,
             decoder: Arc::clone(self),
             job,
             events,
@@ -244,20 +246,41 @@ impl LoadedDecoder {
         template.render(conversation)
     }
 
-    /// The tokens of a prompt.
-    async fn prompt(self: &Arc<Self>, prompt: GeneratePrompt, workers: &Arc<Semaphore>) -> Result<Vec<u32>> {
-        let (field, text, special) = match prompt {
+    /// The tokens of a prompt, and the marks of what follows it.
+    async fn prompt(
+        self: &Arc<Self>,
+        prompt: GeneratePrompt,
+        workers: &Arc<Semaphore>,
+    ) -> Result<(Vec<u32>, Markup)> {
+        let (field, text, markup) = match prompt {
             GeneratePrompt::Tokens(ids) => {
-                return Ok(self.tokenizer.check_ids("prompt", ids, true)?.ids);
+                return Ok((self.tokenizer.check_ids("prompt", ids, true)?.ids, Markup::default()));
             }
-            GeneratePrompt::Text(text) => ("prompt", text, true),
-            GeneratePrompt::Chat(conversation) => ("messages", self.render(&conversation)?, false),
+            GeneratePrompt::Text(text) => ("prompt", text, None),
+            GeneratePrompt::Chat(conversation) => {
+                let known = self.template.as_ref().map(ChatTemplate::markup).unwrap_or_default();
+                if !conversation.tools.is_empty() && !known.calls {
+                    return Err(BackendError::invalid(
+                        "tools",
+                        format!(
+                            "are not for model `{}`, whose chat template does not mark calls with <tool_call>; choose \
+                             a model whose does",
+                            self.entry.id
+                        ),
+                    ));
+                }
+                let text = self.render(&conversation)?;
+                let thinking = known.thoughts && text.trim_end().ends_with("<think>");
+                // Without tools a call would be nobody's.
+                let calls = known.calls && !conversation.tools.is_empty();
+                ("messages", text, Some(Markup { thinking, calls, ..known }))
+            }
         };
         let model = Arc::clone(self);
         // A thousand operations a byte: short prompts stay, long ones leave the async thread.
-        compute(workers, text.len().saturating_mul(1000), move |abandoned| {
+        let tokens = compute(workers, text.len().saturating_mul(1000), move |abandoned| {
             let stopped = || abandoned.is_set();
-            let tokens = if special {
+            let tokens = if markup.is_none() {
                 model.tokenizer.encode_text(field, &text, model.context, &stopped)?
             } else {
                 model.tokenizer.encode_plain(field, &text, model.context, &stopped)?
@@ -267,6 +290,7 @@ impl LoadedDecoder {
             }
             Ok(tokens)
         })
-        .await
+        .await?;
+        Ok((tokens, markup.unwrap_or_default()))
     }
 }

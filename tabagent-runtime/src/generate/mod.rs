@@ -8,6 +8,7 @@ mod decoder;
 mod engine;
 mod files;
 pub(crate) mod loaded;
+mod markup;
 pub mod metrics;
 mod queue;
 mod rows;
@@ -21,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 pub use files::SamplingDefaults;
+pub use markup::{Markup, MarkupParser, Piece};
 pub use sampler::{SamplingOptions, TokenProbability};
 pub use sequence::{FinishReason, GeneratedToken, GenerationEvent};
 pub use template::Conversation;
@@ -106,6 +108,8 @@ pub struct Generation {
     pub model: String,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// Which marks the text may have; none where the prompt was no conversation.
+    pub markup: Markup,
     pub(crate) decoder: Arc<loaded::LoadedDecoder>,
     pub(crate) job: Arc<Job>,
     pub(crate) events: mpsc::Receiver<Result<GenerationEvent>>,

@@ -13,6 +13,7 @@ use minijinja::{
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::markup::Markup;
 use crate::{
     error::{BackendError, Result},
     models::ModelFiles,
@@ -26,6 +27,8 @@ pub(crate) struct ChatTemplate {
     tokens: Vec<(String, String)>,
     /// Whether there is a template of its own for conversations with tools.
     tools: bool,
+    /// Which marks the model uses.
+    markup: Markup,
 }
 
 /// A conversation to be rendered.
@@ -104,6 +107,11 @@ impl ChatTemplate {
             })
             .collect();
         let has_tools = tools.is_some();
+        let mentions = |mark: &str| {
+            main.contains(mark) || tools.as_ref().is_some_and(|template| template.contains(mark))
+        };
+        let markup =
+            Markup { thoughts: mentions("<think>"), thinking: false, calls: mentions("<tool_call>") };
         let mut environment = environment()
             .map_err(|error| BackendError::internal(format!("templates cannot be set up: {error}")))?;
         let mut add = |name: &'static str, text: String| {
@@ -115,7 +123,12 @@ impl ChatTemplate {
         if let Some(tools) = tools {
             add(TOOLS, tools)?;
         }
-        Ok(Some(Self { environment: Arc::new(environment), tokens, tools: has_tools }))
+        Ok(Some(Self { environment: Arc::new(environment), tokens, tools: has_tools, markup }))
+    }
+
+    /// Which marks the model uses, by what its template says of them.
+    pub(crate) fn markup(&self) -> Markup {
+        self.markup
     }
 
     /// Renders a conversation.

@@ -119,10 +119,14 @@ impl OperationBuilder {
     /// Adds a response of server-sent events, each `data:` line a `T`.
     pub fn stream_response<T: ToSchema>(&mut self, status: StatusCode) {
         let event = self.schemas.add::<T>();
+        // OpenAPI 3.1 has no word for a sequence of events. Those who read a schema here take it for that of the whole text
+        // or of each event; without a type it is true of both.
         let schema = json!({
-            "type": "string",
-            "description": "Server-sent events; each `data:` line is JSON.",
-            "x-event-schema": event,
+            "description": "Server-sent events. The `data` of each is JSON, or the end of the stream.",
+            "properties": { "data": { "anyOf": [
+                { "const": "[DONE]" },
+                { "type": "string", "contentMediaType": "application/json", "contentSchema": event },
+            ] } },
         });
         self.response(status, "text/event-stream", schema);
     }

@@ -4,21 +4,24 @@ mod request;
 mod response;
 mod stream;
 
+use std::collections::BTreeMap;
+
 use tabagent_runtime::{
-    GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent, Runtime,
+    FinishReason, GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent, Markup,
+    MarkupParser, Piece, Runtime,
 };
 
-use super::generation::{GenerationUsage, StopTexts, StreamOptions, now};
+use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now};
 use super::inference::InferenceError;
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
 pub use request::{
-    ChatContent, ChatMessage, ChatRequest, ChatRole, ContentPart, FunctionCall, ResponseFormat, ToolCall,
-    ToolKind,
+    ChatContent, ChatMessage, ChatRequest, ContentPart, FunctionCall, FunctionDefinition, ResponseFormat,
+    Tool, ToolCall, ToolChoice, ToolKind,
 };
 pub use response::{
-    AnswerMessage, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta, ChatLogprobs,
-    TokenLogprob, TopLogprob,
+    AnswerMessage, AnswerRole, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,
+    ChatLogprobs, TokenLogprob, ToolCallDelta, TopLogprob,
 };
 
 /// Continue a conversation.
@@ -48,7 +51,7 @@ pub use response::{
         case("no messages", json = { "model": "decoders/llama-gqa", "messages": [] }, problem = ApiError::RequestInvalid),
         case("unknown field", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("unknown role", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
-        case("a message without content", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user" }] }, problem = InferenceError::Invalid),
+        case("a message without content", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user" }] }, problem = ApiError::RequestInvalid),
         case("an embedding model", json = { "model": "tabagent-embed", "messages": [{ "role": "user", "content": "Hi" }] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "messages": [{ "role": "user", "content": "Hi" }] }, problem = InferenceError::ModelNotFound),
         untested(Runtime, "needs a full queue, a damaged model or a long prompt; the journeys in tests/ have them"),
@@ -94,32 +97,84 @@ struct Head {
     logprobs: bool,
 }
 
+/// What came of one answer so far.
+struct Answer {
+    parser: MarkupParser,
+    text: String,
+    thoughts: String,
+    calls: Vec<ToolCall>,
+    tokens: Vec<TokenLogprob>,
+}
+
+impl Answer {
+    fn new(markup: Markup) -> Self {
+        Self {
+            parser: MarkupParser::new(markup),
+            text: String::new(),
+            thoughts: String::new(),
+            calls: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => self.text.push_str(&text),
+                Piece::Thought(thought) => self.thoughts.push_str(&thought),
+                Piece::Call { name, arguments } => self.calls.push(ToolCall {
+                    id: call_id(),
+                    r#type: ToolKind::Function,
+                    function: FunctionCall { name, arguments },
+                }),
+            }
+        }
+    }
+
+    fn choice(mut self, index: usize, reason: FinishReason, logprobs: bool) -> ChatChoice {
+        let rest = self.parser.finish();
+        self.take(rest);
+        let called = !self.calls.is_empty();
+        ChatChoice {
+            index,
+            message: AnswerMessage {
+                role: AnswerRole::Assistant,
+                content: (!called || !self.text.is_empty()).then_some(self.text),
+                reasoning_content: (!self.thoughts.is_empty()).then_some(self.thoughts),
+                tool_calls: called.then_some(self.calls),
+                refusal: None,
+            },
+            logprobs: logprobs.then_some(ChatLogprobs { content: Some(self.tokens), refusal: None }),
+            finish_reason: if called { EndReason::ToolCalls } else { reason.into() },
+        }
+    }
+}
+
+/// An id that no other call has.
+fn call_id() -> String {
+    format!("call_{}", uuid::Uuid::now_v7().simple())
+}
+
 /// Waits for all of an answer.
 async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion, InferenceError> {
     let mut usage = GenerationUsage::of_prompt(generation.prompt_tokens);
     let mut choices: Vec<ChatChoice> = Vec::new();
-    let mut answers: Vec<(String, Vec<TokenLogprob>)> = Vec::new();
+    let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+    let markup = generation.markup;
     while let Some(event) = generation.next().await {
         match event? {
             GenerationEvent::Delta { choice, text, tokens } => {
-                answers.resize_with(answers.len().max(choice + 1), Default::default);
-                answers[choice].0.push_str(&text);
+                let answer = answers.entry(choice).or_insert_with(|| Answer::new(markup));
+                let pieces = answer.parser.push(&text);
+                answer.take(pieces);
                 if head.logprobs {
-                    answers[choice]
-                        .1
-                        .extend(tokens.iter().filter_map(|token| token_logprob(&generation, token)));
+                    answer.tokens.extend(tokens.iter().filter_map(|token| token_logprob(&generation, token)));
                 }
             }
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
-                answers.resize_with(answers.len().max(choice + 1), Default::default);
                 usage.add(choice, completion_tokens, cached_tokens);
-                let (text, tokens) = std::mem::take(&mut answers[choice]);
-                choices.push(ChatChoice {
-                    index: choice,
-                    message: AnswerMessage { role: ChatRole::Assistant, content: Some(text), refusal: None },
-                    logprobs: head.logprobs.then_some(ChatLogprobs { content: Some(tokens), refusal: None }),
-                    finish_reason: reason.into(),
-                });
+                let answer = answers.remove(&choice).unwrap_or_else(|| Answer::new(markup));
+                choices.push(answer.choice(choice, reason, head.logprobs));
             }
         }
     }
@@ -167,7 +222,7 @@ fn is_one_answer(body: &Body) -> Result<(), String> {
 fn is_a_whole_stream(body: &Body) -> Result<(), String> {
     let JsonOrEvents::Events(chunks) = body else { return Err("not a stream".to_owned()) };
     let [first, middle @ .., last] = &chunks[..] else { return Err("fewer than two chunks".to_owned()) };
-    if first.choices.first().and_then(|choice| choice.delta.role) != Some(ChatRole::Assistant) {
+    if first.choices.first().and_then(|choice| choice.delta.role) != Some(AnswerRole::Assistant) {
         return Err("the first chunk has no role".to_owned());
     }
     let ends = middle.iter().flat_map(|chunk| &chunk.choices).filter(|choice| choice.finish_reason.is_some());

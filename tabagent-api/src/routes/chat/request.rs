@@ -19,7 +19,7 @@ pub struct ChatRequest {
     #[rule(length(min = 1, max = 256))]
     pub model: String,
     /// The conversation so far.
-    #[rule(items(min = 1, max = 4096), each(nested))]
+    #[rule(items(min = 1, max = 2048), each(nested))]
     pub messages: Vec<ChatMessage>,
     /// Divides the logits; 0 always takes the likeliest token. The model's author says what it is when absent.
     #[rule(range(min = 0, max = 2))]
@@ -72,6 +72,13 @@ pub struct ChatRequest {
     pub top_logprobs: Option<u32>,
     /// The form of the answer.
     pub response_format: Option<ResponseFormat>,
+    /// Tools that the model may call.
+    #[rule(items(max = 128), each(nested))]
+    pub tools: Option<Vec<Tool>>,
+    /// Which tools are called. A call cannot be demanded: answers are not constrained here.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether an answer may call several tools. Only `true`.
+    pub parallel_tool_calls: Option<bool>,
     /// Further variables of the model's chat template, such as `enable_thinking`.
     #[rule(any("what a template reads is the template's to say"))]
     pub chat_template_kwargs: Option<Map<String, Value>>,
@@ -80,47 +87,68 @@ pub struct ChatRequest {
     pub user: Option<String>,
 }
 
-/// One message.
+/// One message, by who speaks.
 #[derive(Debug, Deserialize, Schema)]
-#[serde(deny_unknown_fields)]
-pub struct ChatMessage {
-    /// Who speaks.
-    pub role: ChatRole,
-    /// What is said: a text, or a list of parts. `null` only where the assistant called tools.
-    #[rule(nested)]
-    pub content: Option<ChatContent>,
-    /// Name of the speaker, or of the tool that answers.
-    #[rule(length(min = 1, max = 256))]
-    pub name: Option<String>,
-    /// Tools that the assistant called.
-    #[rule(items(max = 128), each(nested))]
-    pub tool_calls: Option<Vec<ToolCall>>,
-    /// The call that a tool answers.
-    #[rule(length(min = 1, max = 256))]
-    pub tool_call_id: Option<String>,
-    /// What the assistant refused to say; `null` from servers that have none.
-    #[rule(length(max = 1_048_576))]
-    pub refusal: Option<String>,
-    /// What the assistant thought; `reasoning` is another name for it.
-    #[serde(alias = "reasoning")]
-    #[rule(length(max = 1_048_576))]
-    pub reasoning_content: Option<String>,
-}
-
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
-#[serde(rename_all = "lowercase")]
-pub enum ChatRole {
+#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ChatMessage {
     /// Who made the application; the same as `system`.
-    Developer,
+    Developer {
+        /// What is said.
+        #[rule(nested)]
+        content: ChatContent,
+        /// Name of the speaker.
+        #[rule(length(min = 1, max = 256))]
+        name: Option<String>,
+    },
     /// Who set up the conversation.
-    System,
+    System {
+        /// What is said.
+        #[rule(nested)]
+        content: ChatContent,
+        /// Name of the speaker.
+        #[rule(length(min = 1, max = 256))]
+        name: Option<String>,
+    },
     /// Who asks.
-    User,
+    User {
+        /// What is said.
+        #[rule(nested)]
+        content: ChatContent,
+        /// Name of the speaker.
+        #[rule(length(min = 1, max = 256))]
+        name: Option<String>,
+    },
     /// The model.
-    Assistant,
+    Assistant {
+        /// What is said; absent or `null` where tools were called.
+        #[rule(nested)]
+        content: Option<ChatContent>,
+        /// Name of the speaker.
+        #[rule(length(min = 1, max = 256))]
+        name: Option<String>,
+        /// Tools that were called.
+        #[rule(items(max = 128), each(nested))]
+        tool_calls: Option<Vec<ToolCall>>,
+        /// What was refused; said in place of the content where there is none.
+        #[rule(length(max = 1_048_576))]
+        refusal: Option<String>,
+        /// What was thought; `reasoning` is another name for it.
+        #[serde(alias = "reasoning")]
+        #[rule(length(max = 1_048_576))]
+        reasoning_content: Option<String>,
+    },
     /// A tool that was called.
-    Tool,
+    Tool {
+        /// What it answers.
+        #[rule(nested)]
+        content: ChatContent,
+        /// The call that it answers.
+        #[rule(length(min = 1, max = 256))]
+        tool_call_id: String,
+        /// Its name.
+        #[rule(length(min = 1, max = 256))]
+        name: Option<String>,
+    },
 }
 
 /// What is said.
@@ -157,6 +185,44 @@ pub struct ToolCall {
     /// What is called.
     #[rule(nested)]
     pub function: FunctionCall,
+}
+
+/// A tool that the model may call.
+#[derive(Debug, Clone, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// Always `function`.
+    pub r#type: ToolKind,
+    /// The function.
+    #[rule(nested)]
+    pub function: FunctionDefinition,
+}
+
+/// A function of the client.
+#[derive(Debug, Clone, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionDefinition {
+    /// Its name.
+    #[rule(length(min = 1, max = 64), pattern("^[a-zA-Z0-9_-]+$"))]
+    pub name: String,
+    /// What it does, for the model.
+    #[rule(length(max = 65_536))]
+    pub description: Option<String>,
+    /// Its parameters, as a JSON Schema.
+    #[rule(any("what the schema of a function says is the client's to choose"))]
+    pub parameters: Option<Map<String, Value>>,
+    /// Whether arguments must keep the schema. Only `false`: answers are not constrained here.
+    pub strict: Option<bool>,
+}
+
+/// Which tools are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolChoice {
+    /// None.
+    None,
+    /// Those that the model calls by itself.
+    Auto,
 }
 
 /// The kind of a tool.
@@ -223,17 +289,24 @@ impl ChatRequest {
         }
     }
 
-    /// The messages as chat templates take them.
+    /// The conversation as chat templates take it.
     pub(super) fn conversation(&self) -> Result<Conversation, InferenceError> {
-        let messages = self
-            .messages
-            .iter()
-            .enumerate()
-            .map(|(at, message)| message.for_template(at))
-            .collect::<Result<_, _>>()?;
+        if self.parallel_tool_calls == Some(false) {
+            let reason = "is false, and the number of calls is not constrained here; leave it out";
+            return Err(InferenceError::invalid("parallel_tool_calls", reason));
+        }
+        let strict = |tool: &Tool| tool.function.strict == Some(true);
+        if let Some(at) = self.tools.as_deref().unwrap_or_default().iter().position(strict) {
+            let reason = "is true, and answers are not constrained here; leave it out";
+            return Err(InferenceError::invalid(format!("tools[{at}].function.strict"), reason));
+        }
+        let tools = match self.tool_choice {
+            Some(ToolChoice::None) => &[],
+            Some(ToolChoice::Auto) | None => self.tools.as_deref().unwrap_or_default(),
+        };
         Ok(Conversation {
-            messages,
-            tools: Vec::new(),
+            messages: self.messages.iter().map(ChatMessage::for_template).collect(),
+            tools: tools.iter().map(Tool::for_template).collect(),
             add_generation_prompt: true,
             variables: self.chat_template_kwargs.clone().unwrap_or_default(),
             now: None,
@@ -241,65 +314,79 @@ impl ChatRequest {
     }
 }
 
+impl Tool {
+    /// The tool in the form of transformers' `apply_chat_template`, which is OpenAI's.
+    fn for_template(&self) -> Value {
+        let function = &self.function;
+        let mut described = Map::new();
+        described.insert("name".to_owned(), json!(function.name));
+        if let Some(description) = &function.description {
+            described.insert("description".to_owned(), json!(description));
+        }
+        let parameters = function.parameters.clone().unwrap_or_else(|| {
+            let mut none = Map::new();
+            none.insert("type".to_owned(), json!("object"));
+            none.insert("properties".to_owned(), json!({}));
+            none
+        });
+        described.insert("parameters".to_owned(), Value::Object(parameters));
+        json!({ "type": "function", "function": described })
+    }
+}
+
 impl ChatMessage {
     /// The message in the form of transformers' `apply_chat_template`.
-    fn for_template(&self, at: usize) -> Result<Value, InferenceError> {
-        let role = match self.role {
-            // Templates know the older name.
-            ChatRole::Developer | ChatRole::System => "system",
-            ChatRole::User => "user",
-            ChatRole::Assistant => "assistant",
-            ChatRole::Tool => "tool",
-        };
-        let calls = self.tool_calls.as_deref().unwrap_or_default();
-        if !calls.is_empty() && self.role != ChatRole::Assistant {
-            return Err(InferenceError::invalid(
-                format!("messages[{at}].tool_calls"),
-                "only an assistant's message has tool calls",
-            ));
-        }
+    fn for_template(&self) -> Value {
         let mut message = Map::new();
-        message.insert("role".to_owned(), json!(role));
-        match &self.content {
-            Some(content) => message.insert("content".to_owned(), json!(content.text())),
-            None if !calls.is_empty() || self.refusal.is_some() => {
-                message.insert("content".to_owned(), json!(self.refusal.as_deref().unwrap_or_default()))
+        let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
+        let name = match self {
+            // Templates know the older name.
+            Self::Developer { content, name } | Self::System { content, name } => {
+                put("role", json!("system"));
+                put("content", json!(content.text()));
+                name
             }
-            None => {
-                return Err(InferenceError::invalid(
-                    format!("messages[{at}].content"),
-                    "is missing; only a message with tool calls has none",
-                ));
+            Self::User { content, name } => {
+                put("role", json!("user"));
+                put("content", json!(content.text()));
+                name
+            }
+            Self::Assistant { content, name, tool_calls, refusal, reasoning_content } => {
+                put("role", json!("assistant"));
+                let said = content.as_ref().map(ChatContent::text).or_else(|| refusal.clone());
+                put("content", json!(said.unwrap_or_default()));
+                if let Some(thought) = reasoning_content {
+                    put("reasoning_content", json!(thought));
+                }
+                let calls = tool_calls.as_deref().unwrap_or_default();
+                if !calls.is_empty() {
+                    put("tool_calls", calls.iter().map(ToolCall::for_template).collect());
+                }
+                name
+            }
+            Self::Tool { content, tool_call_id, name } => {
+                put("role", json!("tool"));
+                put("content", json!(content.text()));
+                put("tool_call_id", json!(tool_call_id));
+                name
             }
         };
-        if self.role == ChatRole::Tool && self.tool_call_id.is_none() {
-            return Err(InferenceError::invalid(
-                format!("messages[{at}].tool_call_id"),
-                "is missing; it names the call that the tool answers",
-            ));
+        if let Some(name) = name {
+            put("name", json!(name));
         }
-        for (key, value) in [
-            ("name", &self.name),
-            ("tool_call_id", &self.tool_call_id),
-            ("reasoning_content", &self.reasoning_content),
-        ] {
-            if let Some(value) = value {
-                message.insert(key.to_owned(), json!(value));
-            }
-        }
-        if !calls.is_empty() {
-            let calls = calls.iter().map(|call| {
-                // Templates write the arguments as JSON themselves; text that is no JSON stays as it is.
-                let arguments = serde_json::from_str(&call.function.arguments)
-                    .unwrap_or_else(|_| Value::String(call.function.arguments.clone()));
-                json!({
-                    "id": call.id, "type": "function",
-                    "function": { "name": call.function.name, "arguments": arguments },
-                })
-            });
-            message.insert("tool_calls".to_owned(), calls.collect());
-        }
-        Ok(Value::Object(message))
+        Value::Object(message)
+    }
+}
+
+impl ToolCall {
+    fn for_template(&self) -> Value {
+        // Templates write the arguments as JSON themselves; text that is no JSON stays as it is.
+        let arguments = serde_json::from_str(&self.function.arguments)
+            .unwrap_or_else(|_| Value::String(self.function.arguments.clone()));
+        json!({
+            "id": self.id, "type": "function",
+            "function": { "name": self.function.name, "arguments": arguments },
+        })
     }
 }
 

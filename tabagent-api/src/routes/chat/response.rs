@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::request::ChatRole;
+use super::request::{FunctionCall, ToolCall, ToolKind};
 use crate::Schema;
 use crate::routes::generation::{EndReason, GenerationUsage};
 
@@ -36,13 +36,27 @@ pub struct ChatChoice {
     pub finish_reason: EndReason,
 }
 
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerRole {
+    /// The model.
+    Assistant,
+}
+
 /// What the model said.
 #[derive(Debug, Serialize, Deserialize, Schema)]
 pub struct AnswerMessage {
     /// Always `assistant`.
-    pub role: ChatRole,
-    /// The text.
+    pub role: AnswerRole,
+    /// The text; `null` where there is nothing but calls of tools.
     pub content: Option<String>,
+    /// What the model thought, where it marks its thoughts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// Tools that are to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCall>>,
     /// Always `null`: models here do not refuse in a field of its own.
     pub refusal: Option<String>,
 }
@@ -117,8 +131,27 @@ pub struct ChatChunkChoice {
 pub struct ChatDelta {
     /// Always `assistant`, in the first chunk of an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<ChatRole>,
+    pub role: Option<AnswerRole>,
     /// Text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// What the model thinks, where it marks its thoughts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// Tools that are to be called, each whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCallDelta>>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct ToolCallDelta {
+    /// Its number among the calls of the answer, from 0 on.
+    pub index: usize,
+    /// Its id.
+    pub id: String,
+    /// Always `function`.
+    pub r#type: ToolKind,
+    /// What is called.
+    pub function: FunctionCall,
 }

@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 
 use futures_util::stream::{self, Stream};
-use tabagent_runtime::{Generation, GenerationEvent};
+use tabagent_runtime::{Generation, GenerationEvent, MarkupParser, Piece};
 
-use super::{ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, ChatRole, Head, token_logprob};
-use crate::routes::generation::GenerationUsage;
+use super::{
+    AnswerRole, ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, FunctionCall, Head,
+    TokenLogprob, ToolCallDelta, ToolKind, call_id, token_logprob,
+};
+use crate::routes::generation::{EndReason, GenerationUsage};
 use crate::routes::inference::InferenceError;
 
 /// The chunks of an answer: for each choice its role, its text and its end; then the usage, where it is asked for.
@@ -16,16 +19,20 @@ pub(super) fn chunks(
     choices: usize,
     include_usage: bool,
 ) -> impl Stream<Item = Result<ChatCompletionChunk, InferenceError>> + Send {
+    let markup = generation.markup;
+    let answers = (0..choices).map(|_| Answer { parser: MarkupParser::new(markup), calls: 0 }).collect();
     let mut state = State {
         usage: GenerationUsage::of_prompt(generation.prompt_tokens),
         head,
         generation,
         include_usage,
+        answers,
         ready: VecDeque::new(),
         over: false,
     };
     for index in 0..choices {
-        let delta = ChatDelta { role: Some(ChatRole::Assistant), content: Some(String::new()) };
+        let (role, content) = (Some(AnswerRole::Assistant), Some(String::new()));
+        let delta = ChatDelta { role, content, ..ChatDelta::default() };
         let choice = ChatChunkChoice { index, delta, logprobs: None, finish_reason: None };
         state.ready.push_back(state.chunk(vec![choice], None));
     }
@@ -59,8 +66,16 @@ struct State {
     generation: Generation,
     usage: GenerationUsage,
     include_usage: bool,
+    /// One for each answer.
+    answers: Vec<Answer>,
     ready: VecDeque<ChatCompletionChunk>,
     over: bool,
+}
+
+/// What is kept of an answer between its chunks.
+struct Answer {
+    parser: MarkupParser,
+    calls: usize,
 }
 
 impl State {
@@ -76,37 +91,61 @@ impl State {
     }
 
     fn take(&mut self, event: GenerationEvent) {
-        let choice = match event {
+        match event {
             GenerationEvent::Delta { choice, text, tokens } => {
                 let tokens: Vec<_> = if self.head.logprobs {
                     tokens.iter().filter_map(|token| token_logprob(&self.generation, token)).collect()
                 } else {
                     Vec::new()
                 };
-                // A character or a stop text is not complete, and there is nothing else to tell.
-                if text.is_empty() && tokens.is_empty() {
-                    return;
-                }
-                ChatChunkChoice {
-                    index: choice,
-                    delta: ChatDelta { role: None, content: Some(text) },
-                    logprobs: self
-                        .head
-                        .logprobs
-                        .then_some(ChatLogprobs { content: Some(tokens), refusal: None }),
-                    finish_reason: None,
-                }
+                let Some(answer) = self.answers.get_mut(choice) else { return };
+                let pieces = answer.parser.push(&text);
+                self.tell(choice, pieces, tokens);
             }
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
                 self.usage.add(choice, completion_tokens, cached_tokens);
-                ChatChunkChoice {
-                    index: choice,
-                    delta: ChatDelta::default(),
-                    logprobs: None,
-                    finish_reason: Some(reason.into()),
-                }
+                let Some(answer) = self.answers.get_mut(choice) else { return };
+                let pieces = answer.parser.finish();
+                self.tell(choice, pieces, Vec::new());
+                let called = self.answers.get(choice).is_some_and(|answer| answer.calls > 0);
+                let reason = if called { EndReason::ToolCalls } else { reason.into() };
+                self.push(choice, ChatDelta::default(), Vec::new(), Some(reason));
             }
-        };
-        self.ready.push_back(self.chunk(vec![choice], None));
+        }
+    }
+
+    /// A chunk for each piece; the first one has the log probabilities of all.
+    fn tell(&mut self, choice: usize, pieces: Vec<Piece>, mut tokens: Vec<TokenLogprob>) {
+        for piece in pieces {
+            let delta = match piece {
+                Piece::Text(text) => ChatDelta { content: Some(text), ..ChatDelta::default() },
+                Piece::Thought(text) => ChatDelta { reasoning_content: Some(text), ..ChatDelta::default() },
+                Piece::Call { name, arguments } => {
+                    let Some(answer) = self.answers.get_mut(choice) else { return };
+                    let index = answer.calls;
+                    answer.calls += 1;
+                    let function = FunctionCall { name, arguments };
+                    let call = ToolCallDelta { index, id: call_id(), r#type: ToolKind::Function, function };
+                    ChatDelta { tool_calls: Some(vec![call]), ..ChatDelta::default() }
+                }
+            };
+            self.push(choice, delta, std::mem::take(&mut tokens), None);
+        }
+        // A character, a mark or a stop text is not complete: there is nothing else to tell.
+        if !tokens.is_empty() {
+            self.push(choice, ChatDelta::default(), tokens, None);
+        }
+    }
+
+    fn push(
+        &mut self,
+        index: usize,
+        delta: ChatDelta,
+        tokens: Vec<TokenLogprob>,
+        finish_reason: Option<EndReason>,
+    ) {
+        let logprobs = (!tokens.is_empty()).then_some(ChatLogprobs { content: Some(tokens), refusal: None });
+        let chunk = self.chunk(vec![ChatChunkChoice { index, delta, logprobs, finish_reason }], None);
+        self.ready.push_back(chunk);
     }
 }

@@ -1,0 +1,269 @@
+//! What a chat model marks in its text: its thoughts, and calls of tools.
+//!
+//! Known are `<think>..</think>`, as DeepSeek, Qwen and others write it, and `<tool_call>{"name": .., "arguments": ..}
+//! </tool_call>` of Hermes and Qwen. Whether a model uses them is known from its chat template.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+const THINK: &str = "<think>";
+const THOUGHT: &str = "</think>";
+const CALL: &str = "<tool_call>";
+const CALLED: &str = "</tool_call>";
+
+/// Which marks a model uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Markup {
+    /// Whether it marks its thoughts.
+    pub thoughts: bool,
+    /// Whether the prompt ends within a thought.
+    pub thinking: bool,
+    /// Whether it marks calls of tools.
+    pub calls: bool,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text for the reader.
+    Text(String),
+    /// A thought.
+    Thought(String),
+    /// A call of a tool.
+    Call {
+        /// Name of the function.
+        name: String,
+        /// Its arguments, an object as JSON text.
+        arguments: String,
+    },
+}
+
+/// Parts the text of one answer as it comes.
+#[derive(Debug)]
+pub struct MarkupParser {
+    markup: Markup,
+    state: State,
+    /// Text that may be the beginning of a mark, or white space in front of one; all of a call.
+    held: String,
+    /// Whether white space at the beginning of what comes is dropped.
+    trims: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Text,
+    Thought,
+    Call,
+}
+
+impl MarkupParser {
+    /// For an answer of a model with these marks.
+    pub fn new(markup: Markup) -> Self {
+        let state = if markup.thinking { State::Thought } else { State::Text };
+        Self { markup, state, held: String::new(), trims: markup.thinking }
+    }
+
+    /// Takes text, and gives the pieces that are complete.
+    pub fn push(&mut self, text: &str) -> Vec<Piece> {
+        self.held.push_str(text);
+        let mut pieces = Vec::new();
+        while self.step(&mut pieces) {}
+        pieces
+    }
+
+    /// What was held, once nothing comes any more.
+    pub fn finish(&mut self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let rest = std::mem::take(&mut self.held);
+        match self.state {
+            State::Text => give(&mut pieces, Piece::Text(rest)),
+            State::Thought => give(&mut pieces, Piece::Thought(rest)),
+            State::Call => pieces.push(call(&rest).unwrap_or_else(|| Piece::Text(format!("{CALL}{rest}")))),
+        }
+        pieces
+    }
+
+    /// Goes to the next mark, if there is one.
+    fn step(&mut self, pieces: &mut Vec<Piece>) -> bool {
+        if self.trims && self.state != State::Call {
+            let kept = self.held.trim_start();
+            self.trims = kept.is_empty();
+            self.held = kept.to_owned();
+        }
+        match self.state {
+            State::Text => {
+                let think =
+                    self.held.find(THINK).filter(|_| self.markup.thoughts).map(|at| (at, State::Thought));
+                let begun = self.held.find(CALL).filter(|_| self.markup.calls).map(|at| (at, State::Call));
+                let Some((at, state)) = [think, begun].into_iter().flatten().min_by_key(|(at, _)| *at) else {
+                    self.give_all_but_marks(pieces);
+                    return false;
+                };
+                let mark = if state == State::Thought { THINK } else { CALL };
+                let text = self.held[..at].trim_end().to_owned();
+                self.held.drain(..at + mark.len());
+                give(pieces, Piece::Text(text));
+                (self.state, self.trims) = (state, true);
+                true
+            }
+            State::Thought => {
+                let Some(at) = self.held.find(THOUGHT) else {
+                    let rest = self.held.split_off(self.held.len() - held_back(&self.held, THOUGHT));
+                    give(pieces, Piece::Thought(std::mem::replace(&mut self.held, rest)));
+                    return false;
+                };
+                let thought = self.held[..at].trim_end().to_owned();
+                self.held.drain(..at + THOUGHT.len());
+                give(pieces, Piece::Thought(thought));
+                (self.state, self.trims) = (State::Text, true);
+                true
+            }
+            State::Call => {
+                let Some(at) = self.held.find(CALLED) else { return false };
+                let written = self.held[..at].to_owned();
+                self.held.drain(..at + CALLED.len());
+                pieces
+                    .push(call(&written).unwrap_or_else(|| Piece::Text(format!("{CALL}{written}{CALLED}"))));
+                (self.state, self.trims) = (State::Text, true);
+                true
+            }
+        }
+    }
+
+    /// Gives the text that can be no part of a mark, nor white space in front of one.
+    fn give_all_but_marks(&mut self, pieces: &mut Vec<Piece>) {
+        let marks = [(THINK, self.markup.thoughts), (CALL, self.markup.calls)];
+        let used = marks.into_iter().filter(|(_, used)| *used);
+        let kept = used.map(|(mark, _)| held_back(&self.held, mark)).max().unwrap_or(0);
+        let rest = self.held.split_off(self.held.len() - kept);
+        give(pieces, Piece::Text(std::mem::replace(&mut self.held, rest)));
+    }
+}
+
+fn give(pieces: &mut Vec<Piece>, piece: Piece) {
+    if !matches!(&piece, Piece::Text(text) | Piece::Thought(text) if text.is_empty()) {
+        pieces.push(piece);
+    }
+}
+
+/// Bytes at the end of `text` that may belong to a mark: its beginning, and the white space in front of it.
+fn held_back(text: &str, mark: &str) -> usize {
+    let begun = overlap(text, mark);
+    let before = &text[..text.len() - begun];
+    begun + before.len() - before.trim_end().len()
+}
+
+/// Bytes at the end of `text` that begin `mark`, which is ASCII.
+fn overlap(text: &str, mark: &str) -> usize {
+    (1..mark.len().min(text.len() + 1)).rev().find(|length| text.ends_with(&mark[..*length])).unwrap_or(0)
+}
+
+/// The call that stands between its marks; `None` where it is none.
+fn call(written: &str) -> Option<Piece> {
+    #[derive(Deserialize)]
+    struct Written {
+        name: String,
+        #[serde(default, alias = "parameters")]
+        arguments: Value,
+    }
+    let call: Written = serde_json::from_str(written.trim()).ok()?;
+    let arguments = match call.arguments {
+        Value::Null => "{}".to_owned(),
+        // Some models write the arguments as text.
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Some(Piece::Call { name: call.name, arguments })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BOTH: Markup = Markup { thoughts: true, thinking: false, calls: true };
+
+    /// The pieces of a text that comes in parts, texts and thoughts joined.
+    fn parse(markup: Markup, parts: &[&str]) -> Vec<Piece> {
+        let mut parser = MarkupParser::new(markup);
+        let mut all: Vec<Piece> = parts.iter().flat_map(|part| parser.push(part)).collect();
+        all.extend(parser.finish());
+        let mut joined: Vec<Piece> = Vec::new();
+        for piece in all {
+            match (joined.last_mut(), piece) {
+                (Some(Piece::Text(text)), Piece::Text(more))
+                | (Some(Piece::Thought(text)), Piece::Thought(more)) => {
+                    text.push_str(&more);
+                }
+                (_, piece) => joined.push(piece),
+            }
+        }
+        joined
+    }
+
+    fn text(text: &str) -> Piece {
+        Piece::Text(text.to_owned())
+    }
+
+    fn call(name: &str, arguments: &str) -> Piece {
+        Piece::Call { name: name.to_owned(), arguments: arguments.to_owned() }
+    }
+
+    #[test]
+    fn thoughts_and_calls() {
+        let whole = "<think>\nThe user wants Köln.\n</think>\n\nI shall look.\n<tool_call>\n{\"name\": \"weather\", \
+                     \"arguments\": {\"city\": \"Köln\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"now\"}\n</tool_call>";
+        let expected = [
+            Piece::Thought("The user wants Köln.".to_owned()),
+            text("I shall look."),
+            call("weather", "{\"city\":\"Köln\"}"),
+            call("now", "{}"),
+        ];
+        assert_eq!(parse(BOTH, &[whole]), expected);
+        let letters: Vec<String> = whole.chars().map(String::from).collect();
+        assert_eq!(parse(BOTH, &letters.iter().map(String::as_str).collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn what_is_no_call_is_text() {
+        let broken = "<tool_call>{\"name\": </tool_call>";
+        assert_eq!(parse(BOTH, &[broken]), [text(broken)]);
+        assert_eq!(parse(BOTH, &["<tool_call>{\"name\""]), [text("<tool_call>{\"name\"")]);
+        assert_eq!(parse(BOTH, &["1 < 2 <too"]), [text("1 < 2 <too")]);
+        // A model without marks says what it says.
+        let marked = "<think>a</think> <tool_call>{}</tool_call>";
+        assert_eq!(parse(Markup::default(), &[marked]), [text(marked)]);
+    }
+
+    #[test]
+    fn a_prompt_that_ends_within_a_thought() {
+        let thinking = Markup { thinking: true, ..BOTH };
+        assert_eq!(
+            parse(thinking, &["\nSo.", "</thi", "nk>\nYes"]),
+            [Piece::Thought("So.".to_owned()), text("Yes")]
+        );
+    }
+
+    proptest! {
+        /// However the text is cut, the same pieces come out.
+        #[test]
+        fn cuts_do_not_matter(
+            parts in prop::collection::vec(
+                prop::sample::select(vec!["<think>", "</think>", "<tool_call>", "</tool_call>", "{\"name\": \"f\"}", " ", "a", "é", "<", "\n"]),
+                0..12,
+            ),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let whole = parts.concat();
+            let mut places: Vec<usize> = cuts
+                .iter()
+                .map(|cut| whole.floor_char_boundary(cut.index(whole.len() + 1)))
+                .chain([0, whole.len()])
+                .collect();
+            places.sort_unstable();
+            let cut: Vec<&str> = places.windows(2).map(|pair| &whole[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(parse(BOTH, &cut), parse(BOTH, &[&whole]));
+        }
+    }
+}
