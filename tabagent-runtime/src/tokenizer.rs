@@ -236,7 +236,8 @@ impl Tokenizer {
         &self.inner
     }
 
-    /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens.
+    /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens,
+    /// of which the first `most` are those of the whole.
     fn plain(&self, field: &str, text: &str, most: usize, stopped: &dyn Fn() -> bool) -> Result<Plain> {
         let failed = |error: tokenizers::Error| cannot(field, &error);
         let Some(seams) = self.seams.as_ref().filter(|_| text.len() > PIECE) else {
@@ -246,11 +247,26 @@ impl Tokenizer {
         let mut encoding = Encoding::default();
         let mut rest = text;
         while !rest.is_empty() && encoding.len() <= most {
+            let (part, after) = rest.split_at(seams.after(&self.inner, rest, PIECE));
+            // A part far longer than a piece has no seam: its start is read, and more of it while that is not enough.
+            let mut size = PIECE;
+            while size < part.len() / 2
+                && let Some(end) = seams.stop(&self.inner, part, size)
+            {
+                if stopped() {
+                    return Err(Abandoned::error());
+                }
+                let start = self.inner.encode_fast(&part[..end], false).map_err(failed)?;
+                if encoding.len() + start.len() > most {
+                    encoding.merge_with(start, false);
+                    return Ok(Plain { encoding, whole: false });
+                }
+                size = end.saturating_mul(4);
+            }
             if stopped() {
                 return Err(Abandoned::error());
             }
-            let (piece, after) = rest.split_at(seams.after(rest, PIECE));
-            encoding.merge_with(self.inner.encode_fast(piece, false).map_err(failed)?, false);
+            encoding.merge_with(self.inner.encode_fast(part, false).map_err(failed)?, false);
             rest = after;
         }
         Ok(Plain { encoding, whole: rest.is_empty() })

@@ -172,7 +172,7 @@ fn a_long_text_read_in_parts_has_the_tokens_of_the_whole() {
     let seams = tokenizer.seams.as_ref().unwrap();
     let (mut rest, mut ids, mut parts) = (text.as_str(), Vec::new(), 0);
     while !rest.is_empty() {
-        let (part, after) = rest.split_at(seams.after(rest, 1));
+        let (part, after) = rest.split_at(seams.after(&tokenizer.inner, rest, 1));
         ids.extend_from_slice(tokenizer.inner.encode_fast(part, false).unwrap().get_ids());
         (rest, parts) = (after, parts + 1);
     }
