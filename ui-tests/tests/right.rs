@@ -57,6 +57,30 @@ enum AskError {
     Busy,
 }
 
+/// Types that reach the attribute through another macro, and an extractor under another name.
+mod through_macros {
+    use std::convert::Infallible;
+
+    use tabagent_api::{ApiError, Json, Path as Parameters, route};
+
+    use super::{Answer, Inner};
+
+    macro_rules! echo {
+        ($name:ident, $path:literal, $body:ty, $response:ty) => {
+            /// Count.
+            #[route(POST, $path, tests = [
+                case("even", path = { id: 7 }, json = { "count": 2 }, status = 200, check = |answer: &Answer| answer.items.len() == 1),
+                case("odd", path = { id: 7 }, json = { "count": 1 }, problem = ApiError::RequestInvalid),
+            ])]
+            async fn $name(Parameters(id): Parameters<u32>, Json(inner): $body) -> $response {
+                Ok(Json(Answer { text: id.to_string(), items: vec![inner] }))
+            }
+        };
+    }
+
+    echo!(count, "/v1/echo/{id}", Json<Inner>, Result<Json<Answer>, Infallible>);
+}
+
 fn says_hello(answer: &Answer) {
     assert_eq!(answer.text, "hello");
 }
@@ -199,7 +223,10 @@ fn the_schema_says_what_is_enforced() {
 fn records_say_what_was_written() {
     let routes = tabagent_api::App::of(&["right"]).mount().unwrap().routes;
     let names: Vec<String> = routes.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["GET /ui/alias", "POST /ui/ask/{id}", "DELETE /ui/things/{kind}/{id}"]);
+    assert_eq!(
+        names,
+        ["GET /ui/alias", "POST /ui/ask/{id}", "DELETE /ui/things/{kind}/{id}", "POST /v1/echo/{id}",]
+    );
     let ask = routes[1];
     assert_eq!((ask.summary, ask.description, ask.tag), ("Ask something.", "At length.", "ui"));
     assert_eq!((ask.limits.timeout_ms, ask.limits.body_bytes), (Some(30_000), Some(1 << 20)));

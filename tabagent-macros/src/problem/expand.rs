@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::{Fields, LitStr};
 
 use super::attribute::FieldRole;
@@ -11,7 +12,7 @@ use super::{Problem, ProblemVariant, field_span};
 pub(crate) fn expand(problem: &Problem) -> TokenStream {
     let facade = problem.container.facade();
     let ident = &problem.input.ident;
-    let name = ident.to_string();
+    let name = ident.unraw().to_string();
     let own =
         problem.variants.iter().enumerate().filter(|(_, variant)| variant.attribute.transparent.is_none());
     let kinds = own.map(|(index, variant)| {
@@ -20,7 +21,7 @@ pub(crate) fn expand(problem: &Problem) -> TokenStream {
         quote! { const #constant: __t::ProblemKind = #kind; }
     });
     let variants = problem.variants.iter().enumerate().map(|(index, variant)| {
-        let name = variant.ident.to_string();
+        let name = variant.ident.unraw().to_string();
         let kinds = match variant.fields.iter().next() {
             Some(field) if variant.attribute.transparent.is_some() => {
                 let ty = &field.ty;
@@ -177,7 +178,7 @@ fn retry_value(variant: &ProblemVariant) -> Option<TokenStream> {
 /// The kind of a variant, as a const.
 fn kind(owner: &str, variant: &ProblemVariant) -> TokenStream {
     let attribute = &variant.attribute;
-    let name = variant.ident.to_string();
+    let name = variant.ident.unraw().to_string();
     let owner = owner.strip_suffix("Error").filter(|rest| !rest.is_empty()).unwrap_or(owner);
     let slug = attribute
         .slug

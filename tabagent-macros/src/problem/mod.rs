@@ -5,6 +5,7 @@ mod expand;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, Variant};
 
@@ -141,10 +142,10 @@ fn with_fallback(input: &DeriveInput, container: &Container, sink: Sink) -> Toke
     let errors = sink.into_compile_errors();
     let facade = container.facade();
     let ident = &input.ident;
-    let name = ident.to_string();
+    let name = ident.unraw().to_string();
     let (impls, types, clause) = input.generics.split_for_impl();
     let variants: Vec<String> = match &input.data {
-        Data::Enum(data) => data.variants.iter().map(|variant| variant.ident.to_string()).collect(),
+        Data::Enum(data) => data.variants.iter().map(|variant| variant.ident.unraw().to_string()).collect(),
         _ => Vec::new(),
     };
     let kind = expand::fallback_kind();

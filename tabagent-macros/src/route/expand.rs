@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, Lit};
 
@@ -158,23 +159,25 @@ impl<'a> Ready<'a> {
         let arguments = &self.route.handler.arguments;
         let names: Vec<_> = (0..arguments.len()).map(|index| format_ident!("__a{index}")).collect();
         let last = arguments.len().checked_sub(1);
+        // Of one span wherever they stand: the fn's name, whose span the signature has, may come from another macro.
+        let (request, state) = (format_ident!("__request"), format_ident!("__state"));
         // The last argument gets the request whole; it is taken apart only for others before it.
         let (split, whole_request) = if arguments.len() > 1 {
             (
-                quote! { let (mut __parts, __body) = __request.into_parts(); },
+                quote! { let (mut __parts, __body) = #request.into_parts(); },
                 quote! { __t::Request::from_parts(__parts, __body) },
             )
         } else {
-            (TokenStream::new(), quote! { __request })
+            (TokenStream::new(), quote! { #request })
         };
         let takes = arguments.iter().zip(&names).enumerate().map(|(index, (argument, name))| {
             let ty = &argument.ty;
             let taken = if Some(index) == last {
                 quote! {
-                    (&&__t::Last::<#ty>::NEW).extract(#whole_request, &__state).await
+                    (&&__t::Last::<#ty>::NEW).extract(#whole_request, &#state).await
                 }
             } else {
-                quote! { <__t::Probe<#ty>>::extract(&mut __parts, &__state).await }
+                quote! { <__t::Probe<#ty>>::extract(&mut __parts, &#state).await }
             };
             quote! {
                 let #name: #ty = match #taken {
@@ -189,8 +192,8 @@ impl<'a> Ready<'a> {
         // Spanned at the fn's name: there the compiler says that its future is not `Send`, and at which await.
         let signature = quote_spanned! { handler.span() =>
             fn __call(
-                __t::State(__state): __t::State<__t::AppState>,
-                __request: __t::Request,
+                __t::State(#state): __t::State<__t::AppState>,
+                #request: __t::Request,
             ) -> impl ::core::future::Future<Output = __t::Response> + ::core::marker::Send + 'static
         };
         quote! {
@@ -232,7 +235,7 @@ impl<'a> Ready<'a> {
         let cases = attribute.cases.iter().map(|case| self.case(case));
         let err = &self.err;
         let waived = attribute.waivers.iter().map(|waiver| {
-            let (variant, reason) = (waiver.variant.to_string(), &waiver.reason);
+            let (variant, reason) = (waiver.variant.unraw().to_string(), &waiver.reason);
             quote! { (#variant, #reason) }
         });
         quote! {

@@ -146,7 +146,7 @@ impl Argument {
 /// Extractors of axum and of the framework that read the body.
 fn is_body_extractor(ty: &Type) -> bool {
     const NAMES: [&str; 7] = ["Bytes", "String", "Form", "Multipart", "Request", "Body", "RawForm"];
-    match ty {
+    match bare(ty) {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
             NAMES.iter().any(|name| last.ident == name)
                 || (last.ident == "Option"
@@ -190,7 +190,7 @@ impl Output {
 
 /// The type arguments of `name<..>`, at the end of any path; `None` for another type or when there are none.
 pub(crate) fn generic_of(ty: &Type, name: &str) -> Option<Vec<Type>> {
-    let Type::Path(path) = ty else { return None };
+    let Type::Path(path) = bare(ty) else { return None };
     let last = path.path.segments.last()?;
     if last.ident != name {
         return None;
@@ -207,9 +207,18 @@ pub(crate) fn generic_of(ty: &Type, name: &str) -> Option<Vec<Type>> {
     (!types.is_empty()).then_some(types)
 }
 
+/// The type without the invisible group in which `macro_rules!` hands on a `$t:ty`, and without parentheses.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        other => other,
+    }
+}
+
 /// The last name of a path type.
 pub(crate) fn last_ident(ty: &Type) -> Option<&Ident> {
-    match ty {
+    match bare(ty) {
         Type::Path(path) => path.path.segments.last().map(|last| &last.ident),
         _ => None,
     }
@@ -233,9 +242,4 @@ pub(crate) fn written(tokens: impl ToTokens) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Whether a whole parse of `T` succeeds on these tokens.
-pub(crate) fn parses_as<T: Parse>(tokens: &TokenStream) -> Option<T> {
-    syn::parse2(tokens.clone()).ok()
 }

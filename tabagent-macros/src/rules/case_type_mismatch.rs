@@ -5,6 +5,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Path;
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 
 use super::Rule;
@@ -16,7 +17,7 @@ pub(crate) const RULE: Rule = Rule { id: "case-type-mismatch", check: None, asse
 /// `Enum::Variant` as the type and the variant's name.
 pub(crate) fn split(variant: &Path) -> (TokenStream, String) {
     let mut of = variant.clone();
-    let name = of.segments.pop().map(|last| last.ident.to_string()).unwrap_or_default();
+    let name = of.segments.pop().map(|last| last.ident.unraw().to_string()).unwrap_or_default();
     // `pop` leaves the `::` that stood before the variant.
     of.segments.pop_punct();
     (of.to_token_stream(), name)
@@ -34,12 +35,21 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
                     #name,
                 )
             };
-            Some(super::unless_silent(variant.span(), &sentence))
+            let mut checks = super::unless_silent(variant.span(), &sentence);
+            // Two enums may have one name.
+            let holds = quote! {
+                <__t::Probe<(#err, #of)>>::SAME
+                    || !__t::same(<__t::Probe<#err>>::NAME, <__t::Probe<#of>>::NAME)
+            };
+            let wrong = "this enum has the name of the route's error type, and is another one";
+            let help = "name a variant of the error type that the handler returns";
+            checks.extend(super::unless(RULE.id, variant.span(), &holds, wrong, help));
+            Some(checks)
         }
         _ => None,
     });
     let waivers = ready.route.attribute.waivers.iter().map(|waiver| {
-        let name = waiver.variant.to_string();
+        let name = waiver.variant.unraw().to_string();
         let own = quote! { (<__t::Probe<#err>>::NAME, <__t::Probe<#err>>::VARIANTS) };
         let sentence = quote! { __t::case_problem_unknown(#own, #own, #name) };
         super::unless_silent(waiver.variant.span(), &sentence)

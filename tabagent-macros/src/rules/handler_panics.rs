@@ -1,13 +1,14 @@
 //! `handler-panics`: a handler answers every request; what goes wrong is a problem, not a panic.
+//!
+//! The body is read as tokens: what stands in a macro, such as `select!` or one of the author's own, is code as well, and
+//! a parser of Rust does not see into it.
 
-use proc_macro2::Span;
-use syn::visit::Visit;
-use syn::{Attribute, ExprMethodCall, ExprPath, Item, Macro, Stmt};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
 
 use super::Rule;
 use crate::diagnostics::Sink;
 use crate::route::model::Route;
-use crate::route::signature::parses_as;
 
 pub(crate) const RULE: Rule = Rule { id: "handler-panics", check: Some(check), assertion: None };
 
@@ -26,95 +27,98 @@ const MACROS: [&str; 10] = [
 ];
 
 fn check(route: &Route, sink: &mut Sink) {
-    // A body that is half typed does not parse; the compiler says so, and says it better.
-    let Some(body) = parses_as::<Body>(&route.handler.body) else { return };
-    let mut finder = Finder { sink };
-    for statement in &body.0 {
-        finder.visit_stmt(statement);
-    }
+    walk(&route.handler.body, sink);
 }
 
-struct Body(Vec<Stmt>);
-
-impl syn::parse::Parse for Body {
-    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
-        syn::Block::parse_within(input).map(Self)
-    }
-}
-
-struct Finder<'a> {
-    sink: &'a mut Sink,
-}
-
-impl Finder<'_> {
-    fn report(&mut self, span: Span, what: &str) {
-        let help = "return a problem with `?`, such as `.ok_or(MyError::Missing)?`";
-        self.sink.report_at(
-            RULE.id,
-            span,
-            format!("`{what}` panics, and a handler answers every request"),
-            help,
-        );
-    }
-}
-
-impl<'ast> Visit<'ast> for Finder<'_> {
-    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-        // `expect` and `unwrap` of a Result or Option; a builder's `expect(a, b)` is something else.
-        let arguments = call.args.len();
-        if let Some(name) = METHODS.iter().find(|name| call.method == **name)
-            && arguments == usize::from(name.starts_with("expect"))
-        {
-            self.report(call.method.span(), &format!(".{name}()"));
-        }
-        syn::visit::visit_expr_method_call(self, call);
-    }
-
-    fn visit_expr_path(&mut self, path: &'ast ExprPath) {
-        // `.map(Option::unwrap)`.
-        let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if let [.., ty, method] = names.as_slice()
-            && (ty == "Option" || ty == "Result")
-            && METHODS.contains(&method.as_str())
-            && let Some(last) = path.path.segments.last()
-        {
-            self.report(last.ident.span(), &format!("{ty}::{method}"));
-        }
-        syn::visit::visit_expr_path(self, path);
-    }
-
-    fn visit_macro(&mut self, call: &'ast Macro) {
-        if let Some(last) = call.path.segments.last()
-            && let Some(name) = MACROS.iter().find(|name| last.ident == **name)
-        {
-            self.report(last.ident.span(), &format!("{name}!"));
-        }
-        // The arguments of macros that take expressions, such as `vec!`, `format!` and `join!`.
-        if let Ok(arguments) =
-            call.parse_body_with(syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated)
-        {
-            for argument in &arguments {
-                self.visit_expr(argument);
+fn walk(tokens: &TokenStream, sink: &mut Sink) {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' && is_test(tokens.get(at + 1)) => {
+                // The item below the attribute: to its braces or its semicolon.
+                at += 2;
+                while tokens.get(at).is_some_and(|token| !ends_item(token)) {
+                    at += 1;
+                }
             }
+            TokenTree::Group(group) => walk(&group.stream(), sink),
+            TokenTree::Ident(ident) => {
+                let name = ident.unraw().to_string();
+                if let Some(what) = call(&tokens, at, &name) {
+                    report(sink, ident.span(), &what);
+                }
+            }
+            _ => {}
         }
-    }
-
-    fn visit_item(&mut self, item: &'ast Item) {
-        let attributes = match item {
-            Item::Fn(item) => &item.attrs,
-            Item::Mod(item) => &item.attrs,
-            Item::Impl(item) => &item.attrs,
-            _ => return syn::visit::visit_item(self, item),
-        };
-        if !attributes.iter().any(is_test) {
-            syn::visit::visit_item(self, item);
-        }
+        at += 1;
     }
 }
 
-/// `#[cfg(test)]` or `#[test]`.
-fn is_test(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("test")
-        || (attribute.path().is_ident("cfg")
-            && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test"))
+fn report(sink: &mut Sink, span: Span, what: &str) {
+    let wrong = format!("`{what}` panics, and a handler answers every request");
+    sink.report_at(RULE.id, span, wrong, "return a problem with `?`, such as `.ok_or(MyError::Missing)?`");
+}
+
+/// What the name at `at` calls, where that panics.
+fn call(tokens: &[TokenTree], at: usize, name: &str) -> Option<String> {
+    let before = |steps: usize| at.checked_sub(steps).and_then(|at| tokens.get(at));
+    if MACROS.contains(&name) && is_punct(tokens.get(at + 1), '!') {
+        return matches!(tokens.get(at + 2), Some(TokenTree::Group(_))).then(|| format!("{name}!"));
+    }
+    if !METHODS.contains(&name) {
+        return None;
+    }
+    if is_punct(before(1), '.') {
+        // `expect` and `unwrap` of a Result or Option; a builder's `expect(a, b)` is something else.
+        let Some(TokenTree::Group(arguments)) = tokens.get(at + 1) else { return None };
+        let fits = count(arguments) == usize::from(name.starts_with("expect"));
+        return fits.then(|| format!(".{name}()"));
+    }
+    // `Option::unwrap`, `<Option<T>>::unwrap`; of another type an `expect` may be anything.
+    if is_punct(before(1), ':') && is_punct(before(2), ':') {
+        return match before(3) {
+            Some(TokenTree::Ident(ty))
+                if *ty == "Option" || *ty == "Result" || name.starts_with("unwrap") =>
+            {
+                Some(format!("{ty}::{name}"))
+            }
+            Some(TokenTree::Punct(angle)) if angle.as_char() == '>' => Some(format!("<..>::{name}")),
+            _ => None,
+        };
+    }
+    None
+}
+
+/// Arguments of a call: the parts between commas, of which the last may be empty.
+fn count(arguments: &Group) -> usize {
+    let mut count = 0;
+    let mut empty = true;
+    for token in arguments.stream() {
+        if is_punct(Some(&token), ',') {
+            count += 1;
+            empty = true;
+        } else {
+            empty = false;
+        }
+    }
+    count + usize::from(!empty)
+}
+
+fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
+}
+
+fn ends_item(token: &TokenTree) -> bool {
+    match token {
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+        token => is_punct(Some(token), ';'),
+    }
+}
+
+/// The brackets of `#[cfg(test)]` or `#[test]`.
+fn is_test(attribute: Option<&TokenTree>) -> bool {
+    let Some(TokenTree::Group(group)) = attribute else { return false };
+    let written = group.stream().to_string().replace(' ', "");
+    group.delimiter() == Delimiter::Bracket && matches!(written.as_str(), "test" | "cfg(test)")
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt as _;
 
 use super::{Rule, case_type_mismatch, problem_case_missing};
 use crate::route::Ready;
@@ -22,7 +23,7 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
         }
         _ => None,
     });
-    let waived = attribute.waivers.iter().map(|waiver| waiver.variant.to_string());
+    let waived = attribute.waivers.iter().map(|waiver| waiver.variant.unraw().to_string());
     let sentence = quote! {
         __t::problem_untested(
             <__t::Probe<#err>>::NAME,

@@ -49,5 +49,26 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
                         or implement `tabagent_api::RouteInput` for it";
             super::unless(RULE.id, whole(ty), &holds, &wrong, help)
         });
-    read.chain(others).collect()
+    let foreign = ready.route.handler.arguments.iter().filter_map(|argument| {
+        let (name, inner) = match &argument.kind {
+            ArgumentKind::Path(inner) => ("Path", inner),
+            ArgumentKind::Query(inner) => ("Query", inner),
+            ArgumentKind::Json(inner) => ("Json", inner),
+            ArgumentKind::Body | ArgumentKind::Other => return None,
+        };
+        let ty = &argument.ty;
+        let probe = quote! { <__t::Probe<#inner>> };
+        // What is wrong with the type inside is said by other rules; with none of it, the extractor is another one.
+        let right = if name == "Path" {
+            quote! { #probe::IS_PATH }
+        } else {
+            quote! { #probe::HAS_SCHEMA && #probe::VALIDATES }
+        };
+        let holds = quote! { <__t::Probe<#ty>>::IS_INPUT || !(#right && #probe::DESERIALIZES) };
+        let wrong =
+            format!("`{}` is not the framework's `{name}`: it neither validates nor documents", written(ty));
+        let help = format!("take `tabagent_api::{name}`");
+        Some(super::unless(RULE.id, whole(ty), &holds, &wrong, &help))
+    });
+    read.chain(others).chain(foreign).collect()
 }

@@ -27,6 +27,19 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
                     or implement `tabagent_api::RouteOutput` for it";
         return super::unless(RULE.id, ready.ok_span, &holds, &wrong, help);
     }
+    // What is wrong with the types inside is said by other rules; with none of it, the response is another one.
+    let ok = &ready.ok;
+    let right = inner.iter().map(|ty| {
+        let probe = quote! { <__t::Probe<#ty>> };
+        quote! { #probe::HAS_SCHEMA && #probe::SERIALIZES && #probe::DESERIALIZES }
+    });
+    let holds = quote! { <__t::Probe<#ok>>::IS_OUTPUT || !(true #(&& #right)*) };
+    let wrong = format!(
+        "`{}` is not the framework's response of that name, so the document cannot say it",
+        shown(ready)
+    );
+    let help = "return the `Json`, `EventStream` or `JsonOrStream` of `tabagent_api`";
+    let foreign = super::unless(RULE.id, ready.ok_span, &holds, &wrong, help);
     inner
         .iter()
         .map(|ty| {
@@ -34,6 +47,7 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
             let wrong = format!("`{}` is the response of a route and has no schema", written(ty));
             super::unless(RULE.id, whole(ty), &holds, &wrong, "derive `tabagent_api::Schema` for it")
         })
+        .chain([foreign])
         .collect()
 }
 

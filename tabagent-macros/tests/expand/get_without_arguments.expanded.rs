@@ -43,6 +43,15 @@ const _: () = {
             "[route::response-undocumented] `Answer` is the response of a route and has no schema\n  help: derive `tabagent_api::Schema` for it"
         )
     };
+    const _: () = if !(<__t::Probe<Json<Answer>>>::IS_OUTPUT
+        || !(true && <__t::Probe<Answer>>::HAS_SCHEMA && <__t::Probe<Answer>>::SERIALIZES
+            && <__t::Probe<Answer>>::DESERIALIZES))
+    {
+        ::core::panic!(
+            "{}",
+            "[route::response-undocumented] `Json<Answer>` is not the framework's response of that name, so the document cannot say it\n  help: return the `Json`, `EventStream` or `JsonOrStream` of `tabagent_api`"
+        )
+    };
     const _: () = if !(<__t::Probe<Answer>>::SERIALIZES) {
         ::core::panic!(
             "{}",

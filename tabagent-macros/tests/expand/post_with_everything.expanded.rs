@@ -69,6 +69,14 @@ const _: () = {
             ::core::panic!("{}", __SENTENCE.text())
         }
     };
+    const _: () = if !(<__t::Probe<(EmbeddingError, ApiError)>>::SAME
+        || !__t::same(<__t::Probe<EmbeddingError>>::NAME, <__t::Probe<ApiError>>::NAME))
+    {
+        ::core::panic!(
+            "{}",
+            "[route::case-type-mismatch] this enum has the name of the route's error type, and is another one\n  help: name a variant of the error type that the handler returns"
+        )
+    };
     const _: () = {
         const __SENTENCE: __t::Sentence = __t::case_problem_unknown(
             (<__t::Probe<EmbeddingError>>::NAME, <__t::Probe<EmbeddingError>>::VARIANTS),
@@ -166,6 +174,24 @@ const _: () = {
             "[route::request-undocumented] `Component<Runtime>` does not say what it reads, so the document cannot\n  help: use `Json`, `Path`, `Query`, `Component`, `RequestId` or `HeaderMap`, or implement `tabagent_api::RouteInput` for it"
         )
     };
+    const _: () = if !(<__t::Probe<Path<String>>>::IS_INPUT
+        || !(<__t::Probe<String>>::IS_PATH && <__t::Probe<String>>::DESERIALIZES))
+    {
+        ::core::panic!(
+            "{}",
+            "[route::request-undocumented] `Path<String>` is not the framework's `Path`: it neither validates nor documents\n  help: take `tabagent_api::Path`"
+        )
+    };
+    const _: () = if !(<__t::Probe<Json<EmbeddingRequest>>>::IS_INPUT
+        || !(<__t::Probe<EmbeddingRequest>>::HAS_SCHEMA
+            && <__t::Probe<EmbeddingRequest>>::VALIDATES
+            && <__t::Probe<EmbeddingRequest>>::DESERIALIZES))
+    {
+        ::core::panic!(
+            "{}",
+            "[route::request-undocumented] `Json<EmbeddingRequest>` is not the framework's `Json`: it neither validates nor documents\n  help: take `tabagent_api::Json`"
+        )
+    };
     const _: () = if !(<__t::Probe<String>>::DESERIALIZES) {
         ::core::panic!(
             "{}",
@@ -190,6 +216,16 @@ const _: () = {
         ::core::panic!(
             "{}",
             "[route::response-undocumented] `EmbeddingResponse` is the response of a route and has no schema\n  help: derive `tabagent_api::Schema` for it"
+        )
+    };
+    const _: () = if !(<__t::Probe<Json<EmbeddingResponse>>>::IS_OUTPUT
+        || !(true && <__t::Probe<EmbeddingResponse>>::HAS_SCHEMA
+            && <__t::Probe<EmbeddingResponse>>::SERIALIZES
+            && <__t::Probe<EmbeddingResponse>>::DESERIALIZES))
+    {
+        ::core::panic!(
+            "{}",
+            "[route::response-undocumented] `Json<EmbeddingResponse>` is not the framework's response of that name, so the document cannot say it\n  help: return the `Json`, `EventStream` or `JsonOrStream` of `tabagent_api`"
         )
     };
     const _: () = if !(<__t::Probe<EmbeddingResponse>>::SERIALIZES) {

@@ -23,7 +23,7 @@ pub use sentence::*;
 
 use super::case::{CaseResponse, CheckOutcome, run_check};
 use super::component::{AppState, ComponentRequirement};
-use super::extract::{PathFields, PathShape, RouteInput};
+use super::extract::{Path, PathFields, PathShape, RouteInput};
 use super::openapi::OperationBuilder;
 use super::output::{BodyKind, RouteOutput};
 use super::problem::{Problem, ProblemVariant};
@@ -46,6 +46,10 @@ pub trait Unless: Sized {
     const IS_PATH: bool = false;
     /// How it is read from a path.
     const PATH_SHAPE: Option<PathShape> = None;
+    /// How it reads the path, where it is the `Path` extractor, whatever the name by which it is written.
+    const READS_PATH: Option<PathShape> = None;
+    /// Whether the two types of a pair are one.
+    const SAME: bool = false;
     /// Whether it is an argument that says what it reads.
     const IS_INPUT: bool = false;
     /// Whether it is an extractor that reads the head of a request.
@@ -110,6 +114,16 @@ impl<T: PathFields> Probe<T> {
     pub const IS_PATH: bool = true;
     /// How it is read from a path.
     pub const PATH_SHAPE: Option<PathShape> = Some(T::SHAPE);
+}
+
+impl<T: PathFields> Probe<Path<T>> {
+    /// How it reads the path.
+    pub const READS_PATH: Option<PathShape> = Some(T::SHAPE);
+}
+
+impl<T> Probe<(T, T)> {
+    /// The two are one.
+    pub const SAME: bool = true;
 }
 
 impl<A: RouteInput> Probe<A> {

@@ -84,6 +84,18 @@ pub const fn problem_untested(
     let mut say = Sentence::SILENT;
     let mut example = "";
     let mut at = 0;
+    while at < waived.len() {
+        if is_tested(error, waived[at], tested) {
+            return say
+                .and("[route::problem-untested] a case exercises ")
+                .quoted(waived[at])
+                .and(", which is waived as well\n  help: remove `untested(")
+                .and(waived[at])
+                .and(", ..)`");
+        }
+        at += 1;
+    }
+    at = 0;
     while at < variants.len() {
         let name = variants[at].name;
         if !is_tested(error, name, tested) && !contains(waived, name) {
@@ -199,6 +211,29 @@ pub const fn path_param_unused(parameters: &[(&str, &str)], shape: Option<PathSh
         .and("\n  help: take a tuple of as many values, or a struct that derives `Schema` with a field for each")
 }
 
+/// That nothing reads the parameters of a path, whatever the names of the arguments' types.
+pub const fn path_unread(parameters: &[(&str, &str)], arguments: &[Option<PathShape>]) -> Sentence {
+    let mut at = 0;
+    while at < arguments.len() {
+        if arguments[at].is_some() {
+            return Sentence::SILENT;
+        }
+        at += 1;
+    }
+    if parameters.is_empty() {
+        return Sentence::SILENT;
+    }
+    let (name, drawing) = parameters[0];
+    Sentence::SILENT
+        .and("[route::path-param-unused] no argument reads `{")
+        .and(name)
+        .and("}`")
+        .and(drawing)
+        .and("\n  help: take it with an argument `Path(")
+        .and(name)
+        .and("): Path<String>`, or remove it from the path")
+}
+
 const fn unread_names(parameters: &[(&str, &str)], fields: &[&str]) -> Sentence {
     let mut at = 0;
     while at < parameters.len() {
@@ -283,7 +318,8 @@ const fn digit(count: usize) -> &'static str {
     if count < DIGITS.len() { DIGITS[count] } else { "many" }
 }
 
-const fn same(one: &str, other: &str) -> bool {
+/// Whether two texts are one.
+pub const fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {
         return false;
