@@ -13,10 +13,7 @@ use std::sync::Arc;
 
 use bytes::Spelling;
 use seams::Seams;
-use tokenizers::{
-    Encoding, Tokenizer as Inner, TruncationDirection, TruncationParams, TruncationStrategy,
-    utils::truncation::truncate_encodings,
-};
+use tokenizers::{Encoding, Tokenizer as Inner, TruncationDirection};
 
 use crate::{
     compute::Abandoned,
@@ -125,8 +122,7 @@ impl Tokenizer {
             if !truncate {
                 return Err(too_long(field, length, plain.whole, limit));
             }
-            (encoding, _) = truncate_encodings(encoding, None, &longest_first(room)).map_err(failed)?;
-            encoding.take_overflowing();
+            cut(&mut encoding, room);
             truncated = true;
         }
         let encoding = self.inner.post_process(encoding, None, self.special_tokens).map_err(failed)?;
@@ -140,47 +136,70 @@ impl Tokenizer {
     /// # Errors
     /// [`BackendError::InvalidInput`] where the pair is longer than the model takes and `truncate` is false.
     pub fn encode_pair(&self, field: &str, first: &str, second: &str, truncate: bool) -> Result<Tokens> {
-        self.encode_pair_until(field, first, second, truncate, &|| false)
+        let first = self.first(field, first, truncate, &|| false)?;
+        self.pair(field, &first, second, truncate, &|| false)
     }
 
-    /// [`Tokenizer::encode_pair`] that leaves long texts in the middle, with an error, once `stopped`.
-    pub(crate) fn encode_pair_until(
+    /// Tokenises the first text of pairs, once for all of them; leaves a long one in the middle, with an error, once
+    /// `stopped`.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] where it is too long for any pair and `truncate` is false.
+    pub(crate) fn first(
         &self,
         field: &str,
-        first: &str,
+        text: &str,
+        truncate: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<First> {
+        let added = self.inner_added(true);
+        let room = self.max_length.map_or(usize::MAX, |limit| limit.saturating_sub(added));
+        // Of an odd number of tokens the longer of two long texts keeps one more, which only reading tells.
+        let most = if truncate && room % 2 == 1 { usize::MAX } else { room };
+        let Plain { mut encoding, whole } = self.plain(field, text, most, stopped)?;
+        let length = encoding.len();
+        if let Some(limit) = self.max_length
+            && length > room
+            && !truncate
+        {
+            return Err(too_long(field, length + added, whole, limit));
+        }
+        cut(&mut encoding, room);
+        Ok(First { encoding, length })
+    }
+
+    /// Tokenises the second text of a pair and joins it to the first; leaves a long one in the middle, with an error, once
+    /// `stopped`.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] where the pair is longer than the model takes and `truncate` is false.
+    pub(crate) fn pair(
+        &self,
+        field: &str,
+        first: &First,
         second: &str,
         truncate: bool,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Tokens> {
-        let failed = |error: tokenizers::Error| cannot(field, &error);
         let added = self.inner_added(true);
-        let room = self.max_length.map(|limit| limit.saturating_sub(added));
-        // What is cut from each depends on which one is longer: the first is read whole where it may be cut, and of the
-        // second one token more than the first has, or than there is room for.
-        let most = room.filter(|_| !truncate).unwrap_or(usize::MAX);
-        let first = self.plain(field, first, most, stopped)?;
-        let most = room.map_or(usize::MAX, |room| room.max(first.encoding.len()));
-        let second = self.plain(field, second, most, stopped)?;
-        let length = first.encoding.len() + second.encoding.len() + added;
-        let whole = first.whole && second.whole;
-        let (mut first, mut second) = (first.encoding, second.encoding);
+        let room = self.max_length.map_or(usize::MAX, |limit| limit.saturating_sub(added));
+        let most = room.max(first.length);
+        let Plain { encoding: mut second, whole } = self.plain(field, second, most, stopped)?;
+        let length = first.length.saturating_add(second.len());
+        let mut first_kept = first.encoding.clone();
+        let truncated = length > room;
+        if truncated {
+            if let Some(limit) = self.max_length.filter(|_| !truncate) {
+                return Err(too_long(field, length + added, whole, limit));
+            }
+            let (kept, second_kept) = kept(first.length, second.len(), room);
+            cut(&mut first_kept, kept);
+            cut(&mut second, second_kept);
+        }
         // Some post-processors take the segment from the encoding instead of setting it.
         second.set_type_ids(vec![1; second.len()]);
-        let mut second = Some(second);
-        let mut truncated = false;
-        if let (Some(limit), Some(room)) = (self.max_length, room)
-            && length > limit
-        {
-            if !truncate {
-                return Err(too_long(field, length, whole, limit));
-            }
-            (first, second) = truncate_encodings(first, second, &longest_first(room)).map_err(failed)?;
-            // What was cut off stays in the encodings, and the post-processor would pair each piece with each.
-            first.take_overflowing();
-            second.as_mut().map(Encoding::take_overflowing);
-            truncated = true;
-        }
-        let encoding = self.inner.post_process(first, second, true).map_err(failed)?;
+        let encoding =
+            self.inner.post_process(first_kept, Some(second), true).map_err(|error| cannot(field, &error))?;
         tokens(field, &encoding, truncated)
     }
 
@@ -236,7 +255,8 @@ impl Tokenizer {
         &self.inner
     }
 
-    /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens.
+    /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens,
+    /// of which the first `most` are those of the whole.
     fn plain(&self, field: &str, text: &str, most: usize, stopped: &dyn Fn() -> bool) -> Result<Plain> {
         let failed = |error: tokenizers::Error| cannot(field, &error);
         let Some(seams) = self.seams.as_ref().filter(|_| text.len() > PIECE) else {
@@ -246,11 +266,26 @@ impl Tokenizer {
         let mut encoding = Encoding::default();
         let mut rest = text;
         while !rest.is_empty() && encoding.len() <= most {
+            let (part, after) = rest.split_at(seams.after(&self.inner, rest, PIECE));
+            // A part far longer than a piece has no seam: its start is read, and more of it while that is not enough.
+            let mut size = PIECE;
+            while size < part.len() / 2
+                && let Some(end) = seams.stop(&self.inner, part, size)
+            {
+                if stopped() {
+                    return Err(Abandoned::error());
+                }
+                let start = self.inner.encode_fast(&part[..end], false).map_err(failed)?;
+                if encoding.len() + start.len() > most {
+                    encoding.merge_with(start, false);
+                    return Ok(Plain { encoding, whole: false });
+                }
+                size = end.saturating_mul(4);
+            }
             if stopped() {
                 return Err(Abandoned::error());
             }
-            let (piece, after) = rest.split_at(seams.after(rest, PIECE));
-            encoding.merge_with(self.inner.encode_fast(piece, false).map_err(failed)?, false);
+            encoding.merge_with(self.inner.encode_fast(part, false).map_err(failed)?, false);
             rest = after;
         }
         Ok(Plain { encoding, whole: rest.is_empty() })
@@ -328,12 +363,25 @@ pub(crate) fn locate(has: impl Fn(&str) -> bool) -> Result<&'static str, String>
     })
 }
 
-fn longest_first(max_length: usize) -> TruncationParams {
-    TruncationParams {
-        direction: TruncationDirection::Right,
-        max_length,
-        strategy: TruncationStrategy::LongestFirst,
-        stride: 0,
+/// Keeps the first `most` tokens.
+fn cut(encoding: &mut Encoding, most: usize) {
+    encoding.truncate(most, 0, TruncationDirection::Right);
+    // What was cut off stays in the encoding, and the post-processor would pair each piece with each.
+    encoding.take_overflowing();
+}
+
+/// How many tokens two texts of these lengths keep of `room`, which they exceed together, as `truncate_encodings` of
+/// `tokenizers` has it: the longer one loses tokens first, and the token that is left over is its own.
+fn kept(first: usize, second: usize, room: usize) -> (usize, usize) {
+    let half = room / 2;
+    if first <= half {
+        (first, room - first)
+    } else if second <= half {
+        (room - second, second)
+    } else if first > second {
+        (room - half, half)
+    } else {
+        (half, room - half)
     }
 }
 
@@ -365,6 +413,22 @@ fn too_long(field: &str, length: usize, whole: bool, limit: usize) -> BackendErr
 
 fn cannot(field: &str, error: &tokenizers::Error) -> BackendError {
     BackendError::invalid(field, format!("cannot be tokenised: {error}"))
+}
+
+/// The first text of pairs.
+#[derive(Debug)]
+pub(crate) struct First {
+    /// As much of it as a model takes at most.
+    encoding: Encoding,
+    /// How many tokens it has; at least more than a model takes where it was not read whole.
+    length: usize,
+}
+
+impl First {
+    /// Tokens that each pair has of it at most.
+    pub(crate) fn len(&self) -> usize {
+        self.encoding.len()
+    }
 }
 
 /// A text without special tokens.

@@ -322,6 +322,105 @@ fn killing_an_install_at_any_moment_leaves_nothing_that_is_trusted() {
     assert_eq!(left_in(cache.path()).len(), 1, "what killed processes left is removed");
 }
 
+/// What an install has done so far, by what lies in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Nothing is taken out of the archive.
+    Fetching,
+    /// A part of the library is taken out.
+    Extracting,
+    /// All of it is; there is no manifest.
+    Extracted,
+    /// The manifest is begun or written; the folder has not its name.
+    Publishing,
+    /// The folder has its name; the download or the staging folder is left.
+    Published,
+    /// Nothing else is left.
+    Done,
+}
+
+/// The stage of the install in `cache` of a library of `size` bytes.
+fn stage(cache: &Path, size: u64) -> Stage {
+    let names = left_in(cache);
+    let staging = names.iter().find(|name| name.starts_with(".staging-"));
+    let slot = names.iter().find(|name| name.starts_with("1.31.1-"));
+    let root = cache.join("onnxruntime");
+    // A folder that was published before, and damaged, is not the one that is being installed.
+    if slot.is_some_and(|slot| !root.join(slot).join("damaged").exists()) {
+        return if names.len() == 1 { Stage::Done } else { Stage::Published };
+    }
+    let Some(files) = staging.map(|name| root.join(name).join("files")) else { return Stage::Fetching };
+    if files.join("manifest.json").exists() {
+        return Stage::Publishing;
+    }
+    match fs::metadata(files.join("libonnxruntime.so.1")) {
+        Ok(file) if file.len() == size => Stage::Extracted,
+        Ok(file) if file.len() > 0 => Stage::Extracting,
+        _ => Stage::Fetching,
+    }
+}
+
+/// Starts an install, kills it with SIGKILL once it is at `wanted`, and gives the stage that it left.
+fn kill_at(wanted: Stage, cache: &Path, url: &str, pin: &str, size: u64) -> Stage {
+    let mut child = installer(cache, url, pin).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() && stage(cache, size) < wanted {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage(cache, size)
+}
+
+#[test]
+fn killing_an_install_while_it_extracts_and_publishes_leaves_nothing_that_is_trusted() {
+    let size = fs::metadata(real_library()).unwrap().len();
+    let (server, _, pin) = served(&[Behaviour::Serve]);
+    for wanted in [Stage::Extracting, Stage::Extracted, Stage::Publishing, Stage::Published] {
+        // A stage may be over before the signal arrives: there are several tries.
+        let hit = (0..20).any(|_| {
+            let cache = tempfile::tempdir().unwrap();
+            let root = cache.path().join("onnxruntime");
+            fs::create_dir_all(&root).unwrap();
+            let options = options(cache.path(), &server.url(), vec![artifact(pin.clone())]);
+            let without = LibraryOptions { install: false, ..options.clone() };
+            if wanted == Stage::Publishing {
+                // An earlier install, damaged, gives way before the new one gets its name, and is long in going.
+                let earlier = library::install(Flavour::Cpu, &options).unwrap().path;
+                let slot = earlier.parent().unwrap();
+                fs::write(&earlier, b"damaged").unwrap();
+                fs::create_dir(slot.join("damaged")).unwrap();
+                for number in 0..2_000 {
+                    fs::write(slot.join("damaged").join(number.to_string()), b"").unwrap();
+                }
+            }
+            let left = kill_at(wanted, cache.path(), &server.url(), &pin, size);
+            let trusted = library::locate(&without);
+            if left >= Stage::Published {
+                let library = trusted.unwrap();
+                assert_eq!(library.origin, Origin::Cache);
+                assert_whole(&library);
+            } else {
+                let text = reason(&trusted.unwrap_err());
+                assert!(text.contains("install: is switched off"), "{left:?}: {text}");
+            }
+            // The next start makes it good, and the one after that finds it.
+            assert_whole(&library::locate(&options).unwrap());
+            let again = library::locate(&without).unwrap();
+            assert_eq!(again.origin, Origin::Cache);
+            assert_whole(&again);
+            if left < Stage::Published {
+                assert_eq!(
+                    left_in(cache.path()).len(),
+                    1,
+                    "what the killed process left is removed: {left:?}"
+                );
+            }
+            left == wanted
+        });
+        assert!(hit, "no process was killed at {wanted:?}");
+    }
+}
+
 #[test]
 fn when_every_way_fails_the_message_lists_them_with_reasons_and_the_way_out() {
     let cache = tempfile::tempdir().unwrap();

@@ -182,11 +182,19 @@ async fn a_cross_encoder_ranks_as_its_scores_do() {
     let clamped = runtime.rerank(RerankRequest { top_n: Some(1000), ..request.clone() }).await.unwrap();
     assert_eq!(clamped.results.len(), documents.len());
 
-    let error = runtime.rerank(RerankRequest { truncate: false, ..request }).await.unwrap_err();
+    let error = runtime.rerank(RerankRequest { truncate: false, ..request.clone() }).await.unwrap_err();
     assert!(
         matches!(&error, BackendError::InvalidInput { field, .. } if field.starts_with("documents[")),
         "{error}"
     );
+    // One that no document fits beside, short and long enough to be tokenised on another thread.
+    for words in [200, 100_000] {
+        let long = RerankRequest { query: "river ".repeat(words), ..request.clone() };
+        let cut = runtime.rerank(long.clone()).await.unwrap();
+        assert_eq!((cut.results.len(), cut.truncated), (documents.len(), documents.len()));
+        let error = runtime.rerank(RerankRequest { truncate: false, ..long }).await.unwrap_err();
+        assert!(matches!(&error, BackendError::InvalidInput { field, .. } if field == "query"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,11 +21,13 @@ use crate::{
     models::{Description, Entry, ModelFiles, ModelKind, quantises_activations},
     runtime::slots::{self, Slot},
     session::{ModelSource, Session, SessionOptions},
-    tokenizer::{Tokenizer, Tokens},
+    tokenizer::{First, Tokenizer, Tokens},
 };
 
 /// Bytes of text that are tokenised where they are, without a thread of their own: less than a tenth of a millisecond.
 const INLINE: usize = 2 << 10;
+/// What tokenising a byte takes, in float operations, so that a text of [`INLINE`] is done where it is.
+const OPERATIONS: usize = 480;
 /// Bytes of text that one tokenising job takes.
 const CHUNK: usize = 32 << 10;
 /// Bytes of attention scores that one batch may need. A text that needs more runs alone.
@@ -36,8 +38,8 @@ const ATTENTION: u64 = 256 << 20;
 pub(crate) enum Input {
     /// A text, and the tokens of a prompt at its start that pooling leaves out.
     Text { text: String, skip: usize },
-    /// Two texts for a cross-encoder.
-    Pair { first: Arc<str>, second: String },
+    /// Two texts for a cross-encoder, of which the first is tokenised.
+    Pair { first: Arc<First>, second: String },
     /// Token ids.
     Ids(Vec<u32>),
 }
@@ -220,6 +222,29 @@ impl Loaded {
         self.counters.timeouts.fetch_add(1, Relaxed);
     }
 
+    /// Tokenises the first text of pairs, on the blocking pool where it is long.
+    ///
+    /// # Errors
+    /// Those of the tokenizer.
+    pub(crate) async fn first(
+        self: &Arc<Self>,
+        field: &'static str,
+        text: String,
+        truncate: bool,
+        workers: &Arc<Semaphore>,
+    ) -> Result<Arc<First>> {
+        let operations = text.len().saturating_mul(OPERATIONS);
+        let model = Arc::clone(self);
+        compute(workers, operations, move |abandoned| {
+            let stopped = || abandoned.is_set() || model.queue.ended();
+            match model.tokenizer.first(field, &text, truncate, &stopped) {
+                Err(_) if model.queue.ended() => Err(shutting_down(&model.entry.id)),
+                first => first.map(Arc::new),
+            }
+        })
+        .await
+    }
+
     /// Tokenises on the blocking pool, several jobs at once where there is much, at most as many as `workers` permits.
     async fn tokenize(
         self: &Arc<Self>,
@@ -301,7 +326,7 @@ impl Loaded {
                 Ok(tokens)
             }
             Input::Pair { first, second } => {
-                self.tokenizer.encode_pair_until(&field(), &first, &second, truncate, stopped)
+                self.tokenizer.pair(&field(), &first, &second, truncate, stopped)
             }
             Input::Ids(ids) => self.tokenizer.check_ids(&field(), ids, truncate),
         }

@@ -124,15 +124,15 @@ impl Runtime {
 
     async fn cross_encode(&self, id: &str, model: &Arc<Loaded>, request: RerankRequest) -> Result<Ranking> {
         let permit = model.reserve("documents", request.documents.len())?;
-        let query: Arc<str> = request.query.into();
+        let workers = &self.inner.workers;
+        let query = model.first("query", request.query, request.truncate, workers).await?;
         let pairs = request
             .documents
             .into_iter()
             .map(|second| Input::Pair { first: Arc::clone(&query), second })
             .collect();
-        let inferred = model
-            .infer(permit, Field::List("documents"), pairs, request.truncate, &self.inner.workers)
-            .await?;
+        let inferred =
+            model.infer(permit, Field::List("documents"), pairs, request.truncate, workers).await?;
         let logits = inferred.rows.iter().map(|row| f64::from(row.first().copied().unwrap_or_default()));
         let mut results = rank(logits, request.top_n);
         if !request.raw_scores {

@@ -1,5 +1,7 @@
 //! Truncation that is allowed and said, ids that are checked, pairs as cross-encoders take them.
 
+use tokenizers::{TruncationParams, TruncationStrategy, utils::truncation::truncate_encodings};
+
 use super::*;
 use crate::{error::InvalidCause, models::describe};
 
@@ -172,7 +174,7 @@ fn a_long_text_read_in_parts_has_the_tokens_of_the_whole() {
     let seams = tokenizer.seams.as_ref().unwrap();
     let (mut rest, mut ids, mut parts) = (text.as_str(), Vec::new(), 0);
     while !rest.is_empty() {
-        let (part, after) = rest.split_at(seams.after(rest, 1));
+        let (part, after) = rest.split_at(seams.after(&tokenizer.inner, rest, 1));
         ids.extend_from_slice(tokenizer.inner.encode_fast(part, false).unwrap().get_ids());
         (rest, parts) = (after, parts + 1);
     }
@@ -198,25 +200,60 @@ fn a_cut_reads_only_the_start_and_keeps_the_same_tokens() {
     );
 }
 
+/// A pair as `tokenizers` makes it of both texts read whole.
+fn read_whole(tokenizer: &Tokenizer, first: &str, second: &str) -> Encoding {
+    let plain = |text: &str| tokenizer.inner.encode_fast(text, false).unwrap();
+    let mut other = plain(second);
+    other.set_type_ids(vec![1; other.len()]);
+    let params = TruncationParams {
+        max_length: tokenizer.max_length.unwrap() - tokenizer.inner_added(true),
+        strategy: TruncationStrategy::LongestFirst,
+        stride: 0,
+        direction: TruncationDirection::Right,
+    };
+    let (mut first, mut second) = truncate_encodings(plain(first), Some(other), &params).unwrap();
+    first.take_overflowing();
+    second.as_mut().unwrap().take_overflowing();
+    tokenizer.inner.post_process(first, second, true).unwrap()
+}
+
 #[test]
-fn long_pairs_are_cut_as_if_they_had_been_read_whole() {
-    let tokenizer = embedded(Some(61));
-    let texts = [mixed(10), mixed(300), mixed(20_000), mixed(40_000)];
-    for first in &texts {
-        for second in &texts {
-            let plain = |text: &str| tokenizer.inner.encode_fast(text, false).unwrap();
-            let mut other = plain(second);
-            other.set_type_ids(vec![1; other.len()]);
-            let (mut a, mut b) =
-                truncate_encodings(plain(first), Some(other), &longest_first(61 - 3)).unwrap();
-            a.take_overflowing();
-            b.as_mut().unwrap().take_overflowing();
-            let expected = tokenizer.inner.post_process(a, b, true).unwrap();
-            let pair = tokenizer.encode_pair("documents[0]", first, second, true).unwrap();
-            assert_eq!(pair.ids, expected.get_ids());
-            assert_eq!(pair.types, expected.get_type_ids());
+fn pairs_are_cut_as_if_they_had_been_read_whole() {
+    // An odd number of tokens to share, and an even one.
+    for limit in [61, 62] {
+        let tokenizer = embedded(Some(limit));
+        let lengths = [0, 10, 150, 153, 156, 159, 162, 165, 168, 300, 20_000, 40_000];
+        let texts: Vec<String> = lengths.into_iter().map(mixed).collect();
+        for first in &texts {
+            let once = tokenizer.first("query", first, true, &|| false).unwrap();
+            for second in &texts {
+                let expected = read_whole(&tokenizer, first, second);
+                let pair = tokenizer.pair("documents[0]", &once, second, true, &|| false).unwrap();
+                assert_eq!(pair.ids, expected.get_ids());
+                assert!(pair.types == expected.get_type_ids() || second.is_empty());
+            }
         }
     }
+}
+
+#[test]
+fn a_query_too_long_for_any_document_is_named() {
+    let field = |first: &str, second: &str| {
+        let tokenizer = bert();
+        let first = tokenizer.first("query", first, false, &|| false);
+        match first.and_then(|first| tokenizer.pair("documents[0]", &first, second, false, &|| false)) {
+            Err(BackendError::InvalidInput { field, reason, cause: InvalidCause::ContextLength }) => {
+                (field, reason)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let (name, reason) = field("a b c d", "a");
+    assert_eq!(name, "query");
+    assert!(reason.contains("is 7 tokens long and the model takes 6"), "{reason}");
+    let (name, reason) = field("a b", "a b");
+    assert_eq!(name, "documents[0]");
+    assert!(reason.contains("is 7 tokens long and the model takes 6"), "{reason}");
 }
 
 #[test]
