@@ -44,12 +44,29 @@ from transformers.utils import chat_template_utils
 
 import decoder_run
 import decoder_tokenizers
-from decoder_texts import CONVERSATIONS, PROMPTS
+from decoder_texts import CONVERSATIONS, PARTS, PROMPTS, THOUGHTS, TOOLS
 
 HERE = Path(__file__).resolve().parent
 STEPS, MARGIN = 64, 0.004
 NOW = datetime.datetime(2026, 11, 25, 12, 0, 0)
-GQA, PLAIN = "gqa", "plain"
+ROUGH_MARGIN = 0.02  # where machines may round differently: float16 and int8 inside
+GQA, INT4, PLAIN, NO_POSITIONS, HALF, MERGED = "gqa", "int4", "plain", "no-positions", "half", "merged"
+GRAPHS = {GQA: "model.onnx", INT4: "model.onnx", PLAIN: "onnx/model.onnx", NO_POSITIONS: "onnx/model.onnx",
+          HALF: "onnx/model_fp16.onnx", MERGED: "onnx/decoder_model_merged.onnx"}
+FLOAT32 = GRAPHS | {HALF: "onnx/model.onnx"}
+FIXTURES = [
+    ("llama-gqa", "llama", GQA),
+    ("llama-plain", "llama", PLAIN),
+    ("llama-int4", "llama", INT4),
+    ("qwen3-gqa", "qwen3", GQA),
+    ("qwen3-no-positions", "qwen3", NO_POSITIONS),
+    ("qwen3-fp16", "qwen3", HALF),
+    ("qwen3-merged", "qwen3", MERGED),
+    ("phi3-gqa", "phi3", GQA),
+    ("gemma2-gqa", "gemma2", GQA),
+    ("gemma3-plain", "gemma3", PLAIN),
+    ("mistral-gqa", "mistral", GQA),
+]
 
 
 @dataclass
@@ -62,27 +79,115 @@ class Family:
     eos: list[str]
     config: dict
     seed: int
+    spare: int = 0  # rows of the embedding beyond the tokenizer's tokens
+    embedding: float = 1.0  # standard deviation
     conversations: list = field(default_factory=list)
     builder: list[str] = field(default_factory=list)
 
 
-LLAMA_SPECIAL = ["<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>"]
-COMMON = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-          "max_position_embeddings": 512, "torch_dtype": "float32", "use_cache": True, "transformers_version": "4.57.6"}
+LLAMA = ["<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>"]
+QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+GEMMA = ["<pad>", "<eos>", "<bos>", "<unk>"]
+COMMON = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 512,
+          "rope_theta": 10000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": True,
+          "torch_dtype": "float32", "transformers_version": "4.57.6"}
+GEMMA_COMMON = COMMON | {
+    "hidden_size": 64, "num_key_value_heads": 2, "head_dim": 16, "rms_norm_eps": 1e-6, "attention_bias": False,
+    "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 16,
+    "sliding_window": 24, "tie_word_embeddings": True,
+}
 
 FAMILIES = {
     "llama": Family(
         template="llama",
-        tokenizer=lambda: decoder_tokenizers.llama("<|begin_of_text|>", LLAMA_SPECIAL),
+        tokenizer=lambda: decoder_tokenizers.llama("<|begin_of_text|>", LLAMA),
         tokens={"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"},
         eos=["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"],
         config=COMMON | {
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_key_value_heads": 2,
-            "rope_theta": 10000.0, "rope_scaling": None, "rms_norm_eps": 1e-5, "hidden_act": "silu",
-            "tie_word_embeddings": False, "attention_bias": False, "mlp_bias": False,
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_key_value_heads": 2,
+            "rope_scaling": None, "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": False,
+            "attention_bias": False, "mlp_bias": False,
         },
         seed=7,
         conversations=[("date given", CONVERSATIONS[0][1], None, True, {"date_string": "1 Apr 2025"})],
+    ),
+    "qwen3": Family(
+        template="qwen",
+        tokenizer=lambda: decoder_tokenizers.qwen(QWEN, ["<tool_call>", "</tool_call>", "<think>", "</think>"]),
+        tokens={"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
+        eos=["<|im_end|>", "<|endoftext|>"],
+        config=COMMON | {
+            "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 32, "num_key_value_heads": 2,
+            "head_dim": 16, "rope_theta": 1000000, "rope_scaling": None, "rms_norm_eps": 1e-6, "hidden_act": "silu",
+            "tie_word_embeddings": True, "attention_bias": False, "sliding_window": None, "use_sliding_window": False,
+            "max_window_layers": 2,
+        },
+        seed=3,
+        spare=24,
+        embedding=0.1,
+        conversations=[
+            ("without thinking", CONVERSATIONS[0][1], None, True, {"enable_thinking": False}),
+            ("thoughts", THOUGHTS, TOOLS, True, {}),
+            ("parts", PARTS, None, True, {}),
+        ],
+    ),
+    "gemma2": Family(
+        template="gemma2",
+        tokenizer=lambda: decoder_tokenizers.gemma(GEMMA, ["<start_of_turn>", "<end_of_turn>"]),
+        tokens={"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"},
+        eos=["<eos>", "<end_of_turn>"],
+        config=GEMMA_COMMON | {
+            "architectures": ["Gemma2ForCausalLM"], "model_type": "gemma2", "attn_logit_softcapping": 50.0,
+            "final_logit_softcapping": 30.0, "cache_implementation": "hybrid",
+        },
+        seed=2,
+        embedding=0.02,
+        builder=["windowed_kv_cache=false"],
+    ),
+    "gemma3": Family(
+        template="gemma3",
+        tokenizer=lambda: decoder_tokenizers.gemma(GEMMA, ["<start_of_turn>", "<end_of_turn>", "<start_of_image>"]),
+        tokens={"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"},
+        eos=["<eos>", "<end_of_turn>"],
+        config=GEMMA_COMMON | {
+            "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "attn_logit_softcapping": None,
+            "final_logit_softcapping": None, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0,
+            "rope_scaling": None, "layer_types": ["sliding_attention", "full_attention"],
+        },
+        seed=1,
+        embedding=0.02,
+        conversations=[("parts", PARTS, None, True, {})],
+    ),
+    "phi3": Family(
+        template="phi",
+        tokenizer=lambda: decoder_tokenizers.phi(
+            ["<unk>", "<s>", "</s>"], ["<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"]
+        ),
+        tokens={"bos_token": "<s>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", "unk_token": "<unk>"},
+        eos=["<|endoftext|>", "<|assistant|>", "<|end|>"],
+        config=COMMON | {
+            "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "hidden_size": 64, "num_key_value_heads": 4,
+            "original_max_position_embeddings": 512, "rope_scaling": None, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+            "tie_word_embeddings": False, "attention_bias": False, "sliding_window": None, "embd_pdrop": 0.0,
+            "resid_pdrop": 0.0,
+        },
+        seed=11,
+    ),
+    "mistral": Family(
+        template="mistral",
+        tokenizer=lambda: decoder_tokenizers.mistral([
+            "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
+            "[TOOL_RESULTS]", "[/TOOL_RESULTS]",
+        ]),
+        tokens={"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
+        eos=["</s>"],
+        config=COMMON | {
+            "architectures": ["MistralForCausalLM"], "model_type": "mistral", "hidden_size": 32,
+            "num_key_value_heads": 1, "head_dim": 16, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+            "tie_word_embeddings": False, "sliding_window": 24,
+        },
+        seed=27,
+        builder=["windowed_kv_cache=false"],
     ),
 }
 
@@ -103,18 +208,24 @@ def rows_json(value, depth: int = 2, indent: str = "") -> str:
     return "[\n" + ",\n".join(inner + rows_json(item, depth - 1, inner) for item in value) + f"\n{indent}]"
 
 
-def randomise(model: torch.nn.Module, seed: int, spread: float = 1.6, used: int | None = None) -> None:
-    """Random weights, large enough that the context decides what comes next and no two tokens tie."""
-    generator = torch.Generator().manual_seed(seed)
+def randomise(model: torch.nn.Module, family: Family, used: int) -> None:
+    """Random weights, large enough that the context decides what comes next and no two tokens tie.
+
+    Where the embedding is also the head, small rows keep a token from asking for itself again, and a large last norm
+    makes up for them. Rows beyond the tokenizer's tokens are zeros, so that they never win.
+    """
+    generator = torch.Generator().manual_seed(family.seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
-            if parameter.dim() == 1:  # norms
-                parameter.add_(0.1 * noise)
+            if name == "model.norm.weight":
+                parameter.add_(0.1 * noise + 1 / family.embedding - 1)
+            elif parameter.dim() == 1:  # the norms of queries and keys larger, so that attention chooses
+                parameter.add_(0.1 * noise + (1 if "q_norm" in name or "k_norm" in name else 0))
             elif "embed_tokens" in name:
-                parameter.copy_(noise)
+                parameter.copy_(noise * family.embedding)
             else:
-                parameter.copy_(noise * spread / parameter.shape[1] ** 0.5)
+                parameter.copy_(noise * 1.6 / parameter.shape[1] ** 0.5)
             if parameter.shape[0] == model.config.vocab_size:
                 parameter[used:] = 0
 
@@ -137,7 +248,7 @@ def write_repository(folder: Path, family: Family) -> None:
     eos = [tokenizer.token_to_id(token) for token in family.eos]
     assert None not in [*ids.values(), *eos]
     size = tokenizer.get_vocab_size()
-    vocabulary = -(-size // 8) * 8
+    vocabulary = -(-(size + family.spare) // 8) * 8
     special = {"bos_token_id": ids.get("bos_token"), "eos_token_id": eos if len(eos) > 1 else eos[0]}
     if "pad_token" in ids:
         special["pad_token_id"] = ids["pad_token"]
@@ -162,7 +273,7 @@ def write_repository(folder: Path, family: Family) -> None:
 def torch_model(folder: Path, family: Family, used: int):
     config = AutoConfig.from_pretrained(folder)
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
-    randomise(model, family.seed, used=used)
+    randomise(model, family, used)
     return model
 
 
@@ -238,8 +349,8 @@ def build_gqa(source: Path, folder: Path, precision: str, more: list[str]) -> No
             shutil.copyfile(Path(temporary) / name, folder / name)
 
 
-def build_plain(source: Path, folder: Path, optimum: str, more: list[str]) -> None:
-    run_quietly([optimum, str(HERE / "export_plain.py"), str(source), str(folder / "onnx"), *more])
+def build_plain(source: Path, folder: Path, optimum: str, kind: str) -> None:
+    run_quietly([optimum, str(HERE / "export_plain.py"), str(source), str(folder / "onnx"), kind])
 
 
 def run_quietly(command: list[str]) -> None:
@@ -253,31 +364,39 @@ def cache_shape(config) -> tuple[int, int]:
     return config.num_key_value_heads, head
 
 
-def fixture(root: Path, name: str, family: str, kind: str, optimum: str | None) -> None:
+def fixture(root: Path, name: str, family: str, kind: str, optimum: str) -> None:
     family, folder = FAMILIES[family], root / name
     shutil.rmtree(folder, ignore_errors=True)
     write_repository(folder, family)
     used = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
     model = torch_model(folder, family, used)
+    shape = cache_shape(model.config)
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary) / "source"
         with contextlib.redirect_stderr(io.StringIO()):  # a progress bar
             model.save_pretrained(source)
         for path in folder.iterdir():
             shutil.copyfile(path, source / path.name)
-        if kind == GQA:
-            build_gqa(source, folder, "fp32", family.builder)
+        if kind in (GQA, INT4):
+            build_gqa(source, folder, "int4" if kind == INT4 else "fp32", family.builder)
         else:
-            build_plain(source, folder, optimum, [])
-    value = reference(
-        folder, family, lambda ids: decoder_run.greedy_torch(model, ids, STEPS),
-        "transformers, float32, eager attention, no cache",
-    )
-    graph = folder / "model.onnx" if kind == GQA else folder / "onnx" / "model.onnx"
-    check_graph(graph, value["prompts"], cache_shape(model.config))
+            build_plain(source, folder, optimum, kind)
+    graph = folder / GRAPHS[kind]
+    if kind != INT4:
+        value = reference(
+            folder, family, lambda ids: decoder_run.greedy_torch(model, ids, STEPS),
+            "transformers, float32, eager attention, no cache",
+        )
+        check_graph(folder / FLOAT32[kind], value["prompts"], shape)
+    if kind in (INT4, HALF):
+        run = decoder_run.session(graph)
+        value = reference(
+            folder, family, lambda ids: decoder_run.greedy(run, ids, STEPS, shape),
+            f"onnxruntime, {GRAPHS[kind]}, one sequence", ROUGH_MARGIN,
+        )
     (folder / "reference.json").write_text(rows_json(value, 3) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"{name:14} {size / 1024:6.0f} KiB  {sorted(path.name for path in folder.rglob('*') if path.is_file())}")
+    print(f"{name:18} {size / 1024:6.0f} KiB  {json.dumps(decoder_run.signature(decoder_run.session(graph)))}", flush=True)
 
 
 def main() -> None:
@@ -290,7 +409,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)
-    for name, family, kind in [("llama-gqa", "llama", GQA), ("llama-plain", "llama", PLAIN)]:
+    for name, family, kind in FIXTURES:
         if arguments.only is None or arguments.only in name:
             fixture(arguments.output, name, family, kind, arguments.optimum)
 
