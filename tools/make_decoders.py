@@ -37,6 +37,7 @@ warnings.filterwarnings("ignore")
 
 import jinja2
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 import transformers
@@ -54,13 +55,13 @@ NOW = datetime.datetime(2026, 11, 25, 12, 0, 0)
 GQA, INT4, PLAIN, NO_POSITIONS, HALF, MERGED = "gqa", "int4", "plain", "no-positions", "half", "merged"
 GRAPHS = {GQA: "model.onnx", INT4: "model.onnx", PLAIN: "onnx/model.onnx", NO_POSITIONS: "onnx/model.onnx",
           HALF: "onnx/model_fp16.onnx", MERGED: "onnx/decoder_model_merged.onnx"}
-FIXTURES = [  # name, family, kind, seed if not the family's
+FIXTURES = [  # name, family, kind, seed of the embedding where the family's ids come out too close
     ("llama-gqa", "llama", GQA, None),
     ("llama-plain", "llama", PLAIN, None),
-    ("llama-int4", "llama", INT4, 7),
+    ("llama-int4", "llama", INT4, None),
     ("qwen3-gqa", "qwen3", GQA, None),
     ("qwen3-no-positions", "qwen3", NO_POSITIONS, None),
-    ("qwen3-fp16", "qwen3", HALF, 3),
+    ("qwen3-fp16", "qwen3", HALF, None),
     ("qwen3-merged", "qwen3", MERGED, None),
     ("phi3-gqa", "phi3", GQA, None),
     ("gemma2-gqa", "gemma2", GQA, None),
@@ -81,6 +82,7 @@ class Family:
     seed: int
     spare: int = 0  # rows of the embedding beyond the tokenizer's tokens
     embedding: float = 1.0  # standard deviation
+    embedding_seed: int | None = None  # another embedding to the same weights
     conversations: list = field(default_factory=list)
     builder: list[str] = field(default_factory=list)
 
@@ -218,6 +220,8 @@ def randomise(model: torch.nn.Module, family: Family, used: int) -> None:
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
+            if "embed_tokens" in name and family.embedding_seed is not None:
+                noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(family.embedding_seed))
             if name == "model.norm.weight":
                 parameter.add_(0.1 * noise + 1 / family.embedding - 1)
             elif parameter.dim() == 1:  # the norms of queries and keys larger, so that attention chooses
@@ -351,6 +355,15 @@ def build_gqa(source: Path, folder: Path, precision: str, more: list[str]) -> No
             shutil.copyfile(Path(temporary) / name, folder / name)
 
 
+def set_window(path: Path, window: int) -> None:
+    """Give every GroupQueryAttention a window, which the builder leaves out for Mistral."""
+    model = onnx.load(path, load_external_data=False)
+    for node in model.graph.node:
+        if node.op_type == "GroupQueryAttention":
+            next(value for value in node.attribute if value.name == "local_window_size").i = window
+    onnx.save(model, path)
+
+
 def build_plain(source: Path, folder: Path, optimum: str, kind: str) -> None:
     run_quietly([optimum, str(HERE / "export_plain.py"), str(source), str(folder / "onnx"), kind])
 
@@ -369,7 +382,7 @@ def cache_shape(config) -> tuple[int, int]:
 def fixture(root: Path, name: str, family: str, kind: str, seed: int | None, optimum: str) -> None:
     family, folder = FAMILIES[family], root / name
     if seed is not None:
-        family = dataclasses.replace(family, seed=seed)
+        family = dataclasses.replace(family, embedding_seed=seed)
     shutil.rmtree(folder, ignore_errors=True)
     write_repository(folder, family)
     used = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
@@ -383,6 +396,8 @@ def fixture(root: Path, name: str, family: str, kind: str, seed: int | None, opt
             shutil.copyfile(path, source / path.name)
         if kind in (GQA, INT4):
             build_gqa(source, folder, "int4" if kind == INT4 else "fp32", family.builder)
+            if model.config.model_type == "mistral":
+                set_window(folder / "model.onnx", model.config.sliding_window)
         else:
             build_plain(source, folder, optimum, kind)
     graph = folder / GRAPHS[kind]
