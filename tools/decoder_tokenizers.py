@@ -40,7 +40,7 @@ def byte_level(size: int, digits: int, normalizer=None) -> Tokenizer:
 def llama(bos: str, others: list[str]) -> Tokenizer:
     tokenizer = byte_level(384, 3)
     tokenizer.add_special_tokens(special([bos, *others]))
-    start_with(tokenizer, bos)
+    start_with(tokenizer, bos, processors.ByteLevel(trim_offsets=False))
     return tokenizer
 
 
@@ -108,7 +108,8 @@ def phi(tokens: list[str], more: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def start_with(tokenizer: Tokenizer, bos: str) -> None:
-    tokenizer.post_processor = processors.TemplateProcessing(
+def start_with(tokenizer: Tokenizer, bos: str, *before: processors.PostProcessor) -> None:
+    template = processors.TemplateProcessing(
         single=[bos, "$A"], pair=[bos, "$A", f"{bos}:1", "$B:1"], special_tokens=[(bos, tokenizer.token_to_id(bos))]
     )
+    tokenizer.post_processor = processors.Sequence([*before, template]) if before else template
