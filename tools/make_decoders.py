@@ -369,7 +369,8 @@ def build_plain(source: Path, folder: Path, optimum: str, kind: str) -> None:
 
 
 def run_quietly(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {"PYTHONHASHSEED": "0"}  # merging orders weights by a set of their names
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{done.stdout}\n{' '.join(command)} failed")
 
