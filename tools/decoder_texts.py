@@ -92,9 +92,19 @@ TWO_CALLS = {
     "content": "I shall look.",
     "tool_calls": [
         call("get_weather", {"city": "東京"}, "call00002"),
-        call("add", {"terms": [1, 2.5, -3e-7, 1e20], "exact": True, "note": None}, "call00003"),
+        call("add", {"terms": [1, 2.5, -3], "exact": True, "note": None}, "call00003"),
     ],
 }
+
+# For templates that know them: what a model thought, and a message in parts.
+THOUGHTS = [
+    {"role": "user", "content": "What is 1 + 2?"},
+    {"role": "assistant", "content": "<think>\nAn old thought.\n</think>\n\n3"},
+    WEATHER,
+    WEATHER_CALL | {"reasoning_content": "I need the weather.\n"},
+    WEATHER_RESULT,
+]
+PARTS = [{"role": "user", "content": [{"type": "text", "text": "First part. "}, {"type": "text", "text": " Second 🙂"}]}]
 
 # name, messages, tools, add_generation_prompt, further variables of the template
 CONVERSATIONS = [
@@ -136,6 +146,20 @@ CONVERSATIONS = [
             {"role": "user", "content": "Thank you."},
         ],
         TOOLS,
+        True,
+        {},
+    ),
+    (
+        "numbers as Python writes them",
+        [WEATHER, {"role": "assistant", "content": "", "tool_calls": [call("add", {"terms": [1.0, -3e-7, 1e20]}, "call00004")]}],
+        TOOLS,
+        False,
+        {},
+    ),
+    (
+        "roles out of turn",
+        [{"role": "user", "content": "One"}, {"role": "user", "content": "Two"}],
+        None,
         True,
         {},
     ),
