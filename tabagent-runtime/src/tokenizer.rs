@@ -9,8 +9,6 @@
 mod bytes;
 mod seams;
 
-use std::sync::Arc;
-
 use bytes::Spelling;
 use seams::Seams;
 use tokenizers::{Encoding, Tokenizer as Inner, TruncationDirection};
@@ -26,7 +24,7 @@ const PIECE: usize = 16 << 10;
 
 /// The tokenizer of one model.
 pub struct Tokenizer {
-    inner: Arc<Inner>,
+    inner: Inner,
     max_length: Option<usize>,
     lower_case: bool,
     special_tokens: bool,
@@ -68,7 +66,7 @@ impl Tokenizer {
         Ok(Self {
             seams: Seams::of(&inner),
             spelling: Spelling::of(&inner),
-            inner: Arc::new(inner),
+            inner,
             max_length: description.max_length,
             lower_case: description.lower_case,
             special_tokens: description.special_tokens,
@@ -245,14 +243,20 @@ impl Tokenizer {
         self.spelling.bytes(&token)
     }
 
+    /// The bytes that a token adds to a text; none for a special token, which is no text.
+    pub(crate) fn text_bytes(&self, id: u32) -> Vec<u8> {
+        let special = self.inner.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special);
+        if special { Vec::new() } else { self.bytes_of(id) }
+    }
+
+    /// Whether a space in front of a text is no part of it.
+    pub(crate) fn strips_space(&self) -> bool {
+        self.spelling == Spelling::SentencePiece { strips: true }
+    }
+
     /// The id of a token by its name in the vocabulary.
     pub(crate) fn token_id(&self, name: &str) -> Option<u32> {
         self.inner.token_to_id(name)
-    }
-
-    /// The tokenizer itself, for decoding.
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
     }
 
     /// A text without special tokens. Of a text that can be parted only as much is read as gives more than `most` tokens,

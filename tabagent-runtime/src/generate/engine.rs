@@ -11,7 +11,6 @@ use std::{
 };
 
 use ort::session::RunOptions;
-use tokenizers::Tokenizer;
 
 use super::{
     decoder::Decoder,
@@ -20,7 +19,10 @@ use super::{
     rows::{Row, Rows},
     sequence::{FinishReason, Sequence},
 };
-use crate::error::{BackendError, Result};
+use crate::{
+    error::{BackendError, Result},
+    tokenizer::Tokenizer,
+};
 
 /// What an engine may use.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +148,7 @@ impl Engine {
             self.counters.cancelled();
         } else if sequence.job.stopped.load(Relaxed) {
             self.counters.cancelled();
-            sequence.stop(&self.tokenizer);
+            sequence.stop();
         } else {
             let seconds = (now - sequence.job.since).as_secs();
             self.counters.timed_out();
@@ -307,7 +309,7 @@ impl Engine {
                     return;
                 }
                 let Some(sequence) = &mut row.sequence else { return };
-                advance(sequence, &self.tokenizer, logits, &self.counters)
+                Ok(advance(sequence, &self.tokenizer, logits, &self.counters))
             }
             Err(error) => {
                 row.tokens.clear();
@@ -364,10 +366,8 @@ impl Engine {
                     row.tokens.push(*token);
                     row.used = self.clock;
                     let Some(sequence) = &mut row.sequence else { continue };
-                    match advance(sequence, &self.tokenizer, logits, &self.counters) {
-                        Ok(None) => {}
-                        Ok(Some(_)) => ended.push((index, Ok(()))),
-                        Err(error) => ended.push((index, Err(error))),
+                    if advance(sequence, &self.tokenizer, logits, &self.counters).is_some() {
+                        ended.push((index, Ok(())));
                     }
                 }
             }
@@ -478,8 +478,8 @@ fn advance(
     tokenizer: &Tokenizer,
     logits: &[f32],
     counters: &Counters,
-) -> Result<Option<FinishReason>> {
-    let reason = sequence.advance(tokenizer, logits)?;
+) -> Option<FinishReason> {
+    let reason = sequence.advance(tokenizer, logits);
     let now = Instant::now();
     match sequence.last.replace(now) {
         Some(last) => counters.further(now - last),
@@ -488,7 +488,7 @@ fn advance(
             counters.first(now - sequence.job.since);
         }
     }
-    Ok(reason)
+    reason
 }
 
 /// A moving mean over about eight values.

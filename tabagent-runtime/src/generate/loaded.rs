@@ -40,7 +40,7 @@ pub(crate) struct LoadedDecoder {
     pub(crate) load_time: Duration,
     /// Tokens of one sequence, prompt and answer together.
     pub(crate) context: usize,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     ends: Arc<[u32]>,
     defaults: SamplingDefaults,
@@ -78,7 +78,7 @@ fn load(
     let description = entry.usable()?.clone();
     let variant =
         entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
-    let tokenizer = Tokenizer::open(id, &entry.files, &description)?;
+    let tokenizer = Arc::new(Tokenizer::open(id, &entry.files, &description)?);
     let files = DecoderFiles::read(&entry, &tokenizer)?;
     let template = ChatTemplate::read(id, &entry.files)?;
     let grouped = attends_grouped(id, &entry.files, &variant.file)?;
@@ -97,14 +97,8 @@ fn load(
     }
     let run = RunOptions::new().map_err(|error| ort_failure("CPU", &error))?;
     let limits = Limits { rows: bounds.rows, cache_bytes: bounds.cache_bytes, context };
-    let engine = Engine::new(
-        decoder,
-        Arc::clone(tokenizer.inner()),
-        Arc::clone(queue),
-        Arc::clone(counters),
-        limits,
-        run,
-    );
+    let engine =
+        Engine::new(decoder, Arc::clone(&tokenizer), Arc::clone(queue), Arc::clone(counters), limits, run);
     let loaded = Arc::new(LoadedDecoder {
         device,
         refused,

@@ -5,14 +5,16 @@ use std::{
     time::Instant,
 };
 
-use tokenizers::Tokenizer;
 use tokio::sync::mpsc;
 
 use super::{
     sampler::{Choice, Sampler, TokenProbability},
     text::{Assembler, Stops},
 };
-use crate::error::{BackendError, Result};
+use crate::{
+    error::{BackendError, Result},
+    tokenizer::Tokenizer,
+};
 
 /// Why a sequence ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,10 +115,7 @@ pub(crate) struct Sequence {
 impl Sequence {
     /// Chooses the next token from `logits` and tells it. Returns why the sequence ends, where it does; then its end was
     /// told as well.
-    ///
-    /// # Errors
-    /// Where the token cannot be decoded.
-    pub(crate) fn advance(&mut self, tokenizer: &Tokenizer, logits: &[f32]) -> Result<Option<FinishReason>> {
+    pub(crate) fn advance(&mut self, tokenizer: &Tokenizer, logits: &[f32]) -> Option<FinishReason> {
         let Choice { token, logprob, top } = self.sampler.choose(logits, None);
         self.tokens.push(token);
         let ended = self.ends.contains(&token);
@@ -125,7 +124,7 @@ impl Sequence {
         if ended {
             reason = Some(FinishReason::Stop);
         } else {
-            let piece = self.text.push(tokenizer, token)?;
+            let piece = self.text.push(tokenizer, token);
             let passed = self.stops.push(&piece);
             text = passed.text;
             if passed.stopped {
@@ -134,23 +133,23 @@ impl Sequence {
                 reason = Some(FinishReason::Length);
             }
             if reason == Some(FinishReason::Length) {
-                text.push_str(&self.rest(tokenizer));
+                text.push_str(&self.rest());
             }
         }
         if ended {
-            text.push_str(&self.rest(tokenizer));
+            text.push_str(&self.rest());
         }
         let tokens = vec![GeneratedToken { id: token, logprob, top }];
         self.tell(GenerationEvent::Delta { choice: self.choice, text, tokens });
         if let Some(reason) = reason {
             self.end(reason);
         }
-        Ok(reason)
+        reason
     }
 
     /// Ends it where it is, as somebody asked.
-    pub(crate) fn stop(&mut self, tokenizer: &Tokenizer) {
-        let text = self.rest(tokenizer);
+    pub(crate) fn stop(&mut self) {
+        let text = self.rest();
         if !text.is_empty() {
             self.tell(GenerationEvent::Delta { choice: self.choice, text, tokens: Vec::new() });
         }
@@ -158,8 +157,8 @@ impl Sequence {
     }
 
     /// Text that was held back.
-    fn rest(&mut self, tokenizer: &Tokenizer) -> String {
-        let piece = self.text.finish(tokenizer);
+    fn rest(&mut self) -> String {
+        let piece = self.text.finish();
         let passed = self.stops.push(&piece);
         if passed.stopped { passed.text } else { passed.text + &self.stops.finish() }
     }

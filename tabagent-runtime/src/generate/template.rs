@@ -239,8 +239,26 @@ fn python_json(
             out.push(b'}');
             Ok(())
         }
+        Json::Number(number) if number.is_f64() => {
+            out.extend_from_slice(python_float(number.as_f64().unwrap_or_default()).as_bytes());
+            Ok(())
+        }
         other => serde_json::to_writer(out, other),
     }
+}
+
+/// A float as Python's `repr` writes it: the shortest digits, with an exponent below 1e-4 and from 1e16 on, of two digits
+/// at least and with its sign.
+fn python_float(value: f64) -> String {
+    let written = format!("{value:e}");
+    let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) || value == 0.0 {
+        let plain = value.to_string();
+        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// The date in UTC, by the conversions of C's `strftime`.
@@ -305,6 +323,25 @@ mod tests {
             write(Some(2)),
             "{\n  \"name\": \"get\",\n  \"list\": [\n    1,\n    2.5,\n    \"é\"\n  ],\n  \"none\": null,\n  \"empty\": {}\n}"
         );
+    }
+
+    #[test]
+    fn floats_are_pythons() {
+        // repr() of each.
+        for (value, expected) in [
+            (2.5, "2.5"),
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (1e20, "1e+20"),
+            (1e16, "1e+16"),
+            (123_456_789_012_345.6, "123456789012345.6"),
+            (-3e-7, "-3e-07"),
+            (0.0001, "0.0001"),
+            (1.25e-5, "1.25e-05"),
+            (1e100, "1e+100"),
+        ] {
+            assert_eq!(python_float(value), expected);
+        }
     }
 
     #[test]

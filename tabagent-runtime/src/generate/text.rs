@@ -1,42 +1,57 @@
 //! From tokens to text as it comes: never half a character, and never past a stop string.
 
-use tokenizers::{Tokenizer, tokenizer::step_decode_stream};
+use crate::tokenizer::Tokenizer;
 
-use crate::error::{BackendError, Result};
-
-/// Decodes the tokens of one sequence, one after the other.
+/// Decodes the tokens of one sequence, one after the other, by their bytes: whatever a model generates, the text is what
+/// the bytes of all tokens are in UTF-8, with a replacement character for each part that is none.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
-    /// State of the tokenizers crate: the tokens that the next text depends on, and what they gave so far.
-    ids: Vec<u32>,
-    prefix: String,
-    prefix_index: usize,
+    /// Bytes of a character that is not complete.
+    held: Vec<u8>,
+    /// Whether a token has come.
+    begun: bool,
 }
 
 impl Assembler {
     /// The text that a token completes; empty while a character is incomplete.
-    ///
-    /// # Errors
-    /// Where the tokenizer does not know the token.
-    pub(crate) fn push(&mut self, tokenizer: &Tokenizer, token: u32) -> Result<String> {
-        step_decode_stream(
-            tokenizer,
-            vec![token],
-            true,
-            &mut self.ids,
-            &mut self.prefix,
-            &mut self.prefix_index,
-        )
-        .map(Option::unwrap_or_default)
-        .map_err(|error| BackendError::internal(format!("token {token} cannot be decoded: {error}")))
+    pub(crate) fn push(&mut self, tokenizer: &Tokenizer, token: u32) -> String {
+        let bytes = tokenizer.text_bytes(token);
+        let first = !std::mem::replace(&mut self.begun, true);
+        let strip = first && tokenizer.strips_space() && bytes.first() == Some(&b' ');
+        self.take(&bytes[usize::from(strip)..])
     }
 
-    /// What is left of a character that never became complete, as replacement characters.
-    pub(crate) fn finish(&mut self, tokenizer: &Tokenizer) -> String {
-        let rest = tokenizer.decode(&self.ids, true).unwrap_or_default();
-        self.ids.clear();
-        rest.strip_prefix(self.prefix.as_str()).unwrap_or_default().to_owned()
+    fn take(&mut self, bytes: &[u8]) -> String {
+        self.held.extend_from_slice(bytes);
+        let mut text = String::new();
+        let mut done = 0;
+        for chunk in self.held.utf8_chunks() {
+            let end = done + chunk.valid().len() + chunk.invalid().len();
+            text.push_str(chunk.valid());
+            done += chunk.valid().len();
+            if chunk.invalid().is_empty() {
+                continue;
+            }
+            // What ends the bytes may be the beginning of a character; anything else is none.
+            if end == self.held.len() && begins_character(chunk.invalid()) {
+                break;
+            }
+            text.push(char::REPLACEMENT_CHARACTER);
+            done = end;
+        }
+        self.held.drain(..done);
+        text
     }
+
+    /// What is left of a character that never became complete.
+    pub(crate) fn finish(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.held)).into_owned()
+    }
+}
+
+/// Whether more bytes can make a character of these.
+fn begins_character(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 /// Finds stop strings in text that comes in pieces.
@@ -102,6 +117,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        /// However the bytes come, the text is theirs.
+        #[test]
+        fn bytes_in_parts_are_the_text_of_the_whole(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..4), 0..12)) {
+            let mut assembler = Assembler::default();
+            let mut text: String = parts.iter().map(|part| assembler.take(part)).collect();
+            text.push_str(&assembler.finish());
+            let whole = parts.concat();
+            prop_assert_eq!(text, String::from_utf8_lossy(&whole));
+        }
+
+        /// Characters are never cut, and come as soon as they are complete.
+        #[test]
+        fn characters_come_whole(text in "[a-zé机😀]{0,12}") {
+            let mut assembler = Assembler::default();
+            let mut seen = Vec::new();
+            for byte in text.bytes() {
+                seen.push(byte);
+                let complete = std::str::from_utf8(&seen).is_ok();
+                let given = assembler.take(&[byte]);
+                prop_assert_eq!(complete, !given.is_empty());
+            }
+        }
+    }
 
     #[test]
     fn a_stop_string_across_pieces() {

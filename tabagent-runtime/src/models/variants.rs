@@ -49,7 +49,9 @@ pub fn variants(files: &[ModelFile]) -> Vec<Variant> {
         .filter_map(|file| {
             let stem = file.path.strip_suffix(".onnx")?;
             let name = stem.strip_prefix("onnx/").unwrap_or(stem);
-            if name.contains('/') || name.contains("decoder") || name.contains("encoder_model") {
+            // A merged decoder is whole; the others need each other.
+            let part = name.contains("decoder") && !name.starts_with("decoder_model_merged");
+            if name.contains('/') || part || name.contains("encoder_model") {
                 return None;
             }
             let weights: u64 = files

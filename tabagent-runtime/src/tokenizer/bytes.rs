@@ -11,17 +11,22 @@ pub(super) enum Spelling {
     /// A character a byte.
     ByteLevel,
     /// Text, with signs for spaces and single bytes.
-    SentencePiece,
+    SentencePiece {
+        /// Whether a space in front of a text is no part of it, since the tokenizer put it there.
+        strips: bool,
+    },
 }
 
 impl Spelling {
     /// By the decoder, which undoes it.
     pub(super) fn of(tokenizer: &Tokenizer) -> Self {
         let decoder = tokenizer.get_decoder().and_then(|decoder| serde_json::to_string(decoder).ok());
-        if decoder.is_some_and(|decoder| decoder.contains("\"ByteLevel\"")) {
+        let mentions = |name: &str| decoder.as_ref().is_some_and(|decoder| decoder.contains(name));
+        if mentions("\"ByteLevel\"") {
             Self::ByteLevel
         } else {
-            Self::SentencePiece
+            let never = mentions("\"prepend_scheme\":\"never\"");
+            Self::SentencePiece { strips: mentions("\"Strip\"") || (mentions("\"Metaspace\"") && !never) }
         }
     }
 
@@ -29,7 +34,7 @@ impl Spelling {
     pub(super) fn bytes(self, token: &str) -> Vec<u8> {
         match self {
             Self::ByteLevel => token.chars().flat_map(of_character).collect(),
-            Self::SentencePiece => match of_sign(token) {
+            Self::SentencePiece { .. } => match of_sign(token) {
                 Some(byte) => vec![byte],
                 None => token.replace('\u{2581}', " ").into_bytes(),
             },
@@ -40,12 +45,14 @@ impl Spelling {
 /// The byte that a character of a byte-level vocabulary stands for: itself where it is printable Latin-1; the other bytes
 /// are the characters from U+0100 on, in their order. A character that stands for none is text.
 fn of_character(c: char) -> Vec<u8> {
-    let printable = |byte: &u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     let code = u32::from(c);
-    let byte = if printable(&code) {
-        Some(code)
-    } else {
-        (0..=255).filter(|byte| !printable(byte)).nth(code.wrapping_sub(0x100) as usize)
+    let byte = match code {
+        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => Some(code),
+        // 0x00 to 0x20, then 0x7f to 0xa0, then 0xad.
+        0x100..=0x120 => Some(code - 0x100),
+        0x121..=0x142 => Some(code - 0x121 + 0x7f),
+        0x143 => Some(0xad),
+        _ => None,
     };
     match byte.and_then(|byte| u8::try_from(byte).ok()) {
         Some(byte) => vec![byte],
@@ -66,9 +73,9 @@ mod tests {
     #[test]
     fn characters_stand_for_bytes() {
         // bytes_to_unicode() of GPT-2: a space is U+0120, a newline U+010A, 0xAD is U+0143.
-        let bytes = Spelling::ByteLevel.bytes("\u{120}a\u{10a}\u{143}\u{e9}");
-        assert_eq!(bytes, [b' ', b'a', b'\n', 0xad, 0xe9]);
-        assert_eq!(Spelling::SentencePiece.bytes("\u{2581}a"), b" a");
-        assert_eq!(Spelling::SentencePiece.bytes("<0xE4>"), [0xe4]);
+        let bytes = Spelling::ByteLevel.bytes("\u{120}a\u{10a}\u{143}\u{e9}\u{121}\u{142}");
+        assert_eq!(bytes, [b' ', b'a', b'\n', 0xad, 0xe9, 0x7f, 0xa0]);
+        assert_eq!(Spelling::SentencePiece { strips: true }.bytes("\u{2581}a"), b" a");
+        assert_eq!(Spelling::SentencePiece { strips: true }.bytes("<0xE4>"), [0xe4]);
     }
 }

@@ -170,10 +170,12 @@ impl Row {
 
     /// A row of the first `length` tokens.
     fn cut(&self, layout: &Layout, length: usize) -> ort::Result<Self> {
+        // A merged graph leaves the past alone where its branch for the beginning runs, and wants one position of it.
+        let positions = if length == 0 && layout.branch.is_some() { 1 } else { length };
         let mut states = Vec::with_capacity(layout.states.len());
         for (index, state) in layout.states.iter().enumerate() {
-            let shape = [1, state.heads, length, state.size];
-            let old = self.states.get(index);
+            let shape = [1, state.heads, positions, state.size];
+            let old = self.states.get(index).filter(|_| length > 0);
             states.push(match layout.cache {
                 Element::F32 => {
                     let data = old.map(|old| old.try_extract_tensor::<f32>()).transpose()?;
