@@ -1,0 +1,90 @@
+"""The tokenizer: BPE over bytes, trained on the dialogues, and rows of tokens packed from them."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from .dialogues import dialogue, plain, texts
+from .tools import TEMPLATE
+
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+END, PAD = "<|im_end|>", "<|endoftext|>"
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def train_tokenizer(size: int, seed: int) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    tokenizer.train_from_iterator(texts(random.Random(seed), 40_000), trainers.BpeTrainer(
+        vocab_size=size - len(SPECIAL), show_progress=False, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    ))
+    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIAL])
+    return tokenizer
+
+
+def rows(tokenizer: Tokenizer, seed: int, held_out: set[str]) -> Iterator[tuple[list[int], list[bool]]]:
+    """Dialogues as token ids with the mask of what the model has to say; none asks a held-out question."""
+    rng = random.Random(seed)
+    end_of_question = "<|im_end|>\n<|im_start|>assistant\n"
+    while True:
+        pieces = dialogue(rng)
+        asked = [text.removesuffix(end_of_question).rsplit("<|im_start|>user\n", 1)[-1] for text, _ in pieces if text.endswith(end_of_question)]
+        if any(plain(question) in held_out for question in asked):
+            continue
+        ids, mask = [], []
+        for text, said in pieces:
+            found = tokenizer.encode(text, add_special_tokens=False).ids
+            ids += found
+            mask += [said] * len(found)
+        yield ids, mask
+
+
+def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, lengths: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches of about `tokens` tokens: rows of dialogues one after the other, of the given lengths in turn.
+
+    A row is one long conversation about many things, so that every position and turn is trained.
+    """
+    source = rows(tokenizer, seed, held_out)
+    pad, step = tokenizer.token_to_id(PAD), 0
+    while True:
+        length = lengths[step % len(lengths)]
+        step += 1
+        count = tokens // length
+        ids = np.full((count, length + 1), pad, np.int64)
+        mask = np.zeros((count, length + 1), bool)
+        for row in range(count):
+            at = 0
+            while at <= length:
+                found, said = next(source)
+                fits = min(len(found), length + 1 - at)
+                ids[row, at : at + fits], mask[row, at : at + fits] = found[:fits], said[:fits]
+                at += fits
+        yield ids, mask
+
+
+def write_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
+    value = json.loads(tokenizer.to_str())
+    (folder / "tokenizer.json").write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    config = {
+        "added_tokens_decoder": {
+            str(tokenizer.token_to_id(name)): {"content": name, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+            for name in SPECIAL
+        },
+        "eos_token": END, "pad_token": PAD, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False,
+        "model_max_length": context, "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
