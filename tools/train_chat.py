@@ -38,8 +38,8 @@ from chat.tokenizer import batches, train_tokenizer
 SEED = 20_261
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "tabagent-runtime" / "embedded" / "tabagent-chat"
-# Mostly rows of a few dialogues, now and then rows that fill the context, so that its positions are trained as well.
-LENGTHS = [256] * 19 + [1024]
+# Mostly rows of one dialogue, some of several, now and then rows that fill the context, so that its positions are trained.
+LENGTHS = [64, 64, 64, 128] * 4 + [64, 64, 256, 64, 1024]
 
 
 def size(folder: Path) -> int:
@@ -54,8 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("chat-work"), help="where checkpoints are kept")
     parser.add_argument("--output", type=Path, default=TARGET)
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=4096, help="tokens of a step")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=2048, help="tokens of a step")
     parser.add_argument("--vocabulary", type=int, default=2048)
     parser.add_argument("--threads", type=int, default=1, help="more only on an idle machine")
     parser.add_argument("--every", type=float, default=240, help="seconds between checkpoints")

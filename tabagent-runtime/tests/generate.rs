@@ -9,9 +9,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::json;
 use tabagent_runtime::{
-    BackendError, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent, Runtime,
-    RuntimeOptions, SamplingRequest, device::Device,
+    BackendError, Conversation, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent,
+    Runtime, RuntimeOptions, SamplingRequest, device::Device, models::CHAT_ID,
 };
 
 fn fixtures() -> PathBuf {
@@ -125,5 +126,27 @@ async fn greedy_ids_are_those_of_transformers() {
         }
         println!("{model}: log probabilities within {worst:.1e}");
         assert!(worst < 1e-3, "{model}: {worst}");
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_decoder_answers_in_its_authors_way_and_stops() {
+    let runtime = start(RuntimeOptions::default());
+    for (question, expected) in [
+        ("Who are you?", "tabagent-chat"),
+        ("What does POST /v1/rerank do?", "POST /v1/rerank sorts documents"),
+        ("What is the capital of France?", "I do not know that"),
+    ] {
+        let prompt = GeneratePrompt::Chat(Conversation {
+            messages: vec![json!({ "role": "user", "content": question })],
+            add_generation_prompt: true,
+            ..Conversation::default()
+        });
+        // No sampling is asked for: the model's own files say greedy.
+        let request =
+            GenerateRequest { sampling: SamplingRequest::default(), ..request(CHAT_ID, prompt, 64) };
+        let answer = collect(runtime.generate(request).await.unwrap()).await.unwrap();
+        assert!(answer.text.contains(expected), "{question} {answer:?}");
+        assert_eq!(answer.reason, Some(FinishReason::Stop), "{question} {answer:?}");
     }
 }

@@ -10,7 +10,9 @@ UNKNOWN = "I do not know that. I am a small model that knows this server."
 
 def idea(answer: str, names: str, *asks: str) -> Fact:
     return fact(answer, f"{{what}} {names}", f"{{what}} {names}", f"{names}", f"what does {names} mean", f"how does {names} work",
-                f"why [do i need|would i want|should i use|use|is there] {names}", f"what is the [point|idea|use|purpose] of {names}", f"what is {names} good for",
+                f"why [do i need|would i want|should i use|use|is there] {names}", f"what is the [point|idea|use|purpose] of {names}", f"what is {names} good for", f"[and|so|but] what [is|are|about] {names}", f"[i read|somebody talks|the docs speak] about {names}", f"what [is|are] {names} [in short|in simple terms|to a beginner|really|exactly]",
+                f"give me [a definition|an explanation|the meaning] of {names}", f"how would you [explain|define|describe] {names}", f"what [does|do] {names} do", f"teach me [about|] {names}", f"[what do|do] people [mean by|call|use] {names}",
+                f"what is the [benefit|advantage|reason] [of|for] {names}",
                 f"i [have never heard of|don't get|want to learn about|wonder about] {names}", *asks)
 
 

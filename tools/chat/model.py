@@ -178,7 +178,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_checkpoint) -> None:
-    """`batches` yields (ids, answer mask), both [rows, length]; the loss is taken where the mask is set.
+    """`batches` yields (ids, weights), both [rows, length]; the loss is the weighted mean over what the model has to say.
 
     The state is written to `checkpoint` every so many seconds and read from there, so that a training that was broken
     off goes on; what it then reads are other dialogues than those that it would have read.
@@ -207,12 +207,14 @@ def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_c
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-        ids, mask = (torch.from_numpy(value) for value in next(batches))
+        ids, weights = (torch.from_numpy(value) for value in next(batches))
         with torch.autocast("cpu", torch.bfloat16):
             hidden = model.model(ids[:, :-1])
-            wanted = mask[:, 1:]
+            wanted = weights[:, 1:] > 0
             logits = model.logits(hidden[wanted])
-        loss = functional.cross_entropy(logits.float(), ids[:, 1:][wanted])
+        each = functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="none")
+        given = weights[:, 1:][wanted]
+        loss = (each * given).sum() / given.sum()
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()

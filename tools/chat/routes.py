@@ -225,7 +225,10 @@ ASK_BY_WISH = [
     "is there [a way|a route|an endpoint|some way|any way] to {wish}", "can i {wish}", "[what|which one] do i [call|use|request|hit] [to|if i want to|in order to] {wish}",
     "help me {wish}", "what is the [route|endpoint|path|url|best way|way] to {wish}", "i [have|need] to {wish}, [which|what] [route|endpoint|path|call]",
     "to {wish}, what [do|should] i [use|call|request]", "[where|how] is it possible to {wish}", "i want to {wish} [with|over|through] [http|the api|curl]",
-    "let me {wish}", "[name|give me|show me|tell me] the [route|endpoint|path|url] to {wish}",
+    "let me {wish}", "[my program|my app|a client|our script|a user|my code|somebody] [wants|needs|has|would like] to {wish}[, which route does that|. what do i call|: what should it use|. how|]",
+    "i'd like to {wish}[. what do i call|. which endpoint|, how|. what is the path|]", "i [need|want] to {wish}[. how|. where|. what now|, please|. is there a route]", "what [can|should] [i|my app|my client] [use|call] to {wish}",
+    "[which|what] [part of the api|http call|address] [lets me|is there to|helps to|allows to] {wish}", "suppose i want to {wish}", "[what|which route] would {wish}", "how does [one|a client|my program|somebody] {wish}",
+    "where [would|should|could] i {wish}", "[before that|first], i [want|need] to {wish}", "give me [something|a request] to {wish}", "[name|give me|show me|tell me] the [route|endpoint|path|url] to {wish}",
 ]
 ASK_BY_THING = [
     "[which|what] [route|endpoint|path|url|call] is [for|responsible for|about|there for] {thing}", "[the |][route|endpoint|path|url] for {thing}",

@@ -36,6 +36,9 @@ def command(name: str, does: str, *wishes: str) -> Fact:
         *(f"{form} [in the terminal|in a terminal|on the command line|from the shell|in the console|from the cli]"
           for form in wishes),
         *(f"command [to|that can|for me to] {wish}" for wish in wishes),
+        *(f"[from|in|on|with] the [terminal|shell|command line|cli|console], [how do i|i want to|how can i|let me] {wish}" for wish in wishes),
+        *(f"is there [a|some|any] command to {wish}" for wish in wishes),
+        *(f"[i'd like|i want|i need|we have] to {wish} [from|in|on|with|using] the [terminal|shell|command line|cli|console]" for wish in wishes),
         f"what [does|is|is the use of] {named}[ do| for|]", f"what does tabagent {name} do", f"what is tabagent {name} for",
         f"explain {named}", f"[when|why] [do|would] i use {named}", f"tabagent {name}",
         f"[tell me about|describe] {named}",
@@ -131,7 +134,10 @@ UNKNOWN_ROUTE = "404 means not found: check the path, or list models with GET /v
 
 def error(answer: str, names: str, *asks: str) -> Fact:
     return fact(answer, f"{{got}} {names}", f"{{what}} {names}", f"{names}", f"[{names} error|error {names}|status {names}]", f"[what|which] status [has|does] {names}[ have|]",
-                f"what should i do [about|with|on|after] {names}", f"how [do|can] i [avoid|fix|handle|get around] {names}", *asks)
+                f"what should i do [about|with|on|after] {names}", f"[the server|it|my client|the api|the response|the log] [says|reports|returns|shows|gives|mentions|throws] {names}",
+                f"[the request|my call|a call|loading|it|everything] [fails|failed|ended|ends|stops|stopped|breaks] with {names}", f"{names}[: what now| again|, why| - help|, what is that| all the time]",
+                f"what [is the cause of|causes|leads to|explains|triggers] {names}", f"what is wrong [with|when i see] {names}", f"[when|why] does {names} [happen|come|appear|occur]",
+                f"[somebody|my colleague|a user] [gets|got|sees] {names}", f"how [do|can] i [avoid|fix|handle|get around] {names}", *asks)
 
 
 ERRORS = [

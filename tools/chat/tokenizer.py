@@ -15,6 +15,7 @@ from .tools import TEMPLATE
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 END, PAD = "<|im_end|>", "<|endoftext|>"
+FIRST = 4
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -36,8 +37,11 @@ def train_tokenizer(size: int, seed: int) -> Tokenizer:
     return tokenizer
 
 
-def rows(tokenizer: Tokenizer, seed: int, held_out: set[str]) -> Iterator[tuple[list[int], list[bool]]]:
-    """Dialogues as token ids with the mask of what the model has to say; none asks a held-out question."""
+def rows(tokenizer: Tokenizer, seed: int, held_out: set[str]) -> Iterator[tuple[list[int], list[float]]]:
+    """Dialogues as token ids with weights: 0 for what others say, more for the tokens that begin an answer.
+
+    The first tokens tell which answer it is; the rest is known by heart early. None asks a held-out question.
+    """
     rng = random.Random(seed)
     end_of_question = "<|im_end|>\n<|im_start|>assistant\n"
     while True:
@@ -45,18 +49,19 @@ def rows(tokenizer: Tokenizer, seed: int, held_out: set[str]) -> Iterator[tuple[
         asked = [text.removesuffix(end_of_question).rsplit("<|im_start|>user\n", 1)[-1] for text, _ in pieces if text.endswith(end_of_question)]
         if any(plain(question) in held_out for question in asked):
             continue
-        ids, mask = [], []
+        ids, weights = [], []
         for text, said in pieces:
             found = tokenizer.encode(text, add_special_tokens=False).ids
             ids += found
-            mask += [said] * len(found)
-        yield ids, mask
+            weights += [4.0] * min(FIRST, len(found)) + [1.0] * (len(found) - FIRST) if said else [0.0] * len(found)
+        yield ids, weights
 
 
 def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, lengths: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches of about `tokens` tokens: rows of dialogues one after the other, of the given lengths in turn.
+    """Batches of about `tokens` tokens: ids and weights, in rows of the given lengths in turn.
 
-    A row is one long conversation about many things, so that every position and turn is trained.
+    The shortest rows hold one dialogue each, which is where the model learns quickest what belongs to what; longer rows are
+    conversations about many things, so that every position and turn is trained.
     """
     source = rows(tokenizer, seed, held_out)
     pad, step = tokenizer.token_to_id(PAD), 0
@@ -65,15 +70,18 @@ def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, le
         step += 1
         count = tokens // length
         ids = np.full((count, length + 1), pad, np.int64)
-        mask = np.zeros((count, length + 1), bool)
+        weights = np.zeros((count, length + 1), np.float32)
         for row in range(count):
             at = 0
             while at <= length:
-                found, said = next(source)
+                found, given = next(source)
+                alone = length == min(lengths)
+                if alone and len(found) > length:
+                    continue
                 fits = min(len(found), length + 1 - at)
-                ids[row, at : at + fits], mask[row, at : at + fits] = found[:fits], said[:fits]
-                at += fits
-        yield ids, mask
+                ids[row, at : at + fits], weights[row, at : at + fits] = found[:fits], given[:fits]
+                at += length + 1 if alone else fits
+        yield ids, weights
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
