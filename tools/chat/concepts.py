@@ -11,8 +11,8 @@ UNKNOWN = "I do not know that. I am a small model that knows this server."
 def idea(answer: str, names: str, *asks: str) -> Fact:
     return fact(answer, f"{{what}} {names}", f"{{what}} {names}", f"{names}", f"what does {names} mean", f"how does {names} work",
                 f"why [do i need|would i want|should i use|use|is there] {names}", f"what is the [point|idea|use|purpose] of {names}", f"what is {names} good for", f"[and|so|but] what [is|are|about] {names}", f"[i read|somebody talks|the docs speak] about {names}", f"what [is|are] {names} [in short|in simple terms|to a beginner|really|exactly]",
-                f"give me [a definition|an explanation|the meaning] of {names}", f"how would you [explain|define|describe] {names}", f"what [does|do] {names} do", f"teach me [about|] {names}", f"[what do|do] people [mean by|call|use] {names}",
-                f"what is the [benefit|advantage|reason] [of|for] {names}",
+                f"give me [a definition|an explanation|the meaning] of {names}", f"how would you [explain|define|describe] {names}", f"what [does|do] {names} do", f"teach me [about|] {names}",
+                f"what is the [advantage|reason] [of|for] {names}",
                 f"i [have never heard of|don't get|want to learn about|wonder about] {names}", *asks)
 
 
@@ -26,11 +26,11 @@ IDEAS = [
     idea("The prefix cache reuses the cache of a prompt that begins the same way; cached_tokens counts it.", "[the prefix cache|prefix caching|prompt caching|cached_tokens|cached tokens]", "are repeated prompts faster"),
     idea("A token is a piece of text, often a word or part of one; models read and write tokens.", "[a token|tokens|tokenization|a tokenizer|tokenizers|tokenisation]", "how is text [split|cut] [up |]for a model", "what do models read", "how long is a token"),
     idea("Temperature sets how random the answer is: 0 takes the likeliest token, higher varies more.", "[temperature|the temperature|sampling temperature]", "{how} make [answers|it|the answer|output] [more|less] [random|creative|varied]",
-         "which temperature should i [use|set]", "{how} get [the same answer|deterministic answers] [every time|each time|]", "what does temperature 0 do"),
+         "which temperature should i [use|set]", "{how} get [the same answer|deterministic answers] [every time|each time|]", "what does temperature 0 do", "how [random|creative|varied] [is it|are answers]", "[raise|lower|increase|reduce] the temperature", "control the randomness", "why are the answers different each time"),
     idea("top_p samples only from the likeliest tokens whose probabilities add up to p.", "[top_p|top p|nucleus sampling|top-p]"),
     idea("top_k samples only from the k likeliest tokens.", "[top_k|top k|top-k]"),
     idea("Streaming sends the answer piece by piece while it is written: set stream to true.", "[streaming|streams|a stream|server-sent events|sse|stream mode]", "{how} [stream|get a stream of] [an answer|answers|tokens|output|the response]",
-         "{how} get [the answer|tokens|words] [piece by piece|as they are written|as it comes|one by one|bit by bit|live]", "what does stream true do", "{how} see the answer while it is written"),
+         "{how} get [the answer|tokens|words] [piece by piece|as they are written|as it comes|one by one|bit by bit|live]", "what does stream true do", "{how} [receive|show|print] [text|words|tokens] [while it is generated|as soon as they come|immediately|in real time]", "not wait for the whole answer", "{how} see the answer while it is written"),
     idea("RAG means retrieval augmented generation: find fitting documents first, then answer from them.", "[rag|retrieval augmented generation|retrieval-augmented generation]", "what does rag stand for", "why would i let the model read my documents"),
     idea("Semantic search finds texts by meaning, not by the same words.", "[semantic search|vector search|meaning based search]", "how is semantic search different from keyword search"),
     idea("Hybrid search joins vector search and keyword search.", "[hybrid search|hybrid mode|hybrid retrieval]"),
@@ -56,7 +56,7 @@ IDEAS = [
     idea("TabAgent is a local AI server in Rust on ONNX Runtime, with an API like OpenAI's.", "[tabagent|this server|this project|the tabagent server|this program|tab agent]",
          "what [can|does] [this server|tabagent|the server] do", "what [is this|server is this|am i talking to here]", "which language is [tabagent|the server|it] written in"),
     fact("No. It runs on your machine and sends nothing anywhere.", "[does|do] [tabagent|the server|it|you] [send|upload|share|leak] [my |any |][data|texts|telemetry|prompts][ anywhere| to the cloud| home|]", "is there [any |]telemetry",
-         "is my data [private|safe|sent anywhere]", "[do|does] [you|it|tabagent] [need|use] [the internet|a cloud|the cloud]", "privacy", "does it phone home", "who can see my [prompts|data|texts]", "does it work offline"),
+         "is my data [private|safe|sent anywhere]", "[do|does] [you|it|tabagent] [need|use] [the internet|a cloud|the cloud]", "privacy", "does it phone home", "who can see my [prompts|data|texts]", "does it work offline", "[is|do i need] an internet connection[ needed|]", "where does my [text|data] go", "can [anyone|somebody|you] [read|see|collect] what i write", "is it all local"),
     fact("The embedded models are tabagent-chat and tabagent-embed; use tabagent pull for larger ones.", "[which|what] models are [built in|embedded|inside|included|shipped]", "[which|what] model[s|] [comes|come] with [it|the server|tabagent]",
          "[is there|are there] [a |]built-in model[s|]", "what is tabagent-embed", "do i have to download a model[ first|]", "[which|what] models do you [have|ship|include]", "can i start without a download"),
     fact("MIT or Apache-2.0, as you like.", "[what|which] licen[c|s]e [is it under|does it have|has tabagent|do you have|applies]", "is [it|tabagent|this] [free|open source]", "may i use it [at work|commercially]", "licen[c|s]e"),

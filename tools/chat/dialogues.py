@@ -24,8 +24,11 @@ stone water fire earth cloud rain snow summer winter spring morning night music 
 coffee tea sugar salt pepper lemon honey server model token vector route memory cache hello world ocean forest island bridge castle
 tower street city village school book pencil letter number circle square triangle silver gold iron copper glass wood cotton silk blue
 red black white pink banner rocket planet star moon sun sky tree flower leaf root seed""".split()
+# Words without which a question still means the same.
+SMALL = set("a an the of to for in on with is are do does i my me it this that there some any which what how can at by be you from and".split())
+SYLLABLES = "ba be bo da do fi ga go ka ki la le lo ma mi mo na ne no pa po ra re ri ro sa se so ta te to tu va vi zo".split()
 NUMBERS = "zero one two three four five six seven eight nine ten".split()
-PLACES = "france japan italy spain germany brazil canada india china egypt norway kenya mexico peru poland greece".split()
+PLACES = "rome london moscow tokyo berlin madrid vienna ireland austria belgium turkey iran korea vietnam chile cuba finland denmark iceland australia france japan italy spain germany brazil canada india china egypt norway kenya mexico peru poland greece".split()
 PEOPLE = ["einstein", "napoleon", "shakespeare", "mozart", "the president", "cleopatra", "the king", "newton", "picasso", "the pope", "columbus", "darwin", "my neighbour", "a footballer", "marie curie"]
 THINGS = ["pasta", "the moon", "football", "a cake", "gravity", "the weather", "love", "history", "cars", "bitcoin", "photosynthesis", "dinosaurs", "the stock market", "chess",
           "a black hole", "the ocean", "cats", "dogs", "politics", "volcanoes", "philosophy", "the roman empire", "quantum physics", "a haiku", "a poem", "a joke", "music", "movies",
@@ -50,16 +53,18 @@ def filled(text: str, rng: random.Random) -> str:
     return spin(text, rng, names)
 
 
-def instruction(rng: random.Random) -> tuple[str, str, bool]:
-    """A small instruction, its answer, and whether the question may be changed at random."""
+def instruction(rng: random.Random) -> tuple[str, str]:
+    """A small instruction and its answer."""
     kind = rng.random()
     word = rng.choice(WORDS)
-    if kind < 0.3:
+    if kind < 0.45:
+        if rng.random() < 0.3:
+            word = "".join(rng.choices(SYLLABLES, k=rng.randint(2, 3)))
         said = word if rng.random() < 0.6 else f"{word} {rng.choice(WORDS)}"
         quote = rng.choice(["", '"', "'"])
         form = rng.choice(["say", "repeat", "repeat the word", "repeat after me:", "say the word", "echo", "write", "write the word", "please say", "just say", "answer with", "reply with", "reply with the word", "print", "say only", "answer only with"])
-        return f"{form} {quote}{said}{quote}", said, False
-    if kind < 0.5:
+        return f"{form} {quote}{said}{quote}", said
+    if kind < 0.6:
         last = rng.randint(2, 10)
         first = 1 if rng.random() < 0.8 else rng.randint(1, last - 1)
         numbers = range(first, last + 1)
@@ -68,19 +73,19 @@ def instruction(rng: random.Random) -> tuple[str, str, bool]:
         else:
             shown = rng.choice([str(last), NUMBERS[last]])
             text = spin(f"[count to|count up to|count from 1 to|count from one to|please count to|list the numbers from 1 to|count until] {shown}", rng)
-        return text, " ".join(map(str, numbers)), False
-    if kind < 0.65:
-        form = spin("[write|put|say|print|give me] {word} in [capitals|upper case|uppercase|capital letters]|upper case: {word}", rng, {"word": word})
-        form = rng.choice([form.split("|")[0], f"upper case: {word}", f"uppercase {word}", f"make {word} uppercase", f"upper-case {word}", f"convert {word} to upper case"])
-        return form, word.upper(), False
+        return text, " ".join(map(str, numbers))
+    if kind < 0.7:
+        form = spin("[write|put|say|print|give me] {word} in [capitals|upper case|uppercase|capital letters]", rng, {"word": word})
+        form = rng.choice([form, form, f"upper case: {word}", f"uppercase {word}", f"make {word} uppercase", f"upper-case {word}", f"convert {word} to upper case"])
+        return form, word.upper()
     if kind < 0.8:
         answer = rng.choice(["yes", "no"])
-        return spin(f"[say|answer|reply|just say|please say|answer with|reply with|only say] {answer}", rng), answer.capitalize() + ".", False
+        return spin(f"[say|answer|reply|just say|please say|answer with|reply with|only say] {answer}", rng), answer.capitalize() + "."
     a, b = rng.randint(0, 10), rng.randint(0, 10)
     if rng.random() < 0.7:
-        return spin(f"[what is|what's|how much is|calculate|compute|] [{a} + {b}|{a}+{b}|{a} plus {b}]", rng), f"{a} + {b} = {a + b}", False
+        return spin(f"[what is|what's|how much is|calculate|compute|] [{a} + {b}|{a}+{b}|{a} plus {b}]", rng), f"{a} + {b} = {a + b}"
     a, b = max(a, b), min(a, b)
-    return spin(f"[what is|what's|how much is|calculate|compute|] [{a} - {b}|{a}-{b}|{a} minus {b}]", rng), f"{a} - {b} = {a - b}", False
+    return spin(f"[what is|what's|how much is|calculate|compute|] [{a} - {b}|{a}-{b}|{a} minus {b}]", rng), f"{a} - {b} = {a - b}"
 
 
 def noisy(text: str, rng: random.Random) -> str:
@@ -90,8 +95,9 @@ def noisy(text: str, rng: random.Random) -> str:
     if rng.random() < 0.12:
         text = text + rng.choice(AFTER)
     words = text.split(" ")
-    if len(words) > 4 and rng.random() < 0.15:
-        del words[rng.randrange(len(words))]
+    small = [at for at, word in enumerate(words) if word.lower() in SMALL]
+    if len(words) > 3 and small and rng.random() < 0.2:
+        del words[rng.choice(small)]
     if len(words) > 3 and rng.random() < 0.06:
         at = rng.randrange(len(words) - 1)
         words[at], words[at + 1] = words[at + 1], words[at]
@@ -114,7 +120,7 @@ def marked(text: str, rng: random.Random) -> str:
             text = re.sub(rf"\b{name}\b", {"openai": "OpenAI"}.get(name, name.upper()), text)
     text = text.rstrip()
     if text[-1:].isalnum() or text.endswith(("}", "/")):
-        text += rng.choice(["", "?", "?", "?", "."])
+        text += rng.choice(["", "?", "?", "?", ".", "!"] if len(text) < 25 else ["", "?", "?", "?", "."])
     return text
 
 
@@ -138,17 +144,17 @@ def about_route(rng: random.Random) -> tuple[str, str]:
 def exchange(rng: random.Random) -> tuple[str, str]:
     """One question with its answer."""
     kind = rng.random()
-    if kind < 0.34:
+    if kind < 0.32:
         question, answer = about_route(rng)
         return noisy(question, rng), answer
-    if kind < 0.78:
+    if kind < 0.75:
         chosen = rng.choices(FACTS, [fact.weight for fact in FACTS])[0]
         return noisy(spin(rng.choice(chosen.asks), rng, FORMS), rng), chosen.answer
-    if kind < 0.85:
+    if kind < 0.81:
         chosen = rng.choices(TALK, [fact.weight for fact in TALK])[0]
         return marked(spin(rng.choice(chosen.asks), rng, FORMS), rng), chosen.answer
-    if kind < 0.93:
-        question, answer, free = instruction(rng)
+    if kind < 0.92:
+        question, answer = instruction(rng)
         return marked(question, rng), answer
     return noisy(filled(rng.choice(FOREIGN), rng), rng), UNKNOWN
 
