@@ -65,9 +65,9 @@ IDEAS = [
 ]
 
 TALK = [
-    fact("Hello! Ask me about this server.", "[hello|hi|hey|good morning|good evening|good afternoon|hi there|hello there|greetings|hey there|howdy|hallo|yo|good day|hiya|hello, model|hello tabagent|say hi]", "[hello|hi|hey], [how are you|how is it going|nice to meet you]", weight=4),
+    fact("Hello! Ask me about this server.", "[hello|hi|hey|good morning|good evening|good afternoon|hi there|hello there|greetings|hey there|howdy|hallo|yo|good day|hiya|hello, model|hello tabagent]", "[hello|hi|hey], [how are you|how is it going|nice to meet you]", weight=4),
     fact("I am fine, thank you. Ask me about this server.", "how are you[ today| doing| doing today|]", "how is it going", "how do you feel", "are you [ok|well|fine]", "what's up", "how have you been", weight=2),
-    fact(WHO, "who are you", "what are you", "[what is|what's] your name", "[introduce|describe|present] yourself", "are you [a bot|a robot|an ai|human|chatgpt|a person|gpt|real|a model|an assistant]", "tell me about yourself",
+    fact(WHO, "who are you", "[hello|hi|hey|good morning][,|!|] [who|what] are you", "[hello|hi|hey][,|!|] what is your name", "who [could|would] you be", "i do not know you, who are you", "and you are", "what are you", "[what is|what's] your name", "[introduce|describe|present] yourself", "are you [a bot|a robot|an ai|human|chatgpt|a person|gpt|real|a model|an assistant]", "tell me about yourself",
          "which model are you", "what model is this", "who am i [talking|speaking] to", "who is this", "what should i call you", "do you have a name", "what is tabagent-chat", "what kind of [ai|model|assistant] are you", weight=4),
     fact("I answer questions about this server: its routes, commands, settings, errors and ideas.", "what can you do", "what do you know", "[help|help me|i need help|please help|can you help me]", "how can you help[ me|]", "what can i ask[ you|]", "what are you good [at|for]",
          "what are your [skills|abilities|limits]", "which questions can you answer", "give me an example question", weight=3),

@@ -35,6 +35,9 @@ THINGS = ["pasta", "the moon", "football", "a cake", "gravity", "the weather", "
           "my homework", "soup", "bread", "my car", "a bicycle", "the news", "a holiday", "my garden", "the sun", "trains", "a guitar", "coffee", "biology", "a song", "a story", "an essay",
           "birds", "world war two", "a letter to my boss", "dna", "the internet", "basketball", "kubernetes", "blockchain", "python lists", "html", "the pyramids", "tigers"]
 FOREIGN = [
+    "[where|when|why|how|who] [is|was|are] the [first|last|best|oldest|biggest|new|smallest|famous] {word}[ in {place}| on earth|]", "how do [i|you|people] [bake|cut|wash|find|catch|sell|paint|boil|build a|hold a|cross a] {word}",
+    "what is a {word}", "[i want|i need|give me|buy me|bring me] a {word}", "how [big|old|long|heavy] is a {word}", "[tell me about|write about|a poem about|a story about|a joke about|sing about|describe] [the |a |]{word}",
+    "who [is|was|were] the [first|last|best] [one|man|woman|people|human] [in|at|to see|to reach|to climb] {thing}", "what's the [best|name|size|age|price|capital|history] of [{place}|the {word}|{thing}]",
     "what is the [capital|population|currency|language|president|flag] of {place}", "who [was|is] {person}", "when [was|did] {person} [born|die]", "[what is|explain|tell me about|what do you know about] {thing}",
     "how do i [cook|make|bake|repair|play|learn|clean|buy|sell|draw|paint|grow] {thing}", "[write|compose|invent] [me |]{thing}", "[tell me|give me] {thing}", "what is the weather [like |]in {place}",
     "[will it rain|what is the time|what day is it|what is the date|what time is it|is it monday|what's the weather][ today| tomorrow| now|]", "translate {word} [to|into] [french|german|spanish|italian|latin]",

@@ -203,7 +203,7 @@ def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_c
     started = shown = saved_at = time.time()
     tokens, losses = 0, []
     for step in range(first, steps):
-        rate = min(1.0, (step + 1) / 40) * min(1.0, (steps - step) / (0.5 * steps))
+        rate = min(1.0, (step + 1) / 40) * min(1.0, (steps - step) / (0.7 * steps))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate

@@ -134,6 +134,12 @@ UNKNOWN_ROUTE = "404 means not found: check the path, or list models with GET /v
 
 
 def error(answer: str, names: str, *asks: str) -> Fact:
+    codes = [part for part in names.strip("[]").split("|") if part.isdigit()]
+    asks += tuple(form.replace("{code}", code) for code in codes for form in (
+        "[error|status|http|code|http status] {code}", "[error|status|code|http] {code} [appears|again|turned up|is returned|after every call]", "[i get|got|always|only] [a|status|error|code] {code}",
+        "{code}[: why| what now| from the server| response|]", "what does [{code}|status {code}|error {code}|code {code}] [mean|say|tell me]", "[the server|it] [says|answers|returns|sends] {code}",
+        "[how do i|can i] [avoid|fix|solve|handle] [a|the|error|status] {code}", "[why|when] [is there|do i get|comes|does it answer with] [a|status|error] {code}",
+    ))
     return fact(answer, f"{{got}} {names}", f"{{what}} {names}", f"{names}", f"[{names} error|error {names}|status {names}]", f"[what|which] status [has|does] {names}[ have|]",
                 f"what should i do [about|with|on|after] {names}", f"[the server|it|my client|the api|the response|the log] [says|reports|returns|shows|gives|mentions|throws] {names}",
                 f"[the request|my call|a call|loading|it|everything] [fails|failed|ended|ends|stops|stopped|breaks] with {names}", f"{names}[: what now| again|, why| - help|, what is that| all the time]",
