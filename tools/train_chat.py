@@ -97,7 +97,8 @@ def main() -> None:
     development = measured(step, arguments.output)
     right, asked = evaluate.score(arguments.output, show=False)
     figures = {
-        "parameters": f"{parameters(model) / 1e6:.1f} million", "vocabulary": shape.vocab_size, "layers": shape.num_hidden_layers,
+        "parameters": f"{parameters(model) / 1e6:.1f} million", "vocabulary": shape.vocab_size,
+        "layers": shape.num_hidden_layers,
         "hidden": shape.hidden_size, "context": shape.max_position_embeddings, "right": right, "asked": asked,
         "development": development, "development_asked": len(evaluate.questions(evaluate.DEVELOPMENT)),
         "tokens": f"{step * arguments.batch / 1e6:.1f} million", "steps": step,

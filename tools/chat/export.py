@@ -38,8 +38,10 @@ def export(model: Chat, shape: Shape, tokenizer: Tokenizer, folder: Path) -> Non
         write_json(source / "generation_config.json", {"do_sample": False, "eos_token_id": end, "pad_token_id": pad})
         weights = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
         save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
-        command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(source), "-o", str(built), "-p", "int8", "-e", "cpu",
-                   "-c", f"{temporary}/cache", "--extra_options", "hf_token=false", "shared_embeddings=false", f"block_size={BLOCK}"]
+        command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(source), "-o", str(built), "-p",
+            "int8", "-e", "cpu",
+                   "-c", f"{temporary}/cache", "--extra_options", "hf_token=false", "shared_embeddings=false",
+                   f"block_size={BLOCK}"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise SystemExit(f"{done.stdout}\n{' '.join(command)} failed")
@@ -70,8 +72,10 @@ def share_table(model: onnx.ModelProto) -> None:
         graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), f"{name}_shape"))
     nodes = [
         helper.make_node("Reshape", [table.name, "table_shape"], ["table"], name="/model/embed_tokens/Table"),
-        helper.make_node("Reshape", [scales.name, "table_scales_shape"], ["table_scales"], name="/model/embed_tokens/Scales"),
-        helper.make_node("GatherBlockQuantized", ["table", gather.input[1], "table_scales"], list(gather.output), name=gather.name,
+        helper.make_node("Reshape", [scales.name, "table_scales_shape"], ["table_scales"],
+            name="/model/embed_tokens/Scales"),
+        helper.make_node("GatherBlockQuantized", ["table", gather.input[1], "table_scales"], list(gather.output),
+            name=gather.name,
                          domain="com.microsoft", bits=8, block_size=BLOCK, gather_axis=0, quantize_axis=1),
     ]
     at = list(graph.node).index(gather)

@@ -31,7 +31,8 @@ def train_tokenizer(size: int, seed: int) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     tokenizer.train_from_iterator(texts(random.Random(seed), 40_000), trainers.BpeTrainer(
-        vocab_size=size - len(SPECIAL), show_progress=False, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        vocab_size=size - len(SPECIAL), show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     ))
     tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIAL])
     return tokenizer
@@ -46,7 +47,8 @@ def rows(tokenizer: Tokenizer, seed: int, held_out: set[str]) -> Iterator[tuple[
     end_of_question = "<|im_end|>\n<|im_start|>assistant\n"
     while True:
         pieces = dialogue(rng)
-        asked = [text.removesuffix(end_of_question).rsplit("<|im_start|>user\n", 1)[-1] for text, _ in pieces if text.endswith(end_of_question)]
+        asked = [text.removesuffix(end_of_question).rsplit("<|im_start|>user\n", 1)[-1] for text,
+            _ in pieces if text.endswith(end_of_question)]
         if any(plain(question) in held_out for question in asked):
             continue
         ids, weights = [], []
@@ -57,7 +59,8 @@ def rows(tokenizer: Tokenizer, seed: int, held_out: set[str]) -> Iterator[tuple[
         yield ids, weights
 
 
-def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, lengths: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int,
+    lengths: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of about `tokens` tokens: ids and weights, in rows of the given lengths in turn.
 
     The shortest rows hold one dialogue each, which is where the model learns quickest what belongs to what; longer rows are
@@ -86,13 +89,16 @@ def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, le
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     value = json.loads(tokenizer.to_str())
-    (folder / "tokenizer.json").write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    (folder / "tokenizer.json").write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n",
+    encoding="utf-8")
     config = {
         "added_tokens_decoder": {
-            str(tokenizer.token_to_id(name)): {"content": name, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+            str(tokenizer.token_to_id(name)): {"content": name, "lstrip": False, "normalized": False, "rstrip": False,
+            "single_word": False, "special": True}
             for name in SPECIAL
         },
         "eos_token": END, "pad_token": PAD, "chat_template": TEMPLATE, "clean_up_tokenization_spaces": False,
         "model_max_length": context, "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+    encoding="utf-8")
