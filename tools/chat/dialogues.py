@@ -10,6 +10,7 @@ from .concepts import IDEAS, TALK, UNKNOWN
 from .routes import ASK_BY_PATH, ASK_BY_THING, ASK_BY_WISH, ROUTES
 from .server import COMMANDS, ERRORS, FORMS, SETTINGS
 from .spin import spin
+from .synonyms import varied
 from .tools import tool_dialogue
 
 FACTS = COMMANDS + SETTINGS + ERRORS + IDEAS
@@ -185,10 +186,10 @@ def exchange(rng: random.Random) -> tuple[str, str]:
     kind = rng.random()
     if kind < 0.32:
         question, answer = about_route(rng)
-        return noisy(question, rng), answer
+        return noisy(varied(question, rng), rng), answer
     if kind < 0.75:
         chosen = rng.choices(FACTS, [fact.weight for fact in FACTS])[0]
-        return noisy(spin(rng.choice(chosen.asks), rng, FORMS), rng), chosen.answer
+        return noisy(varied(spin(rng.choice(chosen.asks), rng, FORMS), rng), rng), chosen.answer
     if kind < 0.81:
         chosen = rng.choices(TALK, [fact.weight for fact in TALK])[0]
         return marked(spin(rng.choice(chosen.asks), rng, FORMS), rng), chosen.answer

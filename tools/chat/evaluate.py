@@ -1,7 +1,8 @@
 """Greedy answers of an exported model to held-out questions, by a plain loop over the graph in ONNX Runtime.
 
 `questions.jsonl` has one question a line with `all`, regular expressions that the answer has to hold (case ignored), and
-perhaps `none`, those that it must not hold. No question is in the training dialogues.
+perhaps `none`, those that it must not hold. `fresh.jsonl` is such a set that was written when the dialogues were finished.
+No question is in the training dialogues.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .dialogues import plain, turn
 
 QUESTIONS = Path(__file__).resolve().parent / "questions.jsonl"
 DEVELOPMENT = Path(__file__).resolve().parent / "development.jsonl"
+FRESH = Path(__file__).resolve().parent / "fresh.jsonl"
 
 
 def questions(path: Path = QUESTIONS) -> list[dict]:
@@ -25,7 +27,7 @@ def questions(path: Path = QUESTIONS) -> list[dict]:
 
 
 def held_out() -> set[str]:
-    return {plain(question["question"]) for path in (QUESTIONS, DEVELOPMENT) for question in questions(path)}
+    return {plain(question["question"]) for path in (QUESTIONS, DEVELOPMENT, FRESH) for question in questions(path)}
 
 
 class Model:

@@ -177,7 +177,7 @@ class Muon(torch.optim.Optimizer):
                     parameter.add_(update, alpha=-group["lr"] * scale)
 
 
-def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_checkpoint) -> None:
+def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_checkpoint, fall: float = 0.7) -> None:
     """`batches` yields (ids, weights), both [rows, length]; the loss is the weighted mean over what the model has to say.
 
     The state is written to `checkpoint` every so many seconds and read from there, so that a training that was broken
@@ -203,7 +203,7 @@ def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_c
     started = shown = saved_at = time.time()
     tokens, losses = 0, []
     for step in range(first, steps):
-        rate = min(1.0, (step + 1) / 40) * min(1.0, (steps - step) / (0.7 * steps))
+        rate = min(1.0, (step + 1) / 40) * min(1.0, (steps - step) / (fall * steps))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate

@@ -16,6 +16,7 @@ from .tools import TEMPLATE
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 END, PAD = "<|im_end|>", "<|endoftext|>"
 FIRST = 4
+SHOWN = 8
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -85,6 +86,38 @@ def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int,
                 ids[row, at : at + fits], weights[row, at : at + fits] = found[:fits], given[:fits]
                 at += length + 1 if alone else fits
         yield ids, weights
+
+
+def short_batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, lengths: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches whose rows are as long as each other and mostly end `SHOWN` tokens into the answer.
+
+    Which answer a question gets is what is hard to learn, and is told there. Every sixth batch is one of `batches`, so that
+    whole answers and long conversations are not forgotten.
+    """
+    rng = random.Random(seed)
+    source, whole = rows(tokenizer, seed, held_out), batches(tokenizer, seed + 1, held_out, tokens, lengths)
+    pad, step = tokenizer.token_to_id(PAD), 0
+    while True:
+        pool = []
+        while len(pool) < 1200:
+            ids, weights = next(source)
+            start = next(at for at, weight in enumerate(weights) if weight)
+            if start + SHOWN <= 64:
+                pool.append((ids[: start + SHOWN], weights[: start + SHOWN]))
+        pool.sort(key=lambda row: len(row[0]))
+        found = []
+        while pool:
+            count = max(1, tokens // len(pool[-1][0]))
+            found.append(pool[-count:])
+            del pool[-count:]
+        rng.shuffle(found)
+        for group in found:
+            step += 1
+            if step % 6 == 0:
+                yield next(whole)
+            length = max(len(ids) for ids, _ in group)
+            yield (np.array([ids + [pad] * (length - len(ids)) for ids, _ in group], np.int64),
+                   np.array([weights + [0.0] * (length - len(weights)) for _, weights in group], np.float32))
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
