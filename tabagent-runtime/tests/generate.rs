@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tabagent_runtime::{
     BackendError, Conversation, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent,
     Runtime, RuntimeOptions, SamplingRequest, device::Device,
@@ -325,7 +325,6 @@ async fn what_cannot_be_generated_is_refused_with_its_field() {
             other => panic!("{other}"),
         }
     };
-    assert_eq!(refused(&|request| request.model = None).await, "model");
     assert_eq!(refused(&|request| request.model = Some("tabagent-embed".to_owned())).await, "model");
     assert_eq!(refused(&|request| request.choices = 0).await, "n");
     assert_eq!(refused(&|request| request.choices = 3).await, "queue");
@@ -337,4 +336,29 @@ async fn what_cannot_be_generated_is_refused_with_its_field() {
         refused(&|request| request.prompt = GeneratePrompt::Text("word ".repeat(5000))).await,
         "prompt"
     );
+}
+
+#[tokio::test]
+async fn the_embedded_decoder_answers_in_its_authors_way_and_stops() {
+    let runtime = start(RuntimeOptions::default());
+    for (question, expected) in [
+        ("Who are you?", "tabagent-chat"),
+        ("What does POST /v1/rerank do?", "POST /v1/rerank sorts documents"),
+        ("What is the capital of France?", "I do not know that"),
+    ] {
+        let prompt = GeneratePrompt::Chat(Conversation {
+            messages: vec![json!({ "role": "user", "content": question })],
+            add_generation_prompt: true,
+            ..Conversation::default()
+        });
+        // No sampling is asked for: the model's own files say greedy.
+        let asked = GenerateRequest {
+            sampling: SamplingRequest::default(),
+            model: None,
+            ..request("unused", prompt, 64)
+        };
+        let answer = answer(&runtime, asked).await;
+        assert!(answer.text.contains(expected), "{question} {answer:?}");
+        assert_eq!(answer.reason, Some(FinishReason::Stop), "{question} {answer:?}");
+    }
 }

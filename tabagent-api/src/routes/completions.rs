@@ -19,9 +19,9 @@ use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, Sch
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct CompletionRequest {
-    /// Id of the model.
+    /// Id of the model; the one inside the server when absent.
     #[rule(length(min = 1, max = 256))]
-    pub model: String,
+    pub model: Option<String>,
     /// What comes before: a text, a list of texts, the token ids of one text, or a list of such lists.
     #[rule(nested)]
     pub prompt: CompletionPrompt,
@@ -149,14 +149,14 @@ pub struct CompletionLogprobs {
     stream,
     timeout = "1h",
     tests = [
-        case("one text", json = { "model": "decoders/llama-gqa", "prompt": "The server listens on", "temperature": 0, "max_tokens": 4, "echo": true }, status = 200,
+        case("one text", json = { "model": "tabagent-chat", "prompt": "The server listens on", "temperature": 0, "max_tokens": 4, "echo": true }, status = 200,
             check = begins_with_its_prompt),
-        case("several texts", json = { "model": "decoders/llama-gqa", "prompt": ["one", "two"], "n": 2, "seed": 1, "max_tokens": 2, "logprobs": 1, "ignore_eos": true }, status = 200,
+        case("several texts", json = { "model": "tabagent-chat", "prompt": ["one", "two"], "n": 2, "seed": 1, "max_tokens": 2, "logprobs": 1, "ignore_eos": true }, status = 200,
             check = has_four_answers),
-        case("token ids as a stream", json = { "model": "decoders/llama-gqa", "prompt": [72, 73, 74], "max_tokens": 3, "stream": true, "ignore_eos": true }, status = 200,
+        case("token ids as a stream", json = { "model": "tabagent-chat", "prompt": [72, 73, 74], "max_tokens": 3, "stream": true, "ignore_eos": true }, status = 200,
             check = |body: &Body| matches!(body, JsonOrEvents::Events(chunks) if chunks.iter().flat_map(|chunk| &chunk.choices).filter(|choice| choice.finish_reason.is_some()).count() == 1)),
-        case("no prompt", json = { "model": "decoders/llama-gqa" }, problem = ApiError::RequestInvalid),
-        case("a token that the model lacks", json = { "model": "decoders/llama-gqa", "prompt": [4000000000] }, problem = InferenceError::Invalid),
+        case("no prompt", json = { "model": "tabagent-chat" }, problem = ApiError::RequestInvalid),
+        case("a token that the model lacks", json = { "model": "tabagent-chat", "prompt": [4000000000] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "prompt": "Hi" }, problem = InferenceError::ModelNotFound),
         untested(Runtime, "needs a full queue, a damaged model or a long prompt; the journeys in tests/ have them"),
     ],
@@ -238,7 +238,7 @@ impl Work {
         let mut work = Self {
             id: id.to_owned(),
             created: now(),
-            model: request.model,
+            model: String::new(),
             include_usage,
             parts: SelectAll::new(),
             usage: GenerationUsage::default(),
@@ -252,7 +252,7 @@ impl Work {
             let generation = runtime
                 .generate(GenerateRequest {
                     id: id.to_owned(),
-                    model: Some(work.model.clone()),
+                    model: request.model.clone(),
                     prompt,
                     sampling: sampling.clone(),
                     max_tokens: Some(request.max_tokens.map_or(16, |count| count as usize)),
@@ -263,6 +263,7 @@ impl Work {
                     deadline: None,
                 })
                 .await?;
+            work.model.clone_from(&generation.model);
             work.usage.prompt_tokens += generation.prompt_tokens as u64;
             work.usage.total_tokens += generation.prompt_tokens as u64;
             work.parts.push(parts(generation, at * answers, answers, logprobs.is_some(), echo));

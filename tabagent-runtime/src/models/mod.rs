@@ -13,7 +13,7 @@ pub use catalog::{Catalog, Entry};
 pub(crate) use config::DenseConfig;
 pub use config::{Pooling, PoolingMode, Prompts};
 pub use describe::{Description, ModelKind, Step, describe};
-pub use embedded::EMBED_ID;
+pub use embedded::{CHAT_ID, EMBED_ID};
 pub use files::{EmbeddedFile, ModelFile, ModelFiles};
 pub use info::{EmbeddingModelInfo, ModelDetails, ModelInfo};
 pub use variants::{Precision, Variant, attends_grouped, quantises_activations, variants};

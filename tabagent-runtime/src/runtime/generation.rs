@@ -17,7 +17,7 @@ use crate::{
         sequence::Job,
     },
     hardware,
-    models::{Entry, ModelKind},
+    models::{CHAT_ID, Entry, ModelKind},
     session::SessionOptions,
 };
 
@@ -69,7 +69,7 @@ impl Runtime {
     /// - [`BackendError::GenerationTimeout`]: the deadline passed.
     /// - [`BackendError::CudaError`], [`BackendError::OutOfMemory`]: loading or running failed.
     pub async fn generate(&self, request: GenerateRequest) -> Result<Generation> {
-        let id = chat_model(request.model.as_deref())?;
+        let id = request.model.clone().unwrap_or_else(|| CHAT_ID.to_owned());
         let longest = self.inner.options.generation_deadline;
         self.within(&id, request.deadline, async {
             let model = self.decoder(&id).await?;
@@ -155,16 +155,6 @@ impl Inner {
             }
         })
     }
-}
-
-/// The model of a request; there is none that serves requests which name none.
-fn chat_model(model: Option<&str>) -> Result<String> {
-    model.map(str::to_owned).ok_or_else(|| {
-        BackendError::invalid(
-            "model",
-            "is missing; GET /v1/models lists the models, those of kind `chat` among them",
-        )
-    })
 }
 
 /// Whether a model of this kind continues text.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tabagent_tests::server::{Server, run};
-use tabagent_tests::{process, python, workspace};
+use tabagent_tests::{process, python};
 
 /// Longest run of a checker, with the installation of its environment.
 const DEADLINE: Duration = Duration::from_secs(20 * 60);
@@ -22,11 +22,8 @@ fn the_document_keeps_the_specification() {
     assert!(output.success && output.stdout.contains("OK"), "{}", output.shown());
 }
 
-/// All checks and all phases of schemathesis, on every route of a running server with the models of the fixtures.
-fn schemathesis(arguments: &[&str]) {
-    let models = workspace::root().join("tabagent-runtime/tests/fixtures");
-    let models = models.to_string_lossy();
-    let server = &Server::start(&[&["--models-dir", &models], arguments].concat());
+/// All checks and all phases of schemathesis, on every route of a running server.
+fn schemathesis(server: &Server) {
     python::environment("contract");
     let mut command = python::script("schemathesis.sh");
     command.arg(server.url()).args(&server.key).env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
@@ -44,10 +41,10 @@ fn schemathesis(arguments: &[&str]) {
 
 #[test]
 fn schemathesis_finds_no_failure() {
-    schemathesis(&[]);
+    schemathesis(&Server::start(&[]));
 }
 
 #[test]
 fn schemathesis_finds_no_failure_with_an_api_key() {
-    schemathesis(&["--api-key", "sk-schemathesis"]);
+    schemathesis(&Server::start(&["--api-key", "sk-schemathesis"]));
 }

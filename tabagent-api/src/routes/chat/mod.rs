@@ -36,22 +36,22 @@ pub use response::{
     timeout = "1h",
     tests = [
         case("a question", json = {
-            "model": "decoders/llama-gqa", "temperature": 0, "max_tokens": 16,
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 16,
             "messages": [{ "role": "user", "content": "Who are you?" }],
         }, status = 200, check = is_one_answer),
         case("a stream", json = {
-            "model": "decoders/llama-gqa", "temperature": 0, "max_tokens": 8, "stream": true,
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "stream": true,
             "stream_options": { "include_usage": true },
             "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": [{ "type": "text", "text": "Hello" }] }],
         }, status = 200, check = is_a_whole_stream),
         case("log probabilities and two answers", json = {
-            "model": "decoders/llama-gqa", "n": 2, "seed": 7, "max_tokens": 4, "logprobs": true, "top_logprobs": 2,
+            "model": "tabagent-chat", "n": 2, "seed": 7, "max_tokens": 4, "logprobs": true, "top_logprobs": 2,
             "messages": [{ "role": "user", "content": "Hello" }],
         }, status = 200, check = has_two_answers_with_logprobs),
-        case("no messages", json = { "model": "decoders/llama-gqa", "messages": [] }, problem = ApiError::RequestInvalid),
-        case("unknown field", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
-        case("unknown role", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
-        case("a message without content", json = { "model": "decoders/llama-gqa", "messages": [{ "role": "user" }] }, problem = ApiError::RequestInvalid),
+        case("no messages", json = { "model": "tabagent-chat", "messages": [] }, problem = ApiError::RequestInvalid),
+        case("unknown field", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
+        case("unknown role", json = { "model": "tabagent-chat", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
+        case("a message without content", json = { "model": "tabagent-chat", "messages": [{ "role": "user" }] }, problem = ApiError::RequestInvalid),
         case("an embedding model", json = { "model": "tabagent-embed", "messages": [{ "role": "user", "content": "Hi" }] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "messages": [{ "role": "user", "content": "Hi" }] }, problem = InferenceError::ModelNotFound),
         untested(Runtime, "needs a full queue, a damaged model or a long prompt; the journeys in tests/ have them"),
@@ -76,7 +76,7 @@ pub async fn chat_completions(
             stop: StopTexts::list(request.stop),
             ignore_end: false,
             deadline: None,
-            model: Some(request.model),
+            model: request.model,
         })
         .await?;
     let head =

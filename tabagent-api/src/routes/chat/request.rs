@@ -15,9 +15,9 @@ use crate::routes::inference::InferenceError;
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct ChatRequest {
-    /// Id of the model.
+    /// Id of the model; the one inside the server when absent.
     #[rule(length(min = 1, max = 256))]
-    pub model: String,
+    pub model: Option<String>,
     /// The conversation so far.
     #[rule(items(min = 1, max = 2048), each(nested))]
     pub messages: Vec<ChatMessage>,

@@ -1,0 +1,120 @@
+"""Train `tabagent-chat`, a small decoder that answers questions about this server, from nothing.
+
+    python -m venv .venv && .venv/bin/pip install -r tools/requirements-models.txt -r tools/requirements-decoders.txt
+    .venv/bin/python tools/train_chat.py --work chat-work --steps 3000 --fall 1
+    .venv/bin/python tools/train_chat.py --work chat-work --steps 4500 --short
+
+writes tabagent-runtime/embedded/tabagent-chat. The second training goes on from the first one's checkpoint with rows that
+end soon after the answer has begun, which shows more questions in the same time. The embedded file came of several shorter
+trainings, each from the last one's checkpoint, while the dialogues were being written: the commands above make another
+model, not these bytes. The parts are in tools/chat:
+
+1. `dialogues.py` makes dialogues without end from `routes.py`, `server.py`, `concepts.py` and `tools.py`: many ways to ask
+   for each fact, with other words (`synonyms.py`), slips and fillers;
+2. `tokenizer.py` trains byte-level BPE on them and packs them into rows;
+3. `model.py` trains a Llama of a few million parameters on what the assistant says in them;
+4. `export.py` has onnxruntime-genai's builder make the graph, in int8, with one table for embedding and output;
+5. `evaluate.py` asks the exported graph questions that no training dialogue holds.
+
+State and intermediate exports are kept under --work: a second run goes on from the last checkpoint, or exports it where
+the training is done. `--evaluate` only measures what is embedded. Everything is seeded; torch on another processor,
+with other instructions, still gives other last digits and with them another, about equally good, model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import torch
+from tokenizers import Tokenizer
+
+from chat import evaluate, export
+from chat.model import Chat, Shape, finite, parameters, train
+from chat.tokenizer import batches, short_batches, train_tokenizer
+
+SEED = 20_261
+HERE = Path(__file__).resolve().parent
+TARGET = HERE.parent / "tabagent-runtime" / "embedded" / "tabagent-chat"
+# Mostly rows of one dialogue, some of several, now and then rows that fill the context, so that its positions are trained.
+LENGTHS = [64, 64, 64, 128] * 4 + [64, 64, 256, 64, 1024]
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def card(figures: dict) -> str:
+    return (HERE / "chat" / "card.md").read_text(encoding="utf-8").format(**figures)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, default=Path("chat-work"), help="where checkpoints are kept")
+    parser.add_argument("--output", type=Path, default=TARGET)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=2048, help="tokens of a step")
+    parser.add_argument("--vocabulary", type=int, default=2048)
+    parser.add_argument("--threads", type=int, default=1, help="more only on an idle machine")
+    parser.add_argument("--every", type=float, default=240, help="seconds between checkpoints")
+    parser.add_argument("--short", action="store_true", help="rows that end soon after the answer has begun: quicker steps")
+    parser.add_argument("--fall", type=float, default=0.7, help="over which part of the steps the rate falls to nothing")
+    parser.add_argument("--evaluate", action="store_true", help="only measure what --output holds")
+    parser.add_argument("--export", action="store_true", help="only export the last checkpoint")
+    arguments = parser.parse_args()
+    if arguments.evaluate:
+        for path in (evaluate.DEVELOPMENT, evaluate.QUESTIONS, evaluate.FRESH):
+            right, asked = evaluate.score(arguments.output, path)
+            print(f"{path.stem}: {right} of {asked}")
+        return
+
+    torch.manual_seed(SEED)
+    torch.set_num_threads(arguments.threads)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    tokenizer_file = arguments.work / f"tokenizer-{arguments.vocabulary}.json"
+    if not tokenizer_file.exists():
+        train_tokenizer(arguments.vocabulary, SEED).save(str(tokenizer_file))
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    shape = Shape(tokenizer.get_vocab_size())
+    model = Chat(shape)
+    print(f"{parameters(model)} parameters, {shape.vocab_size} tokens", flush=True)
+    checkpoint = arguments.work / "checkpoint.pt"
+
+    def measured(step: int, folder: Path) -> int:
+        export.export(model, shape, tokenizer, folder)
+        right, asked = evaluate.score(folder, evaluate.DEVELOPMENT)
+        print(f"step {step}: development {right} of {asked}", flush=True)
+        return right
+
+    started = time.time()
+    if not arguments.export:
+        make = short_batches if arguments.short else batches
+        source = make(tokenizer, SEED + arguments.short, evaluate.held_out(), arguments.batch, LENGTHS)
+        train(model, source, arguments.steps, checkpoint, arguments.every,
+              lambda step: measured(step, arguments.work / "export"), arguments.fall)
+    step = export.load(checkpoint, model)
+    if not finite(model):
+        raise SystemExit("the training diverged")
+    development = measured(step, arguments.output)
+    right, asked = evaluate.score(arguments.output, show=False)
+    fresh, fresh_asked = evaluate.score(arguments.output, evaluate.FRESH)
+    figures = {
+        "fresh": fresh, "fresh_asked": fresh_asked,
+        "parameters": f"{parameters(model) / 1e6:.1f} million", "vocabulary": shape.vocab_size,
+        "layers": shape.num_hidden_layers,
+        "hidden": shape.hidden_size, "context": shape.max_position_embeddings, "right": right, "asked": asked,
+        "development": development, "development_asked": len(evaluate.questions(evaluate.DEVELOPMENT)),
+        "tokens": f"{step * arguments.batch / 1e6:.1f} million", "steps": step,
+    }
+    (arguments.output / "README.md").write_text(card(figures), encoding="utf-8")
+    print(json.dumps(figures | {"bytes": size(arguments.output), "seconds": round(time.time() - started)}))
+
+
+if __name__ == "__main__":
+    main()
