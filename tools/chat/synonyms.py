@@ -99,8 +99,9 @@ for group in GROUPS:
 KNOWN = re.compile(
     r"(?<![\w/_-])(" + "|".join(sorted(map(re.escape, ALTERNATIVES), key=len, reverse=True)) + r")(?![\w/_-])")
 FRAMES = [
-    "{q}", "{q}", "{q}", "could you tell me {q}", "i would like to know {q}", "can you say {q}", "{q}, do you know", "any idea {q}",
-    "i am wondering {q}", "what i want to know is {q}", "i was asking myself {q}", "do you happen to know {q}", "{q}, any idea",
+    "{q}", "{q}", "{q}", "could you tell me {q}", "i would like to know {q}", "can you say {q}",
+    "{q}, do you know", "any idea {q}", "i am wondering {q}", "what i want to know is {q}",
+    "i was asking myself {q}", "do you happen to know {q}", "{q}, any idea",
 ]
 
 
@@ -109,7 +110,8 @@ def varied(text: str, rng: random.Random) -> str:
     if "/v1" in text or "--" in text or "`" in text:
         return text
     if rng.random() < 0.5:
-        text = KNOWN.sub(lambda found: rng.choice(ALTERNATIVES[found[1]]) if rng.random() < 0.35 else found[1], text)
+        text = KNOWN.sub(lambda found: rng.choice(ALTERNATIVES[found[1]])
+                         if rng.random() < 0.35 else found[1], text)
     if rng.random() < 0.15 and re.match(r"(how|what|which|where|why|when)\b", text):
         text = rng.choice(FRAMES).replace("{q}", text)
     return text

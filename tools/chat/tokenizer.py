@@ -88,7 +88,9 @@ def batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int,
         yield ids, weights
 
 
-def short_batches(tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, lengths: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def short_batches(
+    tokenizer: Tokenizer, seed: int, held_out: set[str], tokens: int, lengths: list[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches whose rows are as long as each other and mostly end `SHOWN` tokens into the answer.
 
     Which answer a question gets is what is hard to learn, and is told there. Every sixth batch is one of `batches`, so that
