@@ -1,8 +1,8 @@
 //! Generation: prompts to text, token by token, many at a time.
 //!
-//! A request is rendered and tokenised beside the engine and waits in a bounded queue ([`queue`]). The engine of its model
-//! ([`engine`]) decodes all sequences together, step by step, over the rows of one cache ([`rows`], [`decoder`]); each
-//! sequence chooses its tokens ([`sampler`]) and tells its text as it comes ([`text`]).
+//! A request is rendered and tokenised beside the engine and waits in a bounded queue (`queue`). The engine of its model
+//! (`engine`) decodes all sequences together, step by step, over the rows of one cache (`rows`, `decoder`); each
+//! sequence chooses its tokens (`sampler`) and tells its text as it comes (`text`).
 
 mod decoder;
 mod engine;
