@@ -18,4 +18,5 @@ mod hostile;
 mod invariants;
 mod models;
 mod panics;
+mod run;
 mod server;
