@@ -1,5 +1,6 @@
 //! `#[derive(Schema)]`: validation and JSON Schema of a type from one statement, `#[rule(..)]` on its fields.
 
+mod bounds;
 mod describe;
 mod rule;
 mod serde;
@@ -122,12 +123,14 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     }
     let facade = facade(&schema);
     let described = describe::expand(&schema);
+    let bounded = bounds::assertions(&schema);
     let validated = schema.is_validated().then(|| validate::expand(&schema));
     quote! {
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
             use #facade::__private as __t;
             use __t::{UnlessSchemaType as _, UnlessValidated as _};
+            #bounded
             #described
             #validated
         };

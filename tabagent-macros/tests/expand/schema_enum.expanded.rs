@@ -21,7 +21,7 @@ const _: () = {
                 "text",
                 __t::ValidationRule::Length {
                     min: ::core::option::Option::None,
-                    max: ::core::option::Option::Some((10) as usize),
+                    max: ::core::option::Option::Some(10usize),
                 },
             ),
         ];
@@ -52,7 +52,7 @@ const _: () = {
                         __t::FieldType < String >> ::usage(), &
                         [__t::ValidationRule::Length { min :
                         ::core::option::Option::None, max :
-                        ::core::option::Option::Some((10) as usize) }]), "")); __object
+                        ::core::option::Option::Some(10usize) }]), "")); __object
                         .finish() }, ""), __t::described({ let mut __object =
                         __t::ObjectSchema::new(false); __object.field("type", & [], true,
                         false, __t::names_schema(& [("go", "")])); __object
@@ -94,7 +94,7 @@ const _: () = {
                         __value,
                         &__t::ValidationRule::Length {
                             min: ::core::option::Option::None,
-                            max: ::core::option::Option::Some((10) as usize),
+                            max: ::core::option::Option::Some(10usize),
                         },
                         __at,
                         __report,

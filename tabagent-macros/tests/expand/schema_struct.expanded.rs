@@ -2,6 +2,26 @@
 const _: () = {
     use ::tabagent_api::__private as __t;
     use __t::{UnlessSchemaType as _, UnlessValidated as _};
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bound_beyond(
+            "Option<f32>",
+            <__t::FieldType<Option<f32>>>::REACH,
+            0f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bound_beyond(
+            "Option<f32>",
+            <__t::FieldType<Option<f32>>>::REACH,
+            2.5f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
     const _: () = if !<__t::FieldType<String>>::IS_KNOWN {
         ::core::panic!(
             "{}",
@@ -32,7 +52,7 @@ const _: () = {
             (
                 "longText",
                 __t::ValidationRule::Length {
-                    min: ::core::option::Option::Some((1) as usize),
+                    min: ::core::option::Option::Some(1usize),
                     max: ::core::option::Option::Some((MAX) as usize),
                 },
             ),
@@ -41,7 +61,7 @@ const _: () = {
                 "tags",
                 __t::ValidationRule::Items {
                     min: ::core::option::Option::None,
-                    max: ::core::option::Option::Some((3) as usize),
+                    max: ::core::option::Option::Some(3usize),
                 },
             ),
             (
@@ -51,7 +71,7 @@ const _: () = {
                         __t::ValidationRule::NotEmpty,
                         __t::ValidationRule::Length {
                             min: ::core::option::Option::None,
-                            max: ::core::option::Option::Some((4) as usize),
+                            max: ::core::option::Option::Some(4usize),
                         },
                     ],
                 ),
@@ -59,8 +79,8 @@ const _: () = {
             (
                 "heat",
                 __t::ValidationRule::InRange {
-                    min: ::core::option::Option::Some((0) as f64),
-                    max: ::core::option::Option::Some((2.5) as f64),
+                    min: ::core::option::Option::Some(0f64),
+                    max: ::core::option::Option::Some(2.5f64),
                 },
             ),
         ];
@@ -92,7 +112,7 @@ const _: () = {
                                         <__t::FieldType<String>>::usage(),
                                         &[
                                             __t::ValidationRule::Length {
-                                                min: ::core::option::Option::Some((1) as usize),
+                                                min: ::core::option::Option::Some(1usize),
                                                 max: ::core::option::Option::Some((MAX) as usize),
                                             },
                                             __t::ValidationRule::Pattern("^[a-z]+$"),
@@ -115,14 +135,14 @@ const _: () = {
                                     &[
                                         __t::ValidationRule::Items {
                                             min: ::core::option::Option::None,
-                                            max: ::core::option::Option::Some((3) as usize),
+                                            max: ::core::option::Option::Some(3usize),
                                         },
                                         __t::ValidationRule::Each(
                                             &[
                                                 __t::ValidationRule::NotEmpty,
                                                 __t::ValidationRule::Length {
                                                     min: ::core::option::Option::None,
-                                                    max: ::core::option::Option::Some((4) as usize),
+                                                    max: ::core::option::Option::Some(4usize),
                                                 },
                                             ],
                                         ),
@@ -142,8 +162,8 @@ const _: () = {
                                     <__t::FieldType<Option<f32>>>::usage(),
                                     &[
                                         __t::ValidationRule::InRange {
-                                            min: ::core::option::Option::Some((0) as f64),
-                                            max: ::core::option::Option::Some((2.5) as f64),
+                                            min: ::core::option::Option::Some(0f64),
+                                            max: ::core::option::Option::Some(2.5f64),
                                         },
                                     ],
                                 ),
@@ -192,20 +212,21 @@ const _: () = {
                 (::core::option::Option::Some("longText"),
                 __t::described(__t::with_examples(__t::ruled(< __t::FieldType < String >>
                 ::usage(), & [__t::ValidationRule::Length { min :
-                ::core::option::Option::Some((1) as usize), max :
+                ::core::option::Option::Some(1usize), max :
                 ::core::option::Option::Some((MAX) as usize) },
                 __t::ValidationRule::Pattern("^[a-z]+$")]),
                 ::std::vec![__t::serde_json::json!("hello")]), "The text.")),
                 (::core::option::Option::Some("tags"), __t::described(__t::ruled(<
                 __t::FieldType < Vec < String > >> ::usage(), &
                 [__t::ValidationRule::Items { min : ::core::option::Option::None, max :
-                ::core::option::Option::Some((3) as usize) }, __t::ValidationRule::Each(&
+                ::core::option::Option::Some(3usize) }, __t::ValidationRule::Each(&
                 [__t::ValidationRule::NotEmpty, __t::ValidationRule::Length { min :
-                ::core::option::Option::None, max : ::core::option::Option::Some((4) as
-                usize) }])]), "")), (::core::option::Option::Some("heat"),
+                ::core::option::Option::None, max : ::core::option::Option::Some(4usize)
+                }])]), "")), (::core::option::Option::Some("heat"),
                 __t::described(__t::ruled(< __t::FieldType < Option < f32 > >> ::usage(),
-                & [__t::ValidationRule::InRange { min : ::core::option::Option::Some((0)
-                as f64), max : ::core::option::Option::Some((2.5) as f64) }]), "")),
+                & [__t::ValidationRule::InRange { min :
+                ::core::option::Option::Some(0f64), max :
+                ::core::option::Option::Some(2.5f64) }]), "")),
                 (::core::option::Option::Some("inner"), __t::described(__t::ruled(<
                 __t::FieldType < Option < Inner > >> ::usage(), & []), ""))
             ]
@@ -238,7 +259,7 @@ const _: () = {
                 __t::rule_length(
                     __value,
                     &__t::ValidationRule::Length {
-                        min: ::core::option::Option::Some((1) as usize),
+                        min: ::core::option::Option::Some(1usize),
                         max: ::core::option::Option::Some((MAX) as usize),
                     },
                     __at,
@@ -260,7 +281,7 @@ const _: () = {
                     __value,
                     &__t::ValidationRule::Items {
                         min: ::core::option::Option::None,
-                        max: ::core::option::Option::Some((3) as usize),
+                        max: ::core::option::Option::Some(3usize),
                     },
                     __at,
                     __report,
@@ -275,7 +296,7 @@ const _: () = {
                                 __value,
                                 &__t::ValidationRule::Length {
                                     min: ::core::option::Option::None,
-                                    max: ::core::option::Option::Some((4) as usize),
+                                    max: ::core::option::Option::Some(4usize),
                                 },
                                 __at,
                                 __report,
@@ -295,8 +316,8 @@ const _: () = {
                     __t::rule_range(
                         __value,
                         &__t::ValidationRule::InRange {
-                            min: ::core::option::Option::Some((0) as f64),
-                            max: ::core::option::Option::Some((2.5) as f64),
+                            min: ::core::option::Option::Some(0f64),
+                            max: ::core::option::Option::Some(2.5f64),
                         },
                         __at,
                         __report,

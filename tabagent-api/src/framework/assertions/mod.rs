@@ -7,6 +7,8 @@
 
 mod check;
 mod extract;
+mod field;
+mod path;
 mod sentence;
 
 use std::marker::PhantomData;
@@ -19,6 +21,8 @@ use utoipa::ToSchema;
 
 pub use check::*;
 pub use extract::*;
+pub use field::*;
+pub use path::*;
 pub use sentence::*;
 
 use super::case::{CaseResponse, CheckOutcome, run_check};

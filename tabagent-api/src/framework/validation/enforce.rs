@@ -69,6 +69,8 @@ pub struct FieldType<T: ?Sized>(PhantomData<T>);
 impl<T: SchemaType> FieldType<T> {
     /// The type has a schema.
     pub const IS_KNOWN: bool = true;
+    /// The least and the greatest number of an integer type.
+    pub const REACH: Option<(i64, i64)> = T::REACH;
 
     /// The schema to put where the type is used.
     pub fn usage() -> Value {
@@ -92,6 +94,8 @@ pub trait UnlessSchemaType {
     type Value: ?Sized;
     /// The type has no schema.
     const IS_KNOWN: bool = false;
+    /// Nothing is known of its numbers.
+    const REACH: Option<(i64, i64)> = None;
 
     /// Says nothing.
     fn usage() -> Value {

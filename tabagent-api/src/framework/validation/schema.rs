@@ -20,6 +20,9 @@ pub type SchemaList = Vec<(String, RefOr<Schema>)>;
     note = "derive `tabagent_api::Schema` for it, or say which schema it has on the wire: `#[rule(schema_as(String))]`"
 )]
 pub trait SchemaType {
+    /// The least and the greatest number of the type on the wire, where it is an integer.
+    const REACH: Option<(i64, i64)> = None;
+
     /// The schema to put where the type is used: its own, or a reference to a named one.
     fn usage() -> Value;
 

@@ -167,6 +167,8 @@ macro_rules! maps {
 maps!([] BTreeMap<String, T>, [S: BuildHasher] HashMap<String, T, S>);
 
 impl<T: SchemaType> SchemaType for Option<T> {
+    const REACH: Option<(i64, i64)> = T::REACH;
+
     fn usage() -> Value {
         let mut schema = T::usage();
         if is_type(&schema, "null") || schema == json!({}) {
@@ -193,6 +195,8 @@ impl<T: SchemaType> SchemaType for Option<T> {
 macro_rules! wrappers {
     ($($type:ident),*) => {$(
         impl<T: SchemaType + ?Sized> SchemaType for $type<T> {
+            const REACH: Option<(i64, i64)> = T::REACH;
+
             fn usage() -> Value {
                 T::usage()
             }
@@ -268,6 +272,9 @@ impl<T: NumberValue> NumberValue for &T {
 macro_rules! narrow_integers {
     ($($type:ty),*) => {$(
         impl SchemaType for $type {
+            #[allow(clippy::cast_lossless, reason = "`From` is not const")]
+            const REACH: Option<(i64, i64)> = Some((<$type>::MIN as i64, <$type>::MAX as i64));
+
             fn usage() -> Value {
                 json!({ "type": "integer", "minimum": <$type>::MIN, "maximum": <$type>::MAX })
             }
@@ -280,6 +287,8 @@ narrow_integers!(u8, u16, u32, i8, i16, i32);
 macro_rules! wide_integers {
     ($($type:ty => $least:expr),*) => {$(
         impl SchemaType for $type {
+            const REACH: Option<(i64, i64)> = Some(($least, SAFE_INTEGER));
+
             fn usage() -> Value {
                 let least: i64 = $least;
                 json!({ "type": "integer", "minimum": least, "maximum": SAFE_INTEGER })
