@@ -1,6 +1,7 @@
 //! `#[derive(Schema)]`: validation and JSON Schema of a type from one statement, `#[rule(..)]` on its fields.
 
 mod bounds;
+mod defaults;
 mod describe;
 mod rule;
 mod serde;
@@ -129,7 +130,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
             use #facade::__private as __t;
-            use __t::{UnlessSchemaType as _, UnlessValidated as _};
+            use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
             #bounded
             #described
             #validated

@@ -1,7 +1,7 @@
 #[allow(unused_variables, clippy::all, clippy::pedantic)]
 const _: () = {
     use ::tabagent_api::__private as __t;
-    use __t::{UnlessSchemaType as _, UnlessValidated as _};
+    use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
     const _: () = if !<__t::FieldType<String>>::IS_KNOWN {
         ::core::panic!(
             "{}",
@@ -28,6 +28,8 @@ const _: () = {
     }
     #[automatically_derived]
     impl __t::SchemaType for Step {
+        const IN_TEXT: bool = false;
+        const FIELDS: __t::TextFields = __t::TextFields::None;
         fn usage() -> __t::serde_json::Value {
             __t::reference("Step")
         }

@@ -1,7 +1,7 @@
 #[allow(unused_variables, clippy::all, clippy::pedantic)]
 const _: () = {
     use ::tabagent_api::__private as __t;
-    use __t::{UnlessSchemaType as _, UnlessValidated as _};
+    use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
     const _: () = {
         const __SENTENCE: __t::Sentence = __t::bound_beyond(
             "Option<f32>",
@@ -87,6 +87,15 @@ const _: () = {
     }
     #[automatically_derived]
     impl __t::SchemaType for Ask {
+        const IN_TEXT: bool = false;
+        const FIELDS: __t::TextFields = __t::TextFields::Named(
+            &[
+                ("longText", <__t::FieldType<String>>::IN_TEXT),
+                ("tags", <__t::FieldType<Vec<String>>>::IN_TEXT),
+                ("heat", <__t::FieldType<Option<f32>>>::IN_TEXT),
+                ("inner", <__t::FieldType<Option<Inner>>>::IN_TEXT),
+            ],
+        );
         fn usage() -> __t::serde_json::Value {
             __t::reference("Ask")
         }
@@ -185,7 +194,55 @@ const _: () = {
                 },
                 "A request.",
             );
-            __t::opaque(__t::marked::<Self>(__schema))
+            __t::opaque({
+                let mut __broken = __t::garde::Report::new();
+                let __report = &mut __broken;
+                let __parent: &mut dyn ::core::ops::FnMut() -> __t::garde::Path = &mut __t::garde::Path::empty;
+                if let ::core::option::Option::Some(__default) = <__t::DefaultOf<
+                    Vec<String>,
+                >>::value() {
+                    let __f1 = &__default;
+                    {
+                        let __value = __f1;
+                        let __at: &mut dyn ::core::ops::FnMut() -> __t::garde::Path = &mut ||
+                        __parent().join("tags");
+                        if __t::rule_items(
+                            __value,
+                            &__t::ValidationRule::Items {
+                                min: ::core::option::Option::None,
+                                max: ::core::option::Option::Some(3usize),
+                            },
+                            __at,
+                            __report,
+                        ) {
+                            __t::rule_each(
+                                __value,
+                                __at,
+                                __report,
+                                &mut |__value, __at, __report| {
+                                    __t::rule_not_empty(__value, __at, __report);
+                                    __t::rule_length(
+                                        __value,
+                                        &__t::ValidationRule::Length {
+                                            min: ::core::option::Option::None,
+                                            max: ::core::option::Option::Some(4usize),
+                                        },
+                                        __at,
+                                        __report,
+                                    );
+                                },
+                            );
+                            <__t::FieldType<
+                                Vec<String>,
+                            >>::check(__value, __at, __report);
+                            <__t::Inside<
+                                Vec<String>,
+                            >>::validate(__value, __at, __report);
+                        }
+                    }
+                }
+                __t::with_broken_defaults(__t::marked::<Self>(__schema), &__broken)
+            })
         }
     }
     #[automatically_derived]

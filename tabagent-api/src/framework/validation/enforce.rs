@@ -71,6 +71,8 @@ impl<T: SchemaType> FieldType<T> {
     pub const IS_KNOWN: bool = true;
     /// The least and the greatest number of an integer type.
     pub const REACH: Option<(i64, i64)> = T::REACH;
+    /// Whether a value stands in one piece of text.
+    pub const IN_TEXT: bool = T::IN_TEXT;
 
     /// The schema to put where the type is used.
     pub fn usage() -> Value {
@@ -96,6 +98,8 @@ pub trait UnlessSchemaType {
     const IS_KNOWN: bool = false;
     /// Nothing is known of its numbers.
     const REACH: Option<(i64, i64)> = None;
+    /// Another rule speaks of the type.
+    const IN_TEXT: bool = true;
 
     /// Says nothing.
     fn usage() -> Value {
@@ -110,6 +114,32 @@ pub trait UnlessSchemaType {
 }
 
 impl<T: ?Sized> UnlessSchemaType for FieldType<T> {
+    type Value = T;
+}
+
+/// The default of a type, where it has one.
+#[derive(Debug)]
+pub struct DefaultOf<T>(PhantomData<T>);
+
+impl<T: Default> DefaultOf<T> {
+    /// The default.
+    pub fn value() -> Option<T> {
+        Some(T::default())
+    }
+}
+
+/// A type without a default.
+pub trait UnlessDefault {
+    /// The type.
+    type Value;
+
+    /// There is none.
+    fn value() -> Option<Self::Value> {
+        None
+    }
+}
+
+impl<T> UnlessDefault for DefaultOf<T> {
     type Value = T;
 }
 

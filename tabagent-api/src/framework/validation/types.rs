@@ -10,7 +10,7 @@ use garde::error::Path;
 use serde_json::{Map, Value, json};
 
 use super::enforce::{EmptyValue, ListValue, NumberValue, TextValue, Visit, refuse};
-use super::schema::{SAFE_INTEGER, SchemaList, SchemaType, is_type, tuple_schema};
+use super::schema::{SAFE_INTEGER, SchemaList, SchemaType, TextFields, is_type, null_schema, tuple_schema};
 
 impl<T: TextValue + ?Sized> TextValue for &T {
     fn text(&self) -> &str {
@@ -89,6 +89,8 @@ macro_rules! lists {
         }
 
         impl<T: SchemaType, $($generics)*> SchemaType for $type {
+            const IN_TEXT: bool = false;
+
             fn usage() -> Value {
                 json!({ "type": "array", "items": T::usage() })
             }
@@ -109,6 +111,8 @@ macro_rules! lists {
 lists!([] Vec<T>, [] VecDeque<T>, [] BTreeSet<T>, [S: BuildHasher] HashSet<T, S>);
 
 impl<T: SchemaType, const N: usize> SchemaType for [T; N] {
+    const IN_TEXT: bool = false;
+
     fn usage() -> Value {
         json!({ "type": "array", "items": T::usage(), "minItems": N, "maxItems": N })
     }
@@ -147,6 +151,8 @@ macro_rules! maps {
         }
 
         impl<T: SchemaType, $($generics)*> SchemaType for $type {
+            const IN_TEXT: bool = false;
+
             fn usage() -> Value {
                 json!({ "type": "object", "additionalProperties": T::usage() })
             }
@@ -168,6 +174,7 @@ maps!([] BTreeMap<String, T>, [S: BuildHasher] HashMap<String, T, S>);
 
 impl<T: SchemaType> SchemaType for Option<T> {
     const REACH: Option<(i64, i64)> = T::REACH;
+    const IN_TEXT: bool = T::IN_TEXT;
 
     fn usage() -> Value {
         let mut schema = T::usage();
@@ -196,6 +203,8 @@ macro_rules! wrappers {
     ($($type:ident),*) => {$(
         impl<T: SchemaType + ?Sized> SchemaType for $type<T> {
             const REACH: Option<(i64, i64)> = T::REACH;
+            const IN_TEXT: bool = T::IN_TEXT;
+            const FIELDS: TextFields = T::FIELDS;
 
             fn usage() -> Value {
                 T::usage()
@@ -231,10 +240,24 @@ plain! {
     Cow<'static, str> => { "type": "string" },
     char => { "type": "string", "minLength": 1, "maxLength": 1 },
     bool => { "type": "boolean" },
-    () => { "type": "null" },
     Value => {},
-    Map<String, Value> => { "type": "object" },
     f64 => { "type": "number", "format": "double" },
+}
+
+impl SchemaType for () {
+    const IN_TEXT: bool = false;
+
+    fn usage() -> Value {
+        null_schema()
+    }
+}
+
+impl SchemaType for Map<String, Value> {
+    const IN_TEXT: bool = false;
+
+    fn usage() -> Value {
+        json!({ "type": "object" })
+    }
 }
 
 impl SchemaType for f32 {
@@ -311,6 +334,8 @@ wide_integers!(u64 => 0_i64, usize => 0_i64, i64 => -SAFE_INTEGER, isize => -SAF
 macro_rules! tuples {
     ($(($($name:ident $index:tt),+)),*) => {$(
         impl<$($name: SchemaType),+> SchemaType for ($($name,)+) {
+            const IN_TEXT: bool = false;
+
             fn usage() -> Value {
                 tuple_schema(vec![$($name::usage()),+])
             }
