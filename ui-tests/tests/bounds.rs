@@ -21,6 +21,8 @@ struct Sizes {
     named: Option<u64>,
     #[rule(range(max = 1 << 40))]
     computed: Option<u64>,
+    #[rule(range(min = 0.1, max = 0.7))]
+    part: Option<f32>,
     #[rule(range(min = 0, max = 255))]
     small: Option<u8>,
     #[rule(length(max = 5_000_000_000))]
@@ -41,8 +43,14 @@ fn bounds_are_enforced_to_the_last_number() {
     let right = json!({ "whole": 5_000_000_000_u64, "signed": -5_000_000_000_i64, "real": -5e9,
         "named": 6_000_000_000_u64, "computed": 1_u64 << 40, "list": [4_294_967_295_u32] });
     assert_eq!(wrong(right), [""; 0]);
+    for part in [0.1, 0.3, 0.7] {
+        assert_eq!(
+            wrong(json!({ "whole": 3_000_000_000_u64, "signed": 0, "real": 0, "part": part })),
+            [""; 0]
+        );
+    }
     let beyond = json!({ "whole": 5_000_000_001_u64, "signed": -5_000_000_001_i64, "real": 5_000_000_000.5,
-        "named": 4_294_967_295_u32, "computed": (1_u64 << 40) + 1 });
+        "named": 4_294_967_295_u32, "computed": (1_u64 << 40) + 1, "part": 0.7001 });
     assert_eq!(
         wrong(beyond),
         [
@@ -51,6 +59,7 @@ fn bounds_are_enforced_to_the_last_number() {
             "real: must be at most 5000000000",
             "named: must be at least 4294967296",
             "computed: must be at most 1099511627776",
+            "part: must be at most 0.7",
         ]
     );
 }

@@ -1,5 +1,6 @@
 //! The enforcing half: one fn a rule, over traits that say which types a rule can be put on.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
@@ -209,8 +210,8 @@ pub trait ListValue {
     note = "`length` counts the characters of text, `items` the elements of a list"
 )]
 pub trait NumberValue {
-    /// The number.
-    fn number(&self) -> f64;
+    /// How it compares with a bound, in the precision of the type; not at all if it is no number.
+    fn compare(&self, bound: f64) -> Option<Ordering>;
 }
 
 /// A value that can be empty.
@@ -288,10 +289,10 @@ pub fn rule_range<T: NumberValue>(
     report: &mut Report,
 ) {
     let ValidationRule::InRange { min, max } = rule else { return };
-    let value = value.number();
-    if let Some(min) = min.filter(|min| value < *min || value.is_nan()) {
+    let breaks = |bound: f64, way: Ordering| value.compare(bound).is_none_or(|found| found == way);
+    if let Some(min) = min.filter(|min| breaks(*min, Ordering::Less)) {
         refuse(at, report, format!("must be at least {min}"));
-    } else if let Some(max) = max.filter(|max| value > *max || value.is_nan()) {
+    } else if let Some(max) = max.filter(|max| breaks(*max, Ordering::Greater)) {
         refuse(at, report, format!("must be at most {max}"));
     }
 }

@@ -1,6 +1,7 @@
 //! The types of the standard library that fields may have: their schemas, and what rules read of them.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -277,18 +278,26 @@ macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl NumberValue for $type {
             #[allow(clippy::cast_lossless, clippy::cast_precision_loss, reason = "bounds are compared, and wide integers are held within 53 bits")]
-            fn number(&self) -> f64 {
-                *self as f64
+            fn compare(&self, bound: f64) -> Option<Ordering> {
+                (*self as f64).partial_cmp(&bound)
             }
         }
     )*};
 }
 
-numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
+numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f64);
+
+impl NumberValue for f32 {
+    #[allow(clippy::cast_possible_truncation, reason = "the bound is to lose what the value has lost")]
+    fn compare(&self, bound: f64) -> Option<Ordering> {
+        // As an `f64` the `f32` that was read from 0.1 is a little more than 0.1.
+        self.partial_cmp(&(bound as Self))
+    }
+}
 
 impl<T: NumberValue> NumberValue for &T {
-    fn number(&self) -> f64 {
-        (**self).number()
+    fn compare(&self, bound: f64) -> Option<Ordering> {
+        (**self).compare(bound)
     }
 }
 
