@@ -66,6 +66,7 @@ async fn from_parts() -> Result<NoContent, Infallible> {
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 struct Search {
+    #[doc = concat!("The text", " itself.")]
     #[rule(length(max = 10))]
     #[serde(default = "everything")]
     text: String,
@@ -108,7 +109,7 @@ async fn search(Query(search): Query<Search>) -> Result<Json<String>, Infallible
 /// Why a value cannot be used.
 #[derive(Debug, thiserror::Error, Problem)]
 pub enum ValueError {
-    /// It is too long.
+    #[doc = include_str!("answer.md")]
     #[error("`{field}`: has {count} tokens")]
     #[problem(status = 400, title = "Value too long", hint = "send less")]
     TooLong {
@@ -168,6 +169,12 @@ fn doc_text_may_come_from_a_macro() {
     assert_eq!(operation("/docs/parts")["description"], "Made of parts.\nAnd a last line.");
 }
 
+#[test]
+fn descriptions_may_come_from_a_macro() {
+    let kind = ValueError::TooLong { field: String::new(), count: 0 }.kind();
+    assert_eq!(kind.description, "Answer from a file.\n\nAt length, as files do.");
+}
+
 #[tokio::test]
 async fn a_query_holds_all_that_is_one_text() {
     let app = mounted();
@@ -181,6 +188,8 @@ async fn a_query_holds_all_that_is_one_text() {
     let parameters = app.document["paths"]["/search"]["get"]["parameters"].as_array().expect("parameters");
     let tags = parameters.iter().find(|parameter| parameter["name"] == "tags").expect("tags");
     assert_eq!(tags["schema"]["type"], "string");
+    let text = parameters.iter().find(|parameter| parameter["name"] == "text").expect("text");
+    assert_eq!(text["description"], "The text itself.");
 }
 
 #[tokio::test]

@@ -62,6 +62,11 @@ pub const fn doc_description(docs: &str) -> &str {
     docs.split_at(first_line(docs)).1.trim_ascii()
 }
 
+/// A doc comment without the space around it.
+pub const fn doc_trimmed(docs: &str) -> &str {
+    docs.trim_ascii()
+}
+
 const fn first_line(docs: &str) -> usize {
     let bytes = docs.as_bytes();
     let mut at = 0;

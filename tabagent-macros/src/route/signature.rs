@@ -109,14 +109,7 @@ impl Handler {
 
     /// The doc comment as a const expression, where a macro such as `include_str!` gives a part of its text.
     pub(crate) fn computed_docs(&self) -> Option<TokenStream> {
-        if !doc_values(&self.attributes).any(|value| matches!(value, Expr::Macro(_))) {
-            return None;
-        }
-        let pieces = self.attributes.iter().filter_map(|attribute| match doc_value(attribute)? {
-            Expr::Macro(text) => Some(text.to_token_stream()),
-            _ => Some(doc_lines(std::slice::from_ref(attribute)).join("\n").to_token_stream()),
-        });
-        Some(quote! { ::core::concat!(#(#pieces, "\n"),*) })
+        computed_docs(&self.attributes)
     }
 }
 
@@ -132,8 +125,27 @@ fn doc_value(attribute: &Attribute) -> Option<&Expr> {
     }
 }
 
+fn computed_docs(attributes: &[Attribute]) -> Option<TokenStream> {
+    if !doc_values(attributes).any(|value| matches!(value, Expr::Macro(_))) {
+        return None;
+    }
+    let pieces = attributes.iter().filter_map(|attribute| match doc_value(attribute)? {
+        Expr::Macro(text) => Some(text.to_token_stream()),
+        _ => Some(doc_lines(std::slice::from_ref(attribute)).join("\n").to_token_stream()),
+    });
+    Some(quote! { ::core::concat!(#(#pieces, "\n"),*) })
+}
+
+/// The doc comment among `attributes`, as a const expression for a description.
+pub(crate) fn description(attributes: &[Attribute]) -> TokenStream {
+    match computed_docs(attributes) {
+        Some(text) => quote! { __t::doc_trimmed(#text) },
+        None => doc_lines(attributes).join("\n").trim().to_token_stream(),
+    }
+}
+
 /// The lines of the doc comments among `attributes`; a `#[doc = include_str!(..)]` has no text here.
-pub(crate) fn doc_lines(attributes: &[Attribute]) -> Vec<String> {
+fn doc_lines(attributes: &[Attribute]) -> Vec<String> {
     let mut lines = Vec::new();
     for value in doc_values(attributes) {
         let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = value else { continue };
