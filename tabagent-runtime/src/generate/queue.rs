@@ -163,6 +163,7 @@ impl EngineQueue for Queue {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for sequence in waiting {
+            self.counters.failed();
             sequence.job.fail(error.clone());
         }
         self.ready.notify_all();
