@@ -340,6 +340,39 @@ async fn stopping_keeps_the_text_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_ends_the_work_within_one_step() {
+    let runtime = start(RuntimeOptions::default());
+    for (model, reference) in decoders() {
+        let prompt = GeneratePrompt::Tokens(reference.prompts[0].prompt_ids.clone());
+        let asked = GenerateRequest { ignore_end: true, choices: 4, ..request(&model, prompt, 400) };
+        let mut generation = runtime.generate(asked).await.unwrap();
+        let mut begun = [false; 4];
+        while !begun.iter().all(|begun| *begun) {
+            match generation.next().await.unwrap().unwrap() {
+                GenerationEvent::Delta { choice, .. } => begun[choice] = true,
+                GenerationEvent::End { .. } => panic!("{model}: it ended before all had begun"),
+            }
+        }
+        let metrics = || {
+            let all = runtime.metrics().generation;
+            all.into_iter().find(|found| found.model == model).unwrap()
+        };
+        drop(generation);
+        // The turn that was under way then may read the last prompt and give each sequence one more.
+        let told = metrics().output_tokens;
+        let idle = async {
+            while metrics().running > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), idle).await.unwrap();
+        let found = metrics();
+        assert!(found.output_tokens <= told + 5, "{model}: {} tokens after {told}", found.output_tokens);
+        assert_eq!((found.cancelled, found.ended, found.waiting), (4, 0, 0), "{model}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_generated_is_refused_with_its_field() {
     let runtime = start(RuntimeOptions { generation_queue: 2, ..RuntimeOptions::default() });
     let (model, _) = decoders().swap_remove(0);
