@@ -97,6 +97,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log is not poisoned").clone()
