@@ -278,6 +278,7 @@ struct Play<'a> {
     alone: &'a Alone,
     runtime: Runtime,
     live: Vec<Live>,
+    asked: u64,
     requests: u64,
     sequences: u64,
     rejected: u64,
@@ -305,12 +306,17 @@ impl Play<'_> {
     }
 
     async fn join(&mut self, join: &Join) -> Option<Live> {
-        let id = format!("request {}", self.requests + self.rejected);
+        let id = format!("request {}", self.asked);
+        self.asked += 1;
         match self.runtime.generate(request(&id, self.model, self.prompts, join)).await {
             Ok(generation) => {
                 self.requests += 1;
                 self.sequences += join.choices as u64;
                 Some(Live::new(id, join.clone(), generation))
+            }
+            Err(BackendError::InvalidInput { field, .. }) => {
+                assert!(field == "n" && join.choices > self.schedule.queue);
+                None
             }
             Err(BackendError::ResourceLimitExceeded { limit, current, retry_after, .. }) => {
                 assert_eq!(limit, self.schedule.queue as u64);
@@ -474,6 +480,7 @@ async fn play(schedule: &Schedule, alone: &[Alone; 2], prompts: &[Vec<u32>], tot
         alone: &alone[at],
         runtime,
         live: Vec::new(),
+        asked: 0,
         requests: 0,
         sequences: 0,
         rejected: 0,
