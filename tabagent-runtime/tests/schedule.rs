@@ -42,7 +42,9 @@ const CHOICES: usize = 3;
 /// Schedules where `PROPTEST_CASES` does not say.
 const SCHEDULES: u32 = 60;
 /// Longest wait for what has to come; nothing here takes a fraction of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Milliseconds for the search of a shorter schedule that fails.
+const SHRINKING: u32 = 60_000;
 
 /// What happens to a runtime.
 #[derive(Debug, Clone)]
@@ -507,7 +509,7 @@ fn random_schedules_leave_nothing_behind_and_change_no_answer() {
         runtime: start(model, RuntimeOptions { parallel: 1, ..RuntimeOptions::default() }),
         known: RefCell::default(),
     });
-    let mut config = Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let mut config = Config { failure_persistence: None, max_shrink_time: SHRINKING, ..Config::default() };
     let given = |name: &str| std::env::var_os(name).is_some();
     if !given("PROPTEST_CASES") {
         config.cases = SCHEDULES;
