@@ -216,7 +216,7 @@ fn request(id: &str, model: &str, prompts: &[Vec<u32>], join: &Join) -> Generate
 
 /// Whether a prompt is answered to the length that is asked for, as every second one is; else until the model ends it.
 fn ignores_end(prompt: usize) -> bool {
-    prompt % 2 == 0
+    prompt.is_multiple_of(2)
 }
 
 /// A request that was admitted.
