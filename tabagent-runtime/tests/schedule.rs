@@ -344,6 +344,7 @@ impl Play<'_> {
                         if !self.live[at].read().await {
                             break;
                         }
+                        self.within_budget();
                     }
                 }
                 Step::Leave(which) => {
@@ -380,7 +381,9 @@ impl Play<'_> {
     /// Reads what is left and holds it to what comes alone.
     async fn finish(&mut self) {
         for mut live in std::mem::take(&mut self.live) {
-            while live.read().await {}
+            while live.read().await {
+                self.within_budget();
+            }
             let expected = self.expected(&live.join).await;
             live.check(&expected, true);
         }
