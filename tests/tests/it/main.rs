@@ -19,4 +19,5 @@ mod hostile;
 mod invariants;
 mod models;
 mod panics;
+mod run;
 mod server;
