@@ -33,6 +33,8 @@ def responses(url: str, key: str) -> None:
     assert answer.output_text == message.content[0].text and answer.output_text, answer
     usage = answer.usage
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens and usage.output_tokens > 1, usage
+    # The client's types know every value that is sent: what they do not know they would keep as it is.
+    assert type(answer).model_validate(answer.model_dump(), strict=False) == answer
     cut = api.responses.create(**(GREEDY | {"max_output_tokens": 3}))
     assert cut.status == "incomplete" and cut.incomplete_details.reason == "max_output_tokens", cut
     # Messages in both forms, with parts.
@@ -51,7 +53,7 @@ def stored(url: str, key: str) -> None:
     api = client(url, key)
     first = api.responses.create(**GREEDY)
     again = api.responses.retrieve(first.id)
-    assert again.id == first.id and again.output_text == first.output_text and again.usage == first.usage, again
+    assert again == first, again
     [item] = api.responses.input_items.list(first.id)
     assert item.role == "user" and item.content[0].text == GREEDY["input"], item
     # The next turn reads the first one from the store, and not again from the cache.
@@ -145,7 +147,11 @@ def responses_failures(url: str, key: str) -> None:
         ({"conversation": "conv_1"}, "invalid_value", "conversation"),
         ({"truncation": "auto"}, "invalid_value", "truncation"),
         ({"previous_response_id": "resp_nobody"}, "previous_response_not_found", "previous_response_id"),
+        ({"prompt": {"id": "pmpt_1"}}, "invalid_value", "prompt"),
         ({"tools": [{"type": "web_search"}]}, "request_invalid", "tools"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "request_invalid", "input"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://example.org/"}]}]},
+         "request_invalid", "input"),
         ({"input": [{"type": "function_call_output", "call_id": "call_1", "output": "1"}]}, "invalid_value", "input"),
         ({"model": "tabagent-embed"}, "invalid_value", "model"),
         ({"extra_body": {"temprature": 1}}, "request_invalid", "temprature"),
