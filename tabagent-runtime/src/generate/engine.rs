@@ -119,6 +119,7 @@ impl Engine {
         if self.rows.decoding > 0 {
             self.decode();
         }
+        self.counters.cache(self.decoder.cache_bytes());
         true
     }
 
@@ -159,7 +160,9 @@ impl Engine {
     /// Gives a sequence the row after those that decode. Returns it where there is no room for it now.
     fn begin(&mut self, mut sequence: Sequence) -> Option<Sequence> {
         let place = self.rows.decoding;
-        if !self.make_room(place + 1, sequence.tokens.len() + 1) {
+        // Rows that grow by themselves grow while it reads.
+        let beside = if self.decoder.grows() { self.rows.decoding } else { 0 };
+        if !self.make_room(place + 1, sequence.tokens.len() + 1 + beside) {
             if self.rows.active() == 0 {
                 // Nothing else holds memory: it will never fit.
                 let required = self.bytes(1, sequence.tokens.len() + 1);
@@ -275,13 +278,19 @@ impl Engine {
             if self.bytes(1, held + tokens) <= self.limits.cache_bytes {
                 return true;
             }
-            let idle =
-                self.rows.all.iter_mut().filter(|row| row.sequence.is_none() && !row.tokens.is_empty());
-            match idle.min_by_key(|row| row.used) {
-                Some(row) => row.tokens.clear(),
+            let rows = self.rows.all.iter().enumerate();
+            let idle = rows.filter(|(_, row)| row.sequence.is_none() && !row.tokens.is_empty());
+            match idle.min_by_key(|(_, row)| row.used) {
+                Some((index, _)) => self.forget(index),
                 None => return false,
             }
         }
+    }
+
+    /// Gives up what a row holds.
+    fn forget(&mut self, index: usize) {
+        self.rows.all[index].tokens.clear();
+        self.decoder.clear(index);
     }
 
     /// Reads the next part of the prompt that is being read.
@@ -312,7 +321,7 @@ impl Engine {
                 Ok(advance(sequence, &self.tokenizer, logits, &self.counters))
             }
             Err(error) => {
-                row.tokens.clear();
+                self.forget(place);
                 Err(error)
             }
         };
@@ -372,8 +381,8 @@ impl Engine {
                 }
             }
             Err(error) => {
-                for (index, row) in self.rows.all[..count].iter_mut().enumerate() {
-                    row.tokens.clear();
+                for index in 0..count {
+                    self.forget(index);
                     ended.push((index, Err(error.clone())));
                 }
             }
@@ -390,7 +399,10 @@ impl Engine {
     /// Makes room for one more token in every row that decodes. Returns whether there is.
     fn has_room_for_a_token(&mut self) -> bool {
         if self.decoder.grows() {
-            return self.make_room(self.rows.active(), self.rows.decoding);
+            // What is left of the prompt that is being read was promised its room when it began.
+            let reading = self.rows.all.get(self.rows.decoding).filter(|_| self.rows.reading);
+            let unread = reading.and_then(|row| Some(row.sequence.as_ref()?.tokens.len() - row.tokens.len()));
+            return self.make_room(self.rows.active(), self.rows.decoding + unread.unwrap_or(0));
         }
         let longest = self.rows.all[..self.rows.decoding].iter().map(|row| row.tokens.len()).max();
         let wanted = longest.unwrap_or(0) + 1;
@@ -432,8 +444,8 @@ impl Engine {
         for index in (0..self.rows.active()).rev() {
             self.fail(index, error);
         }
-        for row in &mut self.rows.all {
-            row.tokens.clear();
+        for index in 0..self.rows.all.len() {
+            self.forget(index);
         }
     }
 
