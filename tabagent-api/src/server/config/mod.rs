@@ -104,6 +104,7 @@ impl Config {
     pub fn runtime(&self) -> RuntimeOptions {
         RuntimeOptions {
             models_dir: self.models_dir.clone(),
+            data_dir: Some(self.data_dir.clone()),
             device: self.device,
             threads: self.threads.map(NonZeroUsize::get),
             library: LibraryOptions { install: self.install_onnxruntime, ..LibraryOptions::default() },
