@@ -10,7 +10,7 @@ mod sqlite;
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
 pub use params::GenerationParams;
-pub use responses::{CHAIN_BYTES, CHAIN_COUNT, RESPONSE_AGE, RESPONSE_BYTES, RESPONSE_COUNT, StoredResponse};
+pub use responses::{CHAIN_BYTES, CHAIN_COUNT, RETENTION, Retention, StoredResponse};
 pub use sqlite::{DATABASE, SqliteStore};
 
 use crate::error::Result;
@@ -26,8 +26,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 /// [`crate::BackendError::GenerationTimeout`] where the store does not answer in time. A write that failed changed
 /// nothing; one whose caller left, or whose time was over, may have been done.
 pub trait Store: Send + Sync {
-    /// Keeps a response, and drops those that are beyond the bounds: [`RESPONSE_AGE`], [`RESPONSE_COUNT`],
-    /// [`RESPONSE_BYTES`].
+    /// Keeps a response, and drops those that are beyond [`RETENTION`].
     fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()>;
 
     /// A response; `None` where there is none of this id.

@@ -4,12 +4,21 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long a response is kept, as at OpenAI: 30 days.
-pub const RESPONSE_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Most responses that are kept; the oldest ones go first.
-pub const RESPONSE_COUNT: u64 = 10_000;
-/// Most bytes of responses that are kept, their inputs included; the oldest ones go first.
-pub const RESPONSE_BYTES: u64 = 1 << 30;
+/// How long responses are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Longest time.
+    pub age: Duration,
+    /// Most responses; the oldest ones go first.
+    pub count: u64,
+    /// Most bytes, inputs included; the oldest ones go first.
+    pub bytes: u64,
+}
+
+/// How long responses are kept here: 30 days, as at OpenAI, and at most 10,000 of 1 GiB together.
+pub const RETENTION: Retention =
+    Retention { age: Duration::from_secs(30 * 24 * 60 * 60), count: 10_000, bytes: 1 << 30 };
+
 /// Most responses of one conversation that are read; what is longer is beyond every context.
 pub const CHAIN_COUNT: u64 = 1_000;
 /// Bytes of a conversation after which nothing older is read.

@@ -335,3 +335,6 @@ impl Open {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::routes::chat::TokenLogprob;
 use crate::routes::inference::InferenceError;
 
 /// What a response answers.
-#[derive(Debug, Deserialize, Schema)]
+#[derive(Debug, Serialize, Schema)]
 #[serde(untagged)]
 pub enum ResponseInput {
     /// A text: one message of the user.
@@ -19,7 +19,7 @@ pub enum ResponseInput {
 }
 
 /// One item of the input.
-#[derive(Debug, Deserialize, Schema)]
+#[derive(Debug, Serialize, Schema)]
 #[serde(untagged)]
 pub enum InputItem {
     /// With its type.
@@ -29,7 +29,7 @@ pub enum InputItem {
 }
 
 /// A message without its type.
-#[derive(Debug, Deserialize, Schema)]
+#[derive(Debug, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct PlainMessage {
     /// Who speaks.
@@ -144,7 +144,7 @@ pub enum ItemStatus {
 }
 
 /// What is said.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Schema)]
 #[serde(untagged)]
 pub enum ItemContent {
     /// A text.

@@ -3,6 +3,7 @@
 mod answer;
 mod conversation;
 mod events;
+mod forms;
 mod items;
 mod request;
 mod response;
@@ -102,7 +103,6 @@ impl ResponseError {
 #[route(
     POST, "/v1/responses",
     tag = "inference",
-    alias = ["/responses"],
     stream,
     timeout = "1h",
     tests = [

@@ -31,11 +31,10 @@ pub enum StoredResponseError {
     )]
     NotFound {
         /// The id.
-        #[problem(param)]
         response_id: String,
     },
     /// The item after which the list is to begin is not in it.
-    #[error("`after`: no item of the input has the id `{after}`")]
+    #[error("`{field}`: no item of the input has the id `{after}`")]
     #[problem(
         status = 400,
         title = "Item not found",
@@ -44,8 +43,10 @@ pub enum StoredResponseError {
         hint = "`last_id` of the page before is the id to send"
     )]
     AfterNotFound {
-        /// The id.
+        /// Always `after`.
         #[problem(param)]
+        field: &'static str,
+        /// The id.
         after: String,
     },
     /// The store failed.
@@ -163,7 +164,7 @@ pub async fn list_input_items(
     }
     if let Some(after) = query.after {
         let Some(at) = items.iter().position(|item| item.id() == after) else {
-            return Err(StoredResponseError::AfterNotFound { after });
+            return Err(StoredResponseError::AfterNotFound { field: "after", after });
         };
         items.drain(..=at);
     }

@@ -10,7 +10,7 @@ mod thread;
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{GenerationParams, Store, StoreFuture, StoredResponse};
+use super::{GenerationParams, RETENTION, Store, StoreFuture, StoredResponse};
 use crate::error::Result;
 use open::Opened;
 use thread::Worker;
@@ -54,10 +54,9 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()> {
-        Box::pin(
-            self.worker
-                .call("keeping a response", move |connection| queries::put_response(connection, &response)),
-        )
+        Box::pin(self.worker.call("keeping a response", move |connection| {
+            queries::put_response(connection, &response, RETENTION)
+        }))
     }
 
     fn response(&self, id: &str) -> StoreFuture<'_, Option<StoredResponse>> {
@@ -92,3 +91,6 @@ impl Store for SqliteStore {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

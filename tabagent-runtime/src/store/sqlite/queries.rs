@@ -9,11 +9,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
     GenerationParams, StoredResponse,
-    responses::{CHAIN_BYTES, CHAIN_COUNT, RESPONSE_AGE, RESPONSE_BYTES, RESPONSE_COUNT},
+    responses::{CHAIN_BYTES, CHAIN_COUNT, Retention},
 };
 
 /// Keeps a response, and drops those beyond the bounds, itself never.
-pub(super) fn put_response(connection: &mut Connection, response: &StoredResponse) -> rusqlite::Result<()> {
+pub(super) fn put_response(
+    connection: &mut Connection,
+    response: &StoredResponse,
+    retention: Retention,
+) -> rusqlite::Result<()> {
     let (input, answer) = (response.input.to_string(), response.response.to_string());
     let bytes = number((input.len() + answer.len()) as u64);
     let transaction = connection.transaction()?;
@@ -22,11 +26,11 @@ pub(super) fn put_response(connection: &mut Connection, response: &StoredRespons
         params![response.id, number(response.created), response.previous, input, answer, bytes],
     )?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let oldest = number(now.saturating_sub(RESPONSE_AGE.as_secs()));
+    let oldest = number(now.saturating_sub(retention.age.as_secs()));
     transaction
         .execute("DELETE FROM responses WHERE created < ? AND id <> ?", params![oldest, response.id])?;
     let beyond =
-        |(count, bytes): (i64, i64)| count > number(RESPONSE_COUNT) || bytes > number(RESPONSE_BYTES);
+        |(count, bytes): (i64, i64)| count > number(retention.count) || bytes > number(retention.bytes);
     while beyond(size(&transaction)?) {
         let dropped = transaction.execute(
             "DELETE FROM responses WHERE rowid IN
