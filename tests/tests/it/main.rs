@@ -19,3 +19,4 @@ mod invariants;
 mod models;
 mod panics;
 mod server;
+mod store;

@@ -104,7 +104,10 @@ impl Answer {
         let (input_tokens, output_tokens) = (self.input_tokens as u64, output_tokens as u64);
         self.response.usage = Some(ResponseUsage {
             input_tokens,
-            input_tokens_details: InputTokensDetails { cached_tokens: cached_tokens as u64 },
+            input_tokens_details: InputTokensDetails {
+                cached_tokens: cached_tokens as u64,
+                ..InputTokensDetails::default()
+            },
             output_tokens,
             output_tokens_details: OutputTokensDetails {
                 reasoning_tokens: self.reasoning_tokens.min(output_tokens),

@@ -48,6 +48,7 @@ pub enum ResponseError {
     #[problem(
         status = 400,
         title = "Previous response not found",
+        slug = "previous-response-not-found",
         code = "previous_response_not_found",
         hint = "responses are stored for 30 days unless `store` is false; send the whole conversation as `input`"
     )]

@@ -126,6 +126,8 @@ pub struct ResponseUsage {
 pub struct InputTokensDetails {
     /// Tokens that were not read again, since an earlier conversation began like this one.
     pub cached_tokens: u64,
+    /// Tokens that were written to a cache at a price: always 0.
+    pub cache_write_tokens: u64,
 }
 
 /// More about the tokens that were generated.
