@@ -130,27 +130,27 @@ impl Engine {
             job.abandoned() || job.stopped.load(Relaxed) || job.deadline <= now
         };
         for mut sequence in self.queue.sweep(over) {
-            self.dismiss(&mut sequence, now);
+            self.dismiss(&mut sequence);
         }
         for index in (0..self.rows.active()).rev() {
             if self.rows.all[index].sequence.as_ref().is_some_and(over)
                 && let Some(mut sequence) = self.release(index)
             {
-                self.dismiss(&mut sequence, now);
+                self.dismiss(&mut sequence);
                 self.queue.done();
             }
         }
     }
 
     /// Ends a sequence that is to end before its time.
-    fn dismiss(&self, sequence: &mut Sequence, now: Instant) {
+    fn dismiss(&self, sequence: &mut Sequence) {
         if sequence.job.abandoned() {
             self.counters.cancelled();
         } else if sequence.job.stopped.load(Relaxed) {
             self.counters.cancelled();
             sequence.stop();
         } else {
-            let seconds = (now - sequence.job.since).as_secs();
+            let seconds = (sequence.job.deadline - sequence.job.since).as_secs_f64();
             self.counters.timed_out();
             sequence.job.fail(BackendError::GenerationTimeout { seconds });
         }

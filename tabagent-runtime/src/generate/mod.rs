@@ -148,7 +148,7 @@ impl Generation {
             Ok(Some(event)) => event,
             Ok(None) => Err(BackendError::internal("the engine of the model ended before the answer did")),
             Err(_) => Err(BackendError::GenerationTimeout {
-                seconds: (self.job.deadline - self.job.since).as_secs(),
+                seconds: (self.job.deadline - self.job.since).as_secs_f64(),
             }),
         };
         match &event {

@@ -266,7 +266,7 @@ impl Runtime {
                 if let Some(model) = self.inner.encoders.ready(id) {
                     model.timed_out();
                 }
-                Err(BackendError::GenerationTimeout { seconds: limit.as_secs() })
+                Err(BackendError::GenerationTimeout { seconds: limit.as_secs_f64() })
             }
         }
     }

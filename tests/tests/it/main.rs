@@ -18,5 +18,6 @@ mod hostile;
 mod invariants;
 mod models;
 mod panics;
+mod run;
 mod server;
 mod store;
