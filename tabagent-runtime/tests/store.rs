@@ -1,4 +1,10 @@
 //! The store over the life of processes: what was answered is there after a kill, and what cannot be is told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test target, all of it: clippy exempts only the fns that are marked as tests"
+)]
 
 use std::{
     collections::BTreeSet,

@@ -112,8 +112,7 @@ fn examine(sources: Result<Sources, ConfigError>) -> Report {
         checks.push(Check::of("data folder", data_folder(&config.data_dir)));
         checks.push(models_folder(&config.models_dir));
         checks.push(Check::of("port", port(config)));
-        // A server that runs holds the store of the folder.
-        options = RuntimeOptions { data_dir: None, ..config.runtime() };
+        options = config.runtime();
     }
     let may_install = options.library.install;
     let library_options = LibraryOptions { install: false, ..options.library.clone() };

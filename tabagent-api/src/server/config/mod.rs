@@ -100,11 +100,11 @@ impl Config {
         }
     }
 
-    /// What the runtime needs to know; ONNX Runtime is installed where that is allowed, without progress.
+    /// What the runtime needs to know; ONNX Runtime is installed where that is allowed, without progress. What is kept is
+    /// kept in memory: one process uses the data folder, and that is the server.
     pub fn runtime(&self) -> RuntimeOptions {
         RuntimeOptions {
             models_dir: self.models_dir.clone(),
-            data_dir: Some(self.data_dir.clone()),
             device: self.device,
             threads: self.threads.map(NonZeroUsize::get),
             library: LibraryOptions { install: self.install_onnxruntime, ..LibraryOptions::default() },

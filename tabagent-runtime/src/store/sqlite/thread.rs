@@ -80,7 +80,7 @@ impl Worker {
                 failure
             }),
             Ok(Err(_)) => Err(gone()),
-            Err(_) => Err(BackendError::GenerationTimeout { seconds: WAIT.as_secs() }),
+            Err(_) => Err(BackendError::GenerationTimeout { seconds: WAIT.as_secs_f64() }),
         }
     }
 }

@@ -112,7 +112,7 @@ fn a_failure_is_told_with_its_message() {
     let begun =
         Begun { id: "resp_1".to_owned(), created: 1, model: "m".to_owned(), temperature: 1.0, top_p: 1.0 };
     let mut answer = Answer::new(Response::begun(begun, request), BOTH, 10);
-    answer.fail(&InferenceError::from(tabagent_runtime::BackendError::GenerationTimeout { seconds: 7 }));
+    answer.fail(&InferenceError::from(tabagent_runtime::BackendError::GenerationTimeout { seconds: 7.0 }));
     let [ResponseEvent::Failed { response, .. }] = &answer.events()[..] else { panic!("not one failure") };
     let failure = response.error.as_ref().unwrap();
     assert_eq!((response.status, failure.code.as_str()), (ResponseStatus::Failed, "server_error"));
