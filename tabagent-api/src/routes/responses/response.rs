@@ -12,6 +12,7 @@ use super::request::{
 use crate::Schema;
 
 /// A response.
+// Stored as it is: a field that comes later needs a default, so that older ones can still be read.
 #[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct Response {
     /// Its id.
