@@ -17,6 +17,7 @@ import openai
 from support import client, main, raised
 
 MODEL = "tabagent-embed"
+CHAT = "tabagent-chat"
 
 
 def length(vector: list[float]) -> float:
@@ -209,7 +210,64 @@ def timeout(url: str, key: str) -> None:
     assert client(url, key).embeddings.create(model=MODEL, input="hello").data
 
 
-PLAIN = [embeddings, many, models, failures, timeout]
+def responses(url: str, key: str) -> None:
+    api = client(url, key, max_retries=0)
+    ask = lambda **values: api.responses.create(**{"model": CHAT, "temperature": 0, "max_output_tokens": 24, **values})
+    first = ask(input="Which route makes embeddings?", metadata={"topic": "routes"})
+    assert first.object == "response" and first.status in ("completed", "incomplete") and first.output_text, first
+    assert first.usage.total_tokens == first.usage.input_tokens + first.usage.output_tokens, first.usage
+    # The client's types know every value that is sent: what they do not know they would keep as it is.
+    assert type(first).model_validate(first.model_dump(), strict=False) == first
+    # The conversation is the server's to remember; what it read before it does not read again.
+    second = ask(input=[{"role": "user", "content": [{"type": "input_text", "text": "And rerank?"}]}],
+                 previous_response_id=first.id, instructions="Be brief.")
+    assert second.previous_response_id == first.id and second.usage.input_tokens > first.usage.total_tokens, second.usage
+    # The same conversation, sent whole, has the same prompt, so that it has the same answer.
+    whole = ask(input=[{"role": "user", "content": "Which route makes embeddings?"}, *first.output,
+                       {"role": "user", "content": "And rerank?"}], instructions="Be brief.", store=False)
+    assert (whole.output_text, whole.usage.input_tokens) == (second.output_text, second.usage.input_tokens)
+    assert api.responses.retrieve(second.id) == second
+    items = api.responses.input_items.list(second.id, order="asc").data
+    assert [(item.type, item.role, item.content[0].text) for item in items] == [("message", "user", "And rerank?")], items
+
+    # The stream, by the client's own accumulation, which fails where an event comes out of order.
+    with api.responses.stream(model=CHAT, input="Which route makes embeddings?", temperature=0, max_output_tokens=24) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    kinds = [event.type for event in events]
+    assert kinds[:4] == ["response.created", "response.in_progress", "response.output_item.added",
+                         "response.content_part.added"], kinds
+    assert kinds[-4:-1] == ["response.output_text.done", "response.content_part.done", "response.output_item.done"], kinds
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    deltas = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert deltas == final.output_text == first.output_text, (deltas, final.output_text, first.output_text)
+    assert api.responses.retrieve(final.id).output_text == deltas
+
+    likely = ask(input="Hi", include=["message.output_text.logprobs"], top_logprobs=2, max_output_tokens=2, store=False)
+    tokens = likely.output[0].content[0].logprobs
+    assert tokens and all(len(token.top_logprobs) == 2 and token.bytes for token in tokens), tokens
+
+    api.responses.delete(second.id)
+    raised(openai.NotFoundError, lambda: api.responses.retrieve(second.id), 404, "response_not_found", [second.id])
+    raised(openai.NotFoundError, lambda: api.responses.delete(second.id), 404, "response_not_found", [second.id])
+    raised(openai.NotFoundError, lambda: api.responses.retrieve(whole.id), 404, "response_not_found", ["store"])
+    error = raised(openai.BadRequestError, lambda: ask(input="Hi", previous_response_id=second.id), 400,
+                   "previous_response_not_found", [second.id])
+    assert error.param == "previous_response_id", error.param
+    # What is not served is refused by its name.
+    for field, value in {"conversation": "conv_1", "background": True, "prompt": {"id": "pmpt_1"}, "truncation": "auto"}.items():
+        error = raised(openai.BadRequestError, lambda: ask(input="Hi", **{field: value}), 400, "invalid_value", [field])
+        assert error.param == field, error.param
+    for name, values in {
+        "web_search": {"tools": [{"type": "web_search"}]},
+        "item_reference": {"input": [{"type": "item_reference", "id": "msg_1"}]},
+        "input_image": {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://example.org/"}]}]},
+        "moderation": {"extra_body": {"moderation": {"model": "x"}}},
+    }.items():
+        raised(openai.BadRequestError, lambda: ask(**{"input": "Hi", **values}), 400, "request_invalid", [name])
+
+
+PLAIN = [embeddings, many, models, responses, failures, timeout]
 SPECIAL = [models_with_slash, damaged_model, too_large, authentication, rate_limit]
 
 main(PLAIN, SPECIAL)

@@ -14,7 +14,7 @@ use crate::http::{self, Connection, Response};
 use crate::{process, workspace};
 
 /// Longest start: the first one on a machine installs ONNX Runtime.
-const START_DEADLINE: Duration = Duration::from_secs(10 * 60);
+pub const START_DEADLINE: Duration = Duration::from_secs(10 * 60);
 /// Longest stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 

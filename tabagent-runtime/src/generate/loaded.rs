@@ -213,6 +213,7 @@ impl LoadedDecoder {
             model: self.entry.id.clone(),
             prompt_tokens: length,
             markup,
+            sampling,
             decoder: Arc::clone(self),
             job,
             events,

@@ -79,6 +79,11 @@ fn openai_lists_and_describes_models() {
 }
 
 #[test]
+fn openai_keeps_a_conversation_in_responses() {
+    openai(&Server::start(&[]), "responses");
+}
+
+#[test]
 fn openai_raises_typed_exceptions_that_can_be_read() {
     openai(&Server::start(&[]), "failures");
 }

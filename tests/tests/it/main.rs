@@ -21,3 +21,4 @@ mod models;
 mod panics;
 mod run;
 mod server;
+mod store;

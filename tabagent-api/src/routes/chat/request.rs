@@ -21,7 +21,7 @@ pub struct ChatRequest {
     /// The conversation so far.
     #[rule(items(min = 1, max = 2048), each(nested))]
     pub messages: Vec<ChatMessage>,
-    /// Divides the logits; 0 always takes the likeliest token. The model's author says what it is when absent.
+    /// Divides the logits; 0 always takes the likeliest token. GET /v1/params says what it is when absent.
     #[rule(range(min = 0, max = 2))]
     pub temperature: Option<f32>,
     /// Keeps the likeliest tokens that have this probability together.
@@ -316,7 +316,7 @@ impl ChatRequest {
 
 impl Tool {
     /// The tool in the form of transformers' `apply_chat_template`, which is OpenAI's.
-    fn for_template(&self) -> Value {
+    pub(in crate::routes) fn for_template(&self) -> Value {
         let function = &self.function;
         let mut described = Map::new();
         described.insert("name".to_owned(), json!(function.name));
@@ -379,7 +379,8 @@ impl ChatMessage {
 }
 
 impl ToolCall {
-    fn for_template(&self) -> Value {
+    /// The call in the form of transformers' `apply_chat_template`.
+    pub(in crate::routes) fn for_template(&self) -> Value {
         // Templates write the arguments as JSON themselves; text that is no JSON stays as it is.
         let arguments = serde_json::from_str(&self.function.arguments)
             .unwrap_or_else(|_| Value::String(self.function.arguments.clone()));

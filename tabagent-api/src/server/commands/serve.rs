@@ -111,7 +111,7 @@ async fn serve(config: &Config) -> Result<ExitCode, CommandError> {
 fn runtime_options(config: &Config) -> RuntimeOptions {
     let options = config.runtime();
     let library = LibraryOptions { progress: progress::on_stderr(), ..options.library };
-    RuntimeOptions { library, ..options }
+    RuntimeOptions { library, data_dir: Some(config.data_dir.clone()), ..options }
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {
