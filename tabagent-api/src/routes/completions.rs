@@ -256,6 +256,7 @@ impl Work {
                     prompt,
                     sampling: sampling.clone(),
                     max_tokens: Some(request.max_tokens.map_or(16, |count| count as usize)),
+                    constraint: None,
                     stop: stop.clone(),
                     ignore_end: request.ignore_eos,
                     choices: answers,

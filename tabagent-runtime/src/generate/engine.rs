@@ -309,7 +309,7 @@ impl Engine {
                     return;
                 }
                 let Some(sequence) = &mut row.sequence else { return };
-                Ok(advance(sequence, &self.tokenizer, logits, &self.counters))
+                advance(sequence, &self.tokenizer, logits, &self.counters)
             }
             Err(error) => {
                 row.tokens.clear();
@@ -366,8 +366,10 @@ impl Engine {
                     row.tokens.push(*token);
                     row.used = self.clock;
                     let Some(sequence) = &mut row.sequence else { continue };
-                    if advance(sequence, &self.tokenizer, logits, &self.counters).is_some() {
-                        ended.push((index, Ok(())));
+                    match advance(sequence, &self.tokenizer, logits, &self.counters) {
+                        Ok(None) => {}
+                        Ok(Some(_)) => ended.push((index, Ok(()))),
+                        Err(error) => ended.push((index, Err(error))),
                     }
                 }
             }
@@ -478,8 +480,13 @@ fn advance(
     tokenizer: &Tokenizer,
     logits: &[f32],
     counters: &Counters,
-) -> Option<FinishReason> {
-    let reason = sequence.advance(tokenizer, logits);
+) -> Result<Option<FinishReason>> {
+    let begun = Instant::now();
+    let allowed = sequence.allowed()?;
+    if allowed.is_some() {
+        counters.guided(begun.elapsed());
+    }
+    let reason = sequence.advance(tokenizer, logits, allowed.as_ref())?;
     let now = Instant::now();
     match sequence.last.replace(now) {
         Some(last) => counters.further(now - last),
@@ -488,7 +495,7 @@ fn advance(
             counters.first(now - sequence.job.since);
         }
     }
-    reason
+    Ok(reason)
 }
 
 /// A moving mean over about eight values.

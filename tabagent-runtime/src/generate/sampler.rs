@@ -146,8 +146,8 @@ impl Sampler {
         })
     }
 
-    /// Chooses the next token. `allowed` leaves out tokens that a constraint forbids.
-    pub(crate) fn choose(&mut self, logits: &[f32], allowed: Option<&dyn Fn(u32) -> bool>) -> Choice {
+    /// Chooses the next token. Of `allowed` each token has a bit, 32 a word, and those without are left out.
+    pub(crate) fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>) -> Choice {
         let token = if self.is_plain() && allowed.is_none() {
             likeliest(logits)
         } else {
@@ -186,7 +186,7 @@ impl Sampler {
     }
 
     /// Bias, penalties and what is forbidden.
-    fn adjust(&self, logits: &mut [f32], allowed: Option<&dyn Fn(u32) -> bool>) {
+    fn adjust(&self, logits: &mut [f32], allowed: Option<&[u32]>) {
         let options = &self.options;
         for (token, bias) in &options.logit_bias {
             logits[*token as usize] += bias;
@@ -211,9 +211,18 @@ impl Sampler {
             }
         }
         if let Some(allowed) = allowed {
-            for (token, logit) in (0_u32..).zip(logits.iter_mut()) {
-                if !allowed(token) {
-                    *logit = f32::NEG_INFINITY;
+            let mut words = allowed.iter();
+            for logits in logits.chunks_mut(32) {
+                match words.next().copied().unwrap_or(0) {
+                    0 => logits.fill(f32::NEG_INFINITY),
+                    u32::MAX => {}
+                    word => {
+                        for (bit, logit) in logits.iter_mut().enumerate() {
+                            if word >> bit & 1 == 0 {
+                                *logit = f32::NEG_INFINITY;
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -396,7 +405,7 @@ mod tests {
             sampler(SamplingOptions { logit_bias: vec![(3, 5.0), (0, -100.0)], ..greedy.clone() });
         assert_eq!(biased.choose(&logits, None).token, 3);
         let mut only = sampler(greedy);
-        assert_eq!(only.choose(&logits, Some(&|token| token == 2)).token, 2);
+        assert_eq!(only.choose(&logits, Some(&[0b0100])).token, 2);
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub async fn chat_completions(
             max_tokens: request.limit()?,
             choices: request.n.unwrap_or(1) as usize,
             logprobs,
+            constraint: None,
             stop: StopTexts::list(request.stop),
             ignore_end: false,
             deadline: None,
