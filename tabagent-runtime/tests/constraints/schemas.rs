@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 const NAMES: [&str; 8] = ["id", "name", "größe", "tags", "a b", "quo\"te", "back\\slash", "$ref"];
 const PATTERNS: [&str; 6] =
     ["^[a-z]{1,4}$", "^[A-Z]\\d{2}(-x)?$", "^(foo|bar){1,2}$", "^.{2,3}$", "^é?[^\"\\\\]$", "^\\w+-[0-9]$"];
-const FORMATS: [&str; 7] = ["date", "time", "date-time", "uuid", "ipv4", "email", "hostname"];
+/// Without times: in these llguidance lets any minute have a leap second, and RFC 3339 does not.
+const FORMATS: [&str; 5] = ["date", "uuid", "ipv4", "email", "hostname"];
 
 /// The schema of this seed.
 pub(crate) fn schema(seed: u64) -> Value {
