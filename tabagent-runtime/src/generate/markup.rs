@@ -278,6 +278,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn marks_within_an_answer_of_a_given_form_are_its_text() {
+        let leading = Markup { leading: true, ..BOTH };
+        let json = "{\"a\": \"<think>b</think><tool_call>c</tool_call>\"}";
+        assert_eq!(parse(leading, &[json]), [text(json)]);
+        assert_eq!(
+            parse(leading, &["<thi", "nk>so</think>", " ", json]),
+            [Piece::Thought("so".to_owned()), text(json)]
+        );
+        assert_eq!(parse(leading, &["<tool_call>{\"name\": \"f\"}</tool_call>"]), [call("f", "{}")]);
+        // A thought that does not come first is none.
+        assert_eq!(parse(BOTH, &["I <think> so"]), [text("I <think> so")]);
+    }
+
+    #[test]
+    fn arguments_are_as_they_were_written() {
+        let arguments = "{\"a\":  1e999, \"b\": \"</tool_call> \\\" </tool_call>\"}";
+        let written = format!("<tool_call>{{\"name\": \"f\", \"arguments\": {arguments}}}</tool_call>");
+        assert_eq!(parse(BOTH, &[&written]), [call("f", arguments)]);
+    }
+
     proptest! {
         /// However the text is cut, the same pieces come out.
         #[test]

@@ -171,3 +171,6 @@ fn literal(text: &str) -> String {
 fn pattern(mark: &str) -> String {
     mark.replace('/', r"\/")
 }
+
+#[cfg(test)]
+mod tests;
