@@ -7,6 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
     time::Instant,
 };
 
@@ -353,7 +354,22 @@ impl Engine {
             self.lengths.push(row.tokens.len());
         }
         let begun = Instant::now();
-        let outcome = self.decoder.run(&self.run, 0, &self.ids, &self.lengths);
+        let (rows, counters) = (&mut self.rows.all[..count], &self.counters);
+        // What constraints allow depends on no logits: it is found while the model runs.
+        let outcome = thread::scope(|scope| {
+            let guided = |row: &Row| row.sequence.as_ref().is_some_and(|sequence| sequence.guide.is_some());
+            if rows.iter().any(guided) {
+                let look_ahead = || {
+                    for sequence in rows.iter_mut().filter_map(|row| row.sequence.as_mut()) {
+                        sequence.look_ahead(counters);
+                    }
+                };
+                // Where there is no thread, it is found afterwards.
+                let _spawned =
+                    thread::Builder::new().name("guide".to_owned()).spawn_scoped(scope, look_ahead);
+            }
+            self.decoder.run(&self.run, 0, &self.ids, &self.lengths)
+        });
         let mut ended: Vec<(usize, Result<()>)> = Vec::new();
         match outcome {
             Ok(logits) => {
@@ -481,12 +497,7 @@ fn advance(
     logits: &[f32],
     counters: &Counters,
 ) -> Result<Option<FinishReason>> {
-    let begun = Instant::now();
-    let allowed = sequence.allowed()?;
-    if allowed.is_some() {
-        counters.guided(begun.elapsed());
-    }
-    let reason = sequence.advance(tokenizer, logits, allowed.as_ref())?;
+    let reason = sequence.advance(tokenizer, logits, counters)?;
     let now = Instant::now();
     match sequence.last.replace(now) {
         Some(last) => counters.further(now - last),

@@ -211,6 +211,7 @@ impl LoadedDecoder {
                     ends: if request.ignore_end { Arc::from([]) } else { Arc::clone(&self.ends) },
                     sampler: Sampler::new(sampling.clone(), &prompt, request.logprobs, choice)?,
                     guide: guide.clone(),
+                    allowed: None,
                     text: if keeps_space { Assembler::with_space() } else { Assembler::default() },
                     stops: Stops::new(request.stop.clone()),
                     cached: None,

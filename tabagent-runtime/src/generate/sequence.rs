@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{
     constraint::{Allowed, Guide},
+    metrics::Counters,
     sampler::{Choice, Sampler, TokenProbability},
     text::{Assembler, Stops},
 };
@@ -104,6 +105,8 @@ pub(crate) struct Sequence {
     pub(crate) ends: Arc<[u32]>,
     /// Holds it to its constraint, where it has one.
     pub(crate) guide: Option<Guide>,
+    /// What the guide allows as the next token, where that was found already.
+    pub(crate) allowed: Option<Result<Allowed>>,
     pub(crate) sampler: Sampler,
     pub(crate) text: Assembler,
     pub(crate) stops: Stops,
@@ -116,27 +119,28 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// Which tokens may come next; `None` where all may.
-    ///
-    /// # Errors
-    /// Those of [`Guide::allowed`].
-    pub(crate) fn allowed(&mut self) -> Result<Option<Allowed>> {
-        let may_end = !self.ends.is_empty();
-        self.guide.as_mut().map(|guide| guide.allowed(may_end)).transpose()
+    /// Finds which tokens its constraint allows next, where it has one and that is not known yet.
+    pub(crate) fn look_ahead(&mut self, counters: &Counters) {
+        let Some(guide) = self.guide.as_mut().filter(|_| self.allowed.is_none()) else { return };
+        let begun = Instant::now();
+        self.allowed = Some(guide.allowed(!self.ends.is_empty()));
+        counters.guided(begun.elapsed());
     }
 
     /// Chooses the next token from `logits` and tells it. Returns why the sequence ends, where it does; then its end was
     /// told as well.
     ///
     /// # Errors
-    /// Those of [`Guide::accept`]; then nothing was told.
+    /// Those of [`Guide`]; then nothing was told.
     pub(crate) fn advance(
         &mut self,
         tokenizer: &Tokenizer,
         logits: &[f32],
-        allowed: Option<&Allowed>,
+        counters: &Counters,
     ) -> Result<Option<FinishReason>> {
-        let allowed = match allowed {
+        self.look_ahead(counters);
+        let allowed = self.allowed.take().transpose()?;
+        let allowed = match &allowed {
             None => None,
             Some(Allowed::Tokens(tokens)) => Some(tokens.as_slice()),
             Some(Allowed::Complete) => {
