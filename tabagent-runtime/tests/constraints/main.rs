@@ -14,8 +14,9 @@ use std::{collections::HashMap, path::Path};
 
 use serde_json::{Value, json, value::RawValue};
 use tabagent_runtime::{
-    BackendError, Constraint, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent,
-    Runtime, RuntimeOptions, SamplingRequest, TextConstraint, TextForm, device::Device,
+    BackendError, CallConstraint, CallableTool, Constraint, Conversation, FinishReason, GeneratePrompt,
+    GenerateRequest, Generation, GenerationEvent, MarkupParser, Piece, Runtime, RuntimeOptions,
+    SamplingRequest, TextConstraint, TextForm, device::Device,
 };
 
 /// Two kinds of vocabulary, of bytes and of SentencePiece, and a model with more logits than tokens.
@@ -309,4 +310,76 @@ async fn a_form_that_becomes_too_complex_ends_alone() {
     let Err(BackendError::InvalidInput { field, reason, .. }) = outcome else { panic!("{outcome:?}") };
     assert!(field == "format" && reason.contains("complex"), "{reason}");
     assert_eq!(other.await.unwrap()[0].text.len(), 200);
+}
+
+/// Calls in the marks of the model, and nothing else: one, several, or a text of a form instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_keep_the_schema_of_their_arguments() {
+    let runtime = start(RuntimeOptions::default());
+    let parameters = [
+        json!({ "type": "object", "properties": { "n": { "$ref": "#/$defs/n" } }, "required": ["n"],
+            "additionalProperties": false, "$defs": { "n": { "type": "integer", "minimum": 0, "maximum": 99 } } }),
+        json!({ "type": "object", "properties": { "word": { "type": "string", "maxLength": 3 } }, "additionalProperties": false }),
+    ];
+    let tools: Vec<CallableTool> = parameters
+        .iter()
+        .enumerate()
+        .map(|(at, parameters)| CallableTool {
+            field: format!("tools[{at}]"),
+            name: format!("tool_{at}"),
+            parameters: Some(parameters.clone()),
+            strict: true,
+        })
+        .collect();
+    let form = json!({ "enum": ["yes", "<tool_call>", "<think>"] });
+    let mut counts = [0; 3];
+    for seed in 0..60 {
+        let required = seed % 3 != 2;
+        let parallel = seed % 3 == 1;
+        let text = TextConstraint {
+            field: "text".to_owned(),
+            form: TextForm::JsonSchema { schema: form.clone(), strict: true },
+        };
+        let constraint = Constraint {
+            text: (!required).then_some(text),
+            calls: Some(CallConstraint { tools: tools.clone(), required, parallel }),
+        };
+        let mut asked = request("qwen3-gqa", Some(constraint), seed);
+        asked.prompt = GeneratePrompt::Chat(Conversation {
+            messages: vec![json!({ "role": "user", "content": "Go" })],
+            add_generation_prompt: true,
+            ..Conversation::default()
+        });
+        let generation = runtime.generate(asked).await.unwrap();
+        let mut parser = MarkupParser::new(generation.markup);
+        let answer = collect(generation).await.unwrap().swap_remove(0);
+        if answer.reason != Some(FinishReason::Stop) {
+            continue;
+        }
+        let mut pieces: Vec<Piece> = answer.text.chars().flat_map(|c| parser.push(&c.to_string())).collect();
+        pieces.extend(parser.finish());
+        let (mut calls, mut said) = (0, String::new());
+        for piece in pieces {
+            match piece {
+                Piece::Call { name, arguments } => {
+                    let at: usize = name.strip_prefix("tool_").unwrap().parse().unwrap();
+                    let arguments: Value = serde_json::from_str(&arguments).unwrap();
+                    jsonschema::validate(&parameters[at], &arguments).unwrap();
+                    calls += 1;
+                }
+                Piece::Text(text) => said.push_str(&text),
+                Piece::Thought(_) => {}
+            }
+        }
+        if calls > 0 {
+            assert!(said.is_empty() && (parallel || calls == 1), "{seed}: {answer:?}");
+            counts[calls.min(2) - 1] += 1;
+        } else {
+            let value: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{seed}: {answer:?}"));
+            assert!(!required && jsonschema::is_valid(&form, &value), "{seed}: {answer:?}");
+            counts[2] += 1;
+        }
+    }
+    println!("{} with one call, {} with several, {} with text", counts[0], counts[1], counts[2]);
+    assert!(counts[0] > 0 && counts[2] > 0, "{counts:?}");
 }
