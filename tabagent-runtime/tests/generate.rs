@@ -100,6 +100,7 @@ fn request(model: &str, prompt: GeneratePrompt, max_tokens: usize) -> GenerateRe
         prompt,
         sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
         max_tokens: Some(max_tokens),
+        constraint: None,
         stop: Vec::new(),
         ignore_end: false,
         choices: 1,

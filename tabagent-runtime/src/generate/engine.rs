@@ -7,6 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
     time::Instant,
 };
 
@@ -318,7 +319,7 @@ impl Engine {
                     return;
                 }
                 let Some(sequence) = &mut row.sequence else { return };
-                Ok(advance(sequence, &self.tokenizer, logits, &self.counters))
+                advance(sequence, &self.tokenizer, logits, &self.counters)
             }
             Err(error) => {
                 self.forget(place);
@@ -362,7 +363,22 @@ impl Engine {
             self.lengths.push(row.tokens.len());
         }
         let begun = Instant::now();
-        let outcome = self.decoder.run(&self.run, 0, &self.ids, &self.lengths);
+        let (rows, counters) = (&mut self.rows.all[..count], &self.counters);
+        // What constraints allow depends on no logits: it is found while the model runs.
+        let outcome = thread::scope(|scope| {
+            let guided = |row: &Row| row.sequence.as_ref().is_some_and(|sequence| sequence.guide.is_some());
+            if rows.iter().any(guided) {
+                let look_ahead = || {
+                    for sequence in rows.iter_mut().filter_map(|row| row.sequence.as_mut()) {
+                        sequence.look_ahead(counters);
+                    }
+                };
+                // Where there is no thread, it is found afterwards.
+                let _spawned =
+                    thread::Builder::new().name("guide".to_owned()).spawn_scoped(scope, look_ahead);
+            }
+            self.decoder.run(&self.run, 0, &self.ids, &self.lengths)
+        });
         let mut ended: Vec<(usize, Result<()>)> = Vec::new();
         match outcome {
             Ok(logits) => {
@@ -375,8 +391,10 @@ impl Engine {
                     row.tokens.push(*token);
                     row.used = self.clock;
                     let Some(sequence) = &mut row.sequence else { continue };
-                    if advance(sequence, &self.tokenizer, logits, &self.counters).is_some() {
-                        ended.push((index, Ok(())));
+                    match advance(sequence, &self.tokenizer, logits, &self.counters) {
+                        Ok(None) => {}
+                        Ok(Some(_)) => ended.push((index, Ok(()))),
+                        Err(error) => ended.push((index, Err(error))),
                     }
                 }
             }
@@ -490,8 +508,8 @@ fn advance(
     tokenizer: &Tokenizer,
     logits: &[f32],
     counters: &Counters,
-) -> Option<FinishReason> {
-    let reason = sequence.advance(tokenizer, logits);
+) -> Result<Option<FinishReason>> {
+    let reason = sequence.advance(tokenizer, logits, counters)?;
     let now = Instant::now();
     match sequence.last.replace(now) {
         Some(last) => counters.further(now - last),
@@ -500,7 +518,7 @@ fn advance(
             counters.first(now - sequence.job.since);
         }
     }
-    reason
+    Ok(reason)
 }
 
 /// A moving mean over about eight values.

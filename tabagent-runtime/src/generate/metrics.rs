@@ -31,6 +31,7 @@ pub(crate) struct Counters {
     inter_token: Recorder,
     batch_rows: Recorder,
     prefill: Recorder,
+    guide: Recorder,
     /// Seconds of a whole sequence, a moving mean.
     duration: Mutex<f64>,
     last: Mutex<Option<LastGeneration>>,
@@ -56,6 +57,7 @@ impl Default for Counters {
             inter_token: Recorder::new(SECONDS),
             batch_rows: Recorder::new(ROWS),
             prefill: Recorder::new(SECONDS),
+            guide: Recorder::new(SECONDS),
             duration: Mutex::new(0.0),
             last: Mutex::new(None),
         }
@@ -123,6 +125,11 @@ impl Counters {
         self.prefill.observe(took.as_secs_f64());
     }
 
+    /// What a constraint allows was computed for one token.
+    pub(crate) fn guided(&self, took: Duration) {
+        self.guide.observe(took.as_secs_f64());
+    }
+
     /// A sequence's first token came.
     pub(crate) fn first(&self, since: Duration) {
         self.first_token.observe(since.as_secs_f64());
@@ -177,6 +184,7 @@ impl Counters {
             inter_token: self.inter_token.snapshot(),
             batch_rows: self.batch_rows.snapshot(),
             prefill: self.prefill.snapshot(),
+            guide: self.guide.snapshot(),
             last: *self.last.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -225,6 +233,8 @@ pub struct GenerationMetrics {
     pub batch_rows: Histogram,
     /// Seconds a part of a prompt.
     pub prefill: Histogram,
+    /// Seconds to find which tokens a constraint allows, a token.
+    pub guide: Histogram,
     /// The sequence that ended last.
     pub last: Option<LastGeneration>,
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tabagent_runtime::SamplingRequest;
+use tabagent_runtime::{Constraint, SamplingRequest, TextConstraint, TextForm};
 
 use super::items::ResponseInput;
 use crate::Schema;
-use crate::routes::chat::{FunctionDefinition, Tool, ToolKind};
+use crate::routes::chat::{AllowedMode, FunctionDefinition, Tool, ToolKind};
+use crate::routes::constraint::{Choice, Function, constraint, json_form};
 use crate::routes::inference::InferenceError;
 
 /// A response that is asked for.
@@ -65,10 +66,10 @@ pub struct ResponseRequest {
     /// Functions that the model may call.
     #[rule(items(max = 128), each(nested))]
     pub tools: Option<Vec<ResponseTool>>,
-    /// Which functions are called. A call cannot be demanded: answers are not constrained here.
+    /// Which functions are called.
     #[rule(nested)]
     pub tool_choice: Option<ResponseToolChoice>,
-    /// Whether a response may call several functions. Only `true`.
+    /// Whether a response may call several functions; true when absent.
     pub parallel_tool_calls: Option<bool>,
     /// Most calls of tools that run on the server. There are none, so that every number is kept.
     #[rule(range(min = 1, max = 1_000_000))]
@@ -142,7 +143,8 @@ pub enum ResponseTool {
         /// Its parameters, as a JSON Schema.
         #[rule(any("what the schema of a function says is the client's to choose"))]
         parameters: Option<Map<String, Value>>,
-        /// Whether arguments must keep the schema. Only `false`, which it is when absent: answers are not constrained here.
+        /// Whether arguments keep the schema in any case; false when absent. Without it they keep it where the response is
+        /// held to calls anyway (`tool_choice`, `parallel_tool_calls`), and keywords that cannot be held are passed over.
         strict: Option<bool>,
     },
 }
@@ -153,7 +155,7 @@ pub enum ResponseTool {
 pub enum ResponseToolChoice {
     /// Any or none.
     Mode(ToolChoiceMode),
-    /// This one.
+    /// By name.
     Named(#[rule(nested)] NamedTool),
 }
 
@@ -169,16 +171,35 @@ pub enum ToolChoiceMode {
     Required,
 }
 
-/// A function that is to be called.
+/// Which functions are called, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum NamedTool {
-    /// A function of the client.
+    /// This one, once.
     Function {
         /// Its name.
         #[rule(length(min = 1, max = 64))]
         name: String,
     },
+    /// None but these.
+    AllowedTools {
+        /// Whether one has to be called.
+        mode: AllowedMode,
+        /// Their names.
+        #[rule(items(min = 1, max = 128), each(nested))]
+        tools: Vec<AllowedFunction>,
+    },
+}
+
+/// A function that may be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedFunction {
+    /// Always `function`.
+    pub r#type: ToolKind,
+    /// Its name.
+    #[rule(length(min = 1, max = 64))]
+    pub name: String,
 }
 
 /// The form of the text.
@@ -194,7 +215,7 @@ pub struct TextOptions {
     pub verbosity: Option<Verbosity>,
 }
 
-/// The form of the text. Only `text`: answers are not constrained here.
+/// The form of the text.
 #[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TextFormat {
@@ -213,7 +234,7 @@ pub enum TextFormat {
         /// The schema.
         #[rule(any("what a schema says is the client's to choose"))]
         schema: Map<String, Value>,
-        /// Whether the answer must keep the schema.
+        /// Whether a schema that cannot be held whole is refused; else keywords that cannot be held are passed over.
         strict: Option<bool>,
     },
 }
@@ -316,35 +337,38 @@ impl ResponseRequest {
                 self.reasoning.as_ref().is_some_and(|reasoning| reasoning.summary.is_some()),
                 "thoughts are told whole, as items of the type `reasoning`; leave it out",
             ),
-            (
-                "parallel_tool_calls",
-                self.parallel_tool_calls == Some(false)
-                    && self.tools.as_ref().is_some_and(|tools| !tools.is_empty()),
-                "is false, and the number of calls is not constrained here; leave it out",
-            ),
-            (
-                "text.format",
-                !matches!(self.text.as_ref().map(|text| &text.format), None | Some(TextFormat::Text {})),
-                "answers are not constrained here; ask for JSON in `instructions`, and send the type `text`",
-            ),
-            (
-                "tool_choice",
-                !matches!(
-                    self.tool_choice,
-                    None | Some(ResponseToolChoice::Mode(ToolChoiceMode::None | ToolChoiceMode::Auto))
-                ),
-                "a call cannot be demanded here; send `auto`",
-            ),
         ];
-        if let Some((field, _, reason)) = refused.into_iter().find(|(_, found, _)| *found) {
-            return Err(InferenceError::invalid(field, reason));
+        match refused.into_iter().find(|(_, found, _)| *found) {
+            Some((field, _, reason)) => Err(InferenceError::invalid(field, reason)),
+            None => Ok(()),
         }
-        let strict = |ResponseTool::Function { strict, .. }: &ResponseTool| *strict == Some(true);
-        if let Some(at) = self.tools.iter().flatten().position(strict) {
-            let reason = "is true, and answers are not constrained here; send `false`";
-            return Err(InferenceError::invalid(format!("tools[{at}].strict"), reason));
+    }
+
+    /// What the answer has to be like.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`] where a choice needs tools that are not there.
+    pub(super) fn constraint(&self) -> Result<Option<Constraint>, InferenceError> {
+        let text = self.text.as_ref().and_then(|text| text.format.constraint());
+        let tools: Vec<Function> =
+            self.tools.iter().flatten().enumerate().map(|(at, tool)| tool.function(at)).collect();
+        // OpenAI's clients send it with every request, and without tools it says nothing.
+        let parallel = self.parallel_tool_calls.filter(|_| !tools.is_empty());
+        constraint(text, tools, &self.choice(), parallel)
+    }
+
+    /// Which functions are called.
+    fn choice(&self) -> Choice {
+        match &self.tool_choice {
+            None | Some(ResponseToolChoice::Mode(ToolChoiceMode::Auto)) => Choice::Auto,
+            Some(ResponseToolChoice::Mode(ToolChoiceMode::None)) => Choice::None,
+            Some(ResponseToolChoice::Mode(ToolChoiceMode::Required)) => Choice::Required,
+            Some(ResponseToolChoice::Named(NamedTool::Function { name })) => Choice::Named(name.clone()),
+            Some(ResponseToolChoice::Named(NamedTool::AllowedTools { mode, tools })) => Choice::Allowed {
+                names: tools.iter().map(|tool| tool.name.clone()).collect(),
+                required: *mode == AllowedMode::Required,
+            },
         }
-        Ok(())
     }
 
     /// Whether the response comes as events.
@@ -379,7 +403,7 @@ impl ResponseRequest {
 
     /// Tools as chat templates take them; none where none may be called.
     pub(super) fn tools_for_template(&self) -> Vec<Value> {
-        if self.tool_choice == Some(ResponseToolChoice::Mode(ToolChoiceMode::None)) {
+        if self.choice() == Choice::None {
             return Vec::new();
         }
         let tools = self.tools.iter().flatten().cloned();
@@ -402,5 +426,32 @@ impl ResponseRequest {
         }
         variables.extend(self.chat_template_kwargs.clone().unwrap_or_default());
         variables
+    }
+}
+
+impl ResponseTool {
+    /// The tool as all routes have it; `at` is its place in the request.
+    fn function(&self, at: usize) -> Function {
+        let Self::Function { name, parameters, strict, .. } = self;
+        Function {
+            field: format!("tools[{at}].parameters"),
+            name: name.clone(),
+            parameters: parameters.clone().map(Value::Object),
+            strict: strict.unwrap_or(false),
+        }
+    }
+}
+
+impl TextFormat {
+    /// What it holds a text to; `None` for any text.
+    fn constraint(&self) -> Option<TextConstraint> {
+        let (field, form) = match self {
+            Self::Text {} => return None,
+            Self::JsonObject {} => ("text.format", TextForm::JsonObject),
+            Self::JsonSchema { schema, strict, .. } => {
+                ("text.format.schema", json_form(Some(schema), *strict))
+            }
+        };
+        Some(TextConstraint { field: field.to_owned(), form })
     }
 }

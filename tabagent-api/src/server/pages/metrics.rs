@@ -188,6 +188,7 @@ const DECODERS: Figures<GenerationMetrics> = Figures {
         ("inter_token_seconds", "Time between two tokens of an answer", |model| &model.inter_token),
         ("batch_rows", "Answers that decoded together, a step", |model| &model.batch_rows),
         ("prefill_seconds", "Time that a part of a prompt took", |model| &model.prefill),
+        ("guide_seconds", "Time to find which tokens a constraint allows, a token", |model| &model.guide),
     ],
 };
 
