@@ -16,6 +16,8 @@ The ids that a model chooses are letters only, one token a chunk of text, so tha
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import itertools
 import json
 import os
@@ -238,7 +240,7 @@ def values_gguf(blocks: np.ndarray) -> np.ndarray:
     return np.concatenate([packed & 15, packed >> 4], axis=-1)
 
 
-def check_same(folder: Path, model: torch.nn.Module) -> float:
+def check_same(folder: Path) -> float:
     """The share of four-bit values that differ between the two files, of a layer and of the head."""
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
     weights = {value.name: value for value in graph.initializer}
@@ -282,12 +284,13 @@ def make(folder: Path, name: str, shape: Shape) -> None:
     model = make_weights(folder, shape, tokens)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         source = Path(temporary) / "source"
-        model.save_pretrained(source)
+        with contextlib.redirect_stderr(io.StringIO()):  # a progress bar
+            model.save_pretrained(source)
         for path in folder.iterdir():
             shutil.copyfile(path, source / path.name)
         build_gguf(folder / "model-q4_0.gguf", name, shape, model, tokens, merges)
         build_onnx(source, folder)
-    different = check_same(folder, model)
+    different = check_same(folder)
     margin = check_ids(folder, shape, tokens)
     size = {path.name: path.stat().st_size >> 20 for path in folder.iterdir() if path.stat().st_size >> 20}
     print(f"{name}: MiB {json.dumps(size)}, {different:.2%} of the four-bit values differ, smallest margin {margin:.3f}",

@@ -1,6 +1,7 @@
 //! Our server as a client sees it: streams of `/v1/completions`, and what `/metrics` and Linux tell about its work.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -66,39 +67,44 @@ impl Server {
             line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
                 .ok_or_else(|| Failure::of(format!("/metrics has no {wanted}..}}")))
         };
-        Ok(Work { step: sum("step")?, choosing: sum("choosing")?, http: http_seconds(self.running.id())? })
+        Ok(Work { step: sum("step")?, choosing: sum("choosing")?, http: http_threads(self.running.id())? })
     }
 }
 
-/// Seconds that a server spent.
-#[derive(Debug, Clone, Copy)]
+/// What a server spent so far.
+#[derive(Debug, Clone)]
 pub(super) struct Work {
-    /// In decoding steps.
+    /// Seconds in decoding steps.
     step: f64,
     /// Of these in choosing tokens and telling their text.
     choosing: f64,
-    /// On the processor with HTTP, beside the engine's thread.
-    http: f64,
+    /// Nanoseconds on the processor of each thread that serves HTTP.
+    http: HashMap<OsString, u64>,
 }
 
 impl Work {
     /// What everything beside the graph took since then, for each second of decoding.
     pub(super) fn beside_the_graph(&self, then: &Self) -> f64 {
-        (self.choosing - then.choosing + self.http - then.http) / (self.step - then.step)
+        // Threads come and go: each is compared with itself.
+        let before = |thread: &OsString| then.http.get(thread).copied().unwrap_or_default();
+        let http: u64 = self.http.iter().map(|(thread, spent)| spent.saturating_sub(before(thread))).sum();
+        (self.choosing - then.choosing + http as f64 / 1e9) / (self.step - then.step)
     }
 }
 
-/// Processor time of the threads that serve HTTP.
-fn http_seconds(process: u32) -> Result<f64, Failure> {
-    let mut nanoseconds = 0;
+/// Processor time of the threads that serve HTTP, as Linux counts it (schedstat).
+fn http_threads(process: u32) -> Result<HashMap<OsString, u64>, Failure> {
+    let mut spent = HashMap::new();
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let task = task?.path();
-        if fs::read_to_string(task.join("comm"))?.trim() == "http" {
-            let spent = fs::read_to_string(task.join("schedstat"))?;
-            nanoseconds += spent.split(' ').next().unwrap_or_default().parse::<u64>()?;
+        let task = task?;
+        let read = |file: &str| fs::read_to_string(task.path().join(file));
+        // A thread may end while it is looked at.
+        let (Ok(name), Ok(times)) = (read("comm"), read("schedstat")) else { continue };
+        if name.trim() == "http" {
+            spent.insert(task.file_name(), times.split(' ').next().unwrap_or_default().parse()?);
         }
     }
-    Ok(nanoseconds as f64 / 1e9)
+    Ok(spent)
 }
 
 /// A chunk of `/v1/completions`.
