@@ -38,12 +38,11 @@ class Streams:
 
     def __init__(self, model, threads, prompts, tokens):
         options = llama_cpp.llama_context_default_params()
-        options.n_ctx = len(prompts) * (len(prompts[0]) + tokens)
+        # Each sequence has a share of the context, in steps of 256 tokens.
+        options.n_ctx = len(prompts) * -(-(len(prompts[0]) + tokens) // 256) * 256
         options.n_batch = max(options.n_batch, len(prompts) * len(prompts[0]))
         options.n_seq_max = len(prompts)
         options.n_threads = options.n_threads_batch = threads
-        # One cache for all sequences: else each has a share of it in steps of 256 tokens.
-        options.kv_unified = True
         self.context = llama_cpp.llama_init_from_model(model, options)
         if not self.context:
             raise SystemExit("llama.cpp made no context")
