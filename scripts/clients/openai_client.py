@@ -1,12 +1,11 @@
-"""The unmodified `openai` client against a running server.
+"""The unmodified `openai` client against a running server: embeddings, models, and what every route answers alike.
 
-    python scripts/clients/openai_client.py CHECK URL [--key KEY]
+    python scripts/clients/openai_client.py CHECK.. URL [--key KEY]
 
-CHECK is one of the functions below, or `all` for those that a plain server can answer. Each asserts what a user of the
+A CHECK is one of the functions below, or `all` for those that a plain server can answer. Each asserts what a user of the
 client relies on; a failed one ends the program with its traceback.
 """
 
-import argparse
 import base64
 import json
 import math
@@ -15,33 +14,14 @@ import threading
 
 import openai
 
+from support import client, main, raised
+
 MODEL = "tabagent-embed"
 CHAT = "tabagent-chat"
 
 
-def client(url: str, key: str, **options) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, timeout=120, **options)
-
-
 def length(vector: list[float]) -> float:
     return math.sqrt(sum(value * value for value in vector))
-
-
-def raised(kind: type, call, status: int, code: str, words: list[str]) -> openai.APIStatusError:
-    """Asserts that `call` raises this exception, with a message that a person can use."""
-    try:
-        call()
-    except openai.APIStatusError as error:
-        assert type(error) is kind, f"{type(error).__name__} where {kind.__name__} is expected: {error}"
-        assert error.status_code == status, error
-        assert error.code == code, (error.code, code)
-        assert error.request_id and error.request_id == error.response.json()["request_id"], error.request_id
-        # What the client prints: the message has to say what happened and what to do next.
-        for word in words:
-            assert word in error.body["message"], (word, error.body)
-        assert error.body["message"] in str(error), str(error)
-        return error
-    raise AssertionError(f"no {kind.__name__}")
 
 
 def embeddings(url: str, key: str) -> None:
@@ -290,17 +270,4 @@ def responses(url: str, key: str) -> None:
 PLAIN = [embeddings, many, models, responses, failures, timeout]
 SPECIAL = [models_with_slash, damaged_model, too_large, authentication, rate_limit]
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    checks = {check.__name__: [check] for check in PLAIN + SPECIAL} | {"all": PLAIN}
-    parser.add_argument("check", choices=checks)
-    parser.add_argument("url")
-    parser.add_argument("--key", default="any")
-    arguments = parser.parse_args()
-    for check in checks[arguments.check]:
-        check(arguments.url, arguments.key)
-        print(f"ok {check.__name__}")
-
-
-main()
+main(PLAIN, SPECIAL)

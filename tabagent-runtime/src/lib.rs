@@ -21,8 +21,9 @@ pub mod tokenizer;
 pub use embed::{EmbedInput, EmbedRequest, Embeddings, Prompt};
 pub use error::{BackendError, Result};
 pub use generate::{
-    Conversation, FinishReason, GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent,
-    Markup, MarkupParser, Piece, SamplingRequest, TokenProbability,
+    CallConstraint, CallableTool, Constraint, Conversation, FinishReason, GeneratePrompt, GenerateRequest,
+    GeneratedToken, Generation, GenerationEvent, Markup, MarkupParser, Piece, SamplingRequest,
+    TextConstraint, TextForm, TokenProbability,
 };
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};

@@ -64,6 +64,16 @@ pub enum EndReason {
     ToolCalls,
 }
 
+impl EndReason {
+    /// Of an answer that calls tools. As OpenAI has it, a call that was asked for by name is nothing to be told of.
+    pub(super) fn of_calls(reason: FinishReason, named: bool) -> Self {
+        match reason {
+            FinishReason::Stop if !named => Self::ToolCalls,
+            other => other.into(),
+        }
+    }
+}
+
 impl From<FinishReason> for EndReason {
     fn from(reason: FinishReason) -> Self {
         match reason {
@@ -123,6 +133,28 @@ pub(super) fn logit_bias(biases: Option<&BTreeMap<String, f32>>) -> Result<Vec<(
         })
         .collect()
 }
+
+/// How tokens are chosen, of a request that has the fields for it. They stand in each request: serde's `flatten` does not go
+/// with `deny_unknown_fields`.
+macro_rules! sampling {
+    ($request:expr) => {{
+        let request = $request;
+        $crate::routes::generation::logit_bias(request.logit_bias.as_ref()).map(|logit_bias| {
+            tabagent_runtime::SamplingRequest {
+                temperature: request.temperature,
+                top_k: request.top_k.map(|count| count as usize),
+                top_p: request.top_p,
+                min_p: request.min_p,
+                repetition_penalty: request.repetition_penalty,
+                presence_penalty: request.presence_penalty,
+                frequency_penalty: request.frequency_penalty,
+                logit_bias,
+                seed: request.seed.map(i64::cast_unsigned),
+            }
+        })
+    }};
+}
+pub(super) use sampling;
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {

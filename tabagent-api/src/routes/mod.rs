@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod chat;
 pub mod completions;
+pub mod constraint;
 pub mod control;
 pub mod embeddings;
 pub mod generation;

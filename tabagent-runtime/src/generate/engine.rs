@@ -7,6 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
     time::Instant,
 };
 
@@ -119,6 +120,7 @@ impl Engine {
         if self.rows.decoding > 0 {
             self.decode();
         }
+        self.counters.cache(self.decoder.cache_bytes());
         true
     }
 
@@ -159,7 +161,9 @@ impl Engine {
     /// Gives a sequence the row after those that decode. Returns it where there is no room for it now.
     fn begin(&mut self, mut sequence: Sequence) -> Option<Sequence> {
         let place = self.rows.decoding;
-        if !self.make_room(place + 1, sequence.tokens.len() + 1) {
+        // Rows that grow by themselves grow while it reads.
+        let beside = if self.decoder.grows() { self.rows.decoding } else { 0 };
+        if !self.make_room(place + 1, sequence.tokens.len() + 1 + beside) {
             if self.rows.active() == 0 {
                 // Nothing else holds memory: it will never fit.
                 let required = self.bytes(1, sequence.tokens.len() + 1);
@@ -275,13 +279,19 @@ impl Engine {
             if self.bytes(1, held + tokens) <= self.limits.cache_bytes {
                 return true;
             }
-            let idle =
-                self.rows.all.iter_mut().filter(|row| row.sequence.is_none() && !row.tokens.is_empty());
-            match idle.min_by_key(|row| row.used) {
-                Some(row) => row.tokens.clear(),
+            let rows = self.rows.all.iter().enumerate();
+            let idle = rows.filter(|(_, row)| row.sequence.is_none() && !row.tokens.is_empty());
+            match idle.min_by_key(|(_, row)| row.used) {
+                Some((index, _)) => self.forget(index),
                 None => return false,
             }
         }
+    }
+
+    /// Gives up what a row holds.
+    fn forget(&mut self, index: usize) {
+        self.rows.all[index].tokens.clear();
+        self.decoder.clear(index);
     }
 
     /// Reads the next part of the prompt that is being read.
@@ -309,10 +319,10 @@ impl Engine {
                     return;
                 }
                 let Some(sequence) = &mut row.sequence else { return };
-                Ok(advance(sequence, &self.tokenizer, logits, &self.counters))
+                advance(sequence, &self.tokenizer, logits, &self.counters)
             }
             Err(error) => {
-                row.tokens.clear();
+                self.forget(place);
                 Err(error)
             }
         };
@@ -353,7 +363,22 @@ impl Engine {
             self.lengths.push(row.tokens.len());
         }
         let begun = Instant::now();
-        let outcome = self.decoder.run(&self.run, 0, &self.ids, &self.lengths);
+        let (rows, counters) = (&mut self.rows.all[..count], &self.counters);
+        // What constraints allow depends on no logits: it is found while the model runs.
+        let outcome = thread::scope(|scope| {
+            let guided = |row: &Row| row.sequence.as_ref().is_some_and(|sequence| sequence.guide.is_some());
+            if rows.iter().any(guided) {
+                let look_ahead = || {
+                    for sequence in rows.iter_mut().filter_map(|row| row.sequence.as_mut()) {
+                        sequence.look_ahead(counters);
+                    }
+                };
+                // Where there is no thread, it is found afterwards.
+                let _spawned =
+                    thread::Builder::new().name("guide".to_owned()).spawn_scoped(scope, look_ahead);
+            }
+            self.decoder.run(&self.run, 0, &self.ids, &self.lengths)
+        });
         let mut ended: Vec<(usize, Result<()>)> = Vec::new();
         match outcome {
             Ok(logits) => {
@@ -366,14 +391,16 @@ impl Engine {
                     row.tokens.push(*token);
                     row.used = self.clock;
                     let Some(sequence) = &mut row.sequence else { continue };
-                    if advance(sequence, &self.tokenizer, logits, &self.counters).is_some() {
-                        ended.push((index, Ok(())));
+                    match advance(sequence, &self.tokenizer, logits, &self.counters) {
+                        Ok(None) => {}
+                        Ok(Some(_)) => ended.push((index, Ok(()))),
+                        Err(error) => ended.push((index, Err(error))),
                     }
                 }
             }
             Err(error) => {
-                for (index, row) in self.rows.all[..count].iter_mut().enumerate() {
-                    row.tokens.clear();
+                for index in 0..count {
+                    self.forget(index);
                     ended.push((index, Err(error.clone())));
                 }
             }
@@ -390,7 +417,10 @@ impl Engine {
     /// Makes room for one more token in every row that decodes. Returns whether there is.
     fn has_room_for_a_token(&mut self) -> bool {
         if self.decoder.grows() {
-            return self.make_room(self.rows.active(), self.rows.decoding);
+            // What is left of the prompt that is being read was promised its room when it began.
+            let reading = self.rows.all.get(self.rows.decoding).filter(|_| self.rows.reading);
+            let unread = reading.and_then(|row| Some(row.sequence.as_ref()?.tokens.len() - row.tokens.len()));
+            return self.make_room(self.rows.active(), self.rows.decoding + unread.unwrap_or(0));
         }
         let longest = self.rows.all[..self.rows.decoding].iter().map(|row| row.tokens.len()).max();
         let wanted = longest.unwrap_or(0) + 1;
@@ -432,8 +462,8 @@ impl Engine {
         for index in (0..self.rows.active()).rev() {
             self.fail(index, error);
         }
-        for row in &mut self.rows.all {
-            row.tokens.clear();
+        for index in 0..self.rows.all.len() {
+            self.forget(index);
         }
     }
 
@@ -478,8 +508,8 @@ fn advance(
     tokenizer: &Tokenizer,
     logits: &[f32],
     counters: &Counters,
-) -> Option<FinishReason> {
-    let reason = sequence.advance(tokenizer, logits);
+) -> Result<Option<FinishReason>> {
+    let reason = sequence.advance(tokenizer, logits, counters)?;
     let now = Instant::now();
     match sequence.last.replace(now) {
         Some(last) => counters.further(now - last),
@@ -488,7 +518,7 @@ fn advance(
             counters.first(now - sequence.job.since);
         }
     }
-    reason
+    Ok(reason)
 }
 
 /// A moving mean over about eight values.

@@ -1,7 +1,7 @@
 //! A decoder in memory: its tokenizer, its template, its queue, and the thread that owns its session.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -9,11 +9,12 @@ use ort::session::RunOptions;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Conversation, GeneratePrompt, GenerateRequest, Generation,
+    Constraint, Conversation, GeneratePrompt, GenerateRequest, Generation,
+    constraint::{Compiler, Guide, Thoughts},
     decoder::{self, Decoder},
     engine::{Engine, Limits},
     files::{DecoderFiles, SamplingDefaults},
-    markup::Markup,
+    markup::{Markup, THINK, THOUGHT},
     metrics::Counters,
     queue::Queue,
     sampler::Sampler,
@@ -22,7 +23,7 @@ use super::{
     text::{Assembler, Stops},
 };
 use crate::{
-    compute::compute,
+    compute::{Abandoned, compute},
     device::{Device, ProviderReport},
     error::{BackendError, Result},
     library::ort_failure,
@@ -45,6 +46,8 @@ pub(crate) struct LoadedDecoder {
     ends: Arc<[u32]>,
     defaults: SamplingDefaults,
     vocabulary: usize,
+    /// Compiles constraints, from the first one on.
+    compiler: OnceLock<Result<Compiler>>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) counters: Arc<Counters>,
 }
@@ -109,6 +112,7 @@ fn load(
         ends: files.ends.into(),
         defaults: files.defaults,
         vocabulary,
+        compiler: OnceLock::new(),
         queue: Arc::clone(queue),
         counters: Arc::clone(counters),
         entry,
@@ -165,7 +169,9 @@ impl LoadedDecoder {
             GeneratePrompt::Chat(_) => "messages",
             GeneratePrompt::Text(_) | GeneratePrompt::Tokens(_) => "prompt",
         };
-        let (prompt, markup) = self.prompt(request.prompt, workers).await?;
+        let calls = request.constraint.as_ref().is_some_and(|constraint| constraint.calls.is_some());
+        let Prompt { tokens: prompt, mut markup, thoughts } =
+            self.prompt(request.prompt, calls, workers).await?;
         let length = prompt.len();
         if length >= self.context {
             return Err(BackendError::context_length(
@@ -178,6 +184,12 @@ impl LoadedDecoder {
         if most == 0 {
             return Err(BackendError::invalid("max_tokens", "is 0; ask for at least one token"));
         }
+        let keeps_space = request.constraint.as_ref().is_some_and(Constraint::keeps_space);
+        markup.leading = request.constraint.as_ref().is_some_and(|constraint| constraint.text.is_some());
+        let guide = match request.constraint {
+            Some(constraint) => Some(self.guide(constraint, thoughts, workers).await?),
+            None => None,
+        };
         let since = Instant::now();
         let deadline = since + request.deadline.map_or(longest, |asked| asked.min(longest));
         // A delta a token, a last one for what was held back, an end, and one error.
@@ -198,7 +210,9 @@ impl LoadedDecoder {
                     limit: length + most,
                     ends: if request.ignore_end { Arc::from([]) } else { Arc::clone(&self.ends) },
                     sampler: Sampler::new(sampling.clone(), &prompt, request.logprobs, choice)?,
-                    text: Assembler::default(),
+                    guide: guide.clone(),
+                    allowed: None,
+                    text: if keeps_space { Assembler::with_space() } else { Assembler::default() },
                     stops: Stops::new(request.stop.clone()),
                     cached: None,
                     first: None,
@@ -208,7 +222,7 @@ impl LoadedDecoder {
             })
             .collect::<Result<Vec<_>>>()?;
         self.queue.push(sequences)?;
-        self.counters.admitted();
+        self.counters.admitted(request.choices);
         Ok(Generation {
             model: self.entry.id.clone(),
             prompt_tokens: length,
@@ -241,20 +255,26 @@ impl LoadedDecoder {
         template.render(conversation)
     }
 
-    /// The tokens of a prompt, and the marks of what follows it.
+    /// The tokens of a prompt, and the marks of what follows it. `calls`: whether calls of tools are asked for.
     async fn prompt(
         self: &Arc<Self>,
         prompt: GeneratePrompt,
+        calls: bool,
         workers: &Arc<Semaphore>,
-    ) -> Result<(Vec<u32>, Markup)> {
+    ) -> Result<Prompt> {
         let (field, text, markup) = match prompt {
+            GeneratePrompt::Tokens(_) | GeneratePrompt::Text(_) if calls => {
+                return Err(BackendError::invalid("tools", "need messages; this prompt has none"));
+            }
             GeneratePrompt::Tokens(ids) => {
-                return Ok((self.tokenizer.check_ids("prompt", ids, true)?.ids, Markup::default()));
+                let tokens = self.tokenizer.check_ids("prompt", ids, true)?.ids;
+                return Ok(Prompt { tokens, markup: Markup::default(), thoughts: Thoughts::None });
             }
             GeneratePrompt::Text(text) => ("prompt", text, None),
             GeneratePrompt::Chat(conversation) => {
                 let known = self.template.as_ref().map(ChatTemplate::markup).unwrap_or_default();
-                if !conversation.tools.is_empty() && !known.calls {
+                let calls = calls || !conversation.tools.is_empty();
+                if calls && !known.calls {
                     return Err(BackendError::invalid(
                         "tools",
                         format!(
@@ -265,11 +285,16 @@ impl LoadedDecoder {
                     ));
                 }
                 let text = self.render(&conversation)?;
-                let thinking = known.thoughts && text.trim_end().ends_with("<think>");
+                let thinking = known.thoughts && text.trim_end().ends_with(THINK);
                 // Without tools a call would be nobody's.
-                let calls = known.calls && !conversation.tools.is_empty();
                 ("messages", text, Some(Markup { thinking, calls, ..known }))
             }
+        };
+        let thoughts = match markup {
+            Some(Markup { thinking: true, .. }) => Thoughts::Begun,
+            // A thought that the prompt has ended already is the only one.
+            Some(Markup { thoughts: true, .. }) if !text.trim_end().ends_with(THOUGHT) => Thoughts::Possible,
+            _ => Thoughts::None,
         };
         let model = Arc::clone(self);
         // A thousand operations a byte: short prompts stay, long ones leave the async thread.
@@ -286,6 +311,34 @@ impl LoadedDecoder {
             Ok(tokens)
         })
         .await?;
-        Ok((tokens, markup.unwrap_or_default()))
+        Ok(Prompt { tokens, markup: markup.unwrap_or_default(), thoughts })
     }
+
+    /// Compiles a constraint, away from the async threads and from the engine.
+    async fn guide(
+        self: &Arc<Self>,
+        constraint: Constraint,
+        thoughts: Thoughts,
+        workers: &Arc<Semaphore>,
+    ) -> Result<Guide> {
+        let model = Arc::clone(self);
+        compute(workers, usize::MAX, move |abandoned| {
+            if abandoned.is_set() {
+                return Err(Abandoned::error());
+            }
+            let compiler =
+                model.compiler.get_or_init(|| Compiler::new(&model.tokenizer, &model.ends, model.vocabulary));
+            compiler.as_ref().map_err(Clone::clone)?.compile(&constraint, thoughts)
+        })
+        .await
+    }
+}
+
+/// A prompt as it is read, and what may follow it.
+struct Prompt {
+    tokens: Vec<u32>,
+    /// Which marks the answer may have.
+    markup: Markup,
+    /// Whether the answer begins with a thought.
+    thoughts: Thoughts,
 }

@@ -1,15 +1,16 @@
 //! What a chat model marks in its text: its thoughts, and calls of tools.
 //!
 //! Known are `<think>..</think>`, as DeepSeek, Qwen and others write it, and `<tool_call>{"name": .., "arguments": ..}
-//! </tool_call>` of Hermes and Qwen. Whether a model uses them is known from its chat template.
+//! </tool_call>` of Hermes and Qwen. Whether a model uses them is known from its chat template. A thought comes first or
+//! not at all.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-const THINK: &str = "<think>";
-const THOUGHT: &str = "</think>";
-const CALL: &str = "<tool_call>";
-const CALLED: &str = "</tool_call>";
+pub(super) const THINK: &str = "<think>";
+pub(super) const THOUGHT: &str = "</think>";
+pub(super) const CALL: &str = "<tool_call>";
+pub(super) const CALLED: &str = "</tool_call>";
 
 /// Which marks a model uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Markup {
     pub thinking: bool,
     /// Whether it marks calls of tools.
     pub calls: bool,
+    /// Whether calls come first or not at all, after a thought: an answer of a given form may have their mark in its text.
+    pub leading: bool,
 }
 
 /// A piece of an answer.
@@ -51,6 +54,8 @@ pub struct MarkupParser {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// Nothing came but white space.
+    Start,
     Text,
     Thought,
     Call,
@@ -59,7 +64,7 @@ enum State {
 impl MarkupParser {
     /// For an answer of a model with these marks.
     pub fn new(markup: Markup) -> Self {
-        let state = if markup.thinking { State::Thought } else { State::Text };
+        let state = if markup.thinking { State::Thought } else { State::Start };
         Self { markup, state, held: String::new(), trims: markup.thinking }
     }
 
@@ -76,7 +81,7 @@ impl MarkupParser {
         let mut pieces = Vec::new();
         let rest = std::mem::take(&mut self.held);
         match self.state {
-            State::Text => give(&mut pieces, Piece::Text(rest)),
+            State::Start | State::Text => give(&mut pieces, Piece::Text(rest)),
             State::Thought => give(&mut pieces, Piece::Thought(rest)),
             State::Call => pieces.push(call(&rest).unwrap_or_else(|| Piece::Text(format!("{CALL}{rest}")))),
         }
@@ -91,19 +96,31 @@ impl MarkupParser {
             self.held = kept.to_owned();
         }
         match self.state {
+            State::Start => {
+                let begun = self.held.trim_start();
+                let marks =
+                    [(THINK, self.markup.thoughts, State::Thought), (CALL, self.markup.calls, State::Call)];
+                let mut used = marks.iter().filter(|(_, used, _)| *used);
+                if let Some((mark, _, state)) = used.clone().find(|(mark, ..)| begun.starts_with(mark)) {
+                    self.held = begun[mark.len()..].to_owned();
+                    (self.state, self.trims) = (*state, true);
+                } else if used.any(|(mark, ..)| mark.starts_with(begun)) {
+                    return false;
+                } else {
+                    self.state = State::Text;
+                    self.markup.calls &= !self.markup.leading;
+                }
+                true
+            }
             State::Text => {
-                let think =
-                    self.held.find(THINK).filter(|_| self.markup.thoughts).map(|at| (at, State::Thought));
-                let begun = self.held.find(CALL).filter(|_| self.markup.calls).map(|at| (at, State::Call));
-                let Some((at, state)) = [think, begun].into_iter().flatten().min_by_key(|(at, _)| *at) else {
+                let Some(at) = self.held.find(CALL).filter(|_| self.markup.calls) else {
                     self.give_all_but_marks(pieces);
                     return false;
                 };
-                let mark = if state == State::Thought { THINK } else { CALL };
                 let text = self.held[..at].trim_end().to_owned();
-                self.held.drain(..at + mark.len());
+                self.held.drain(..at + CALL.len());
                 give(pieces, Piece::Text(text));
-                (self.state, self.trims) = (state, true);
+                (self.state, self.trims) = (State::Call, true);
                 true
             }
             State::Thought => {
@@ -115,11 +132,12 @@ impl MarkupParser {
                 let thought = self.held[..at].trim_end().to_owned();
                 self.held.drain(..at + THOUGHT.len());
                 give(pieces, Piece::Thought(thought));
-                (self.state, self.trims) = (State::Text, true);
+                self.markup.thoughts = false;
+                (self.state, self.trims) = (State::Start, true);
                 true
             }
             State::Call => {
-                let Some(at) = self.held.find(CALLED) else { return false };
+                let Some(at) = end_of_call(&self.held) else { return false };
                 let written = self.held[..at].to_owned();
                 self.held.drain(..at + CALLED.len());
                 pieces
@@ -132,9 +150,7 @@ impl MarkupParser {
 
     /// Gives the text that can be no part of a mark, nor white space in front of one.
     fn give_all_but_marks(&mut self, pieces: &mut Vec<Piece>) {
-        let marks = [(THINK, self.markup.thoughts), (CALL, self.markup.calls)];
-        let used = marks.into_iter().filter(|(_, used)| *used);
-        let kept = used.map(|(mark, _)| held_back(&self.held, mark)).max().unwrap_or(0);
+        let kept = if self.markup.calls { held_back(&self.held, CALL) } else { 0 };
         let rest = self.held.split_off(self.held.len() - kept);
         give(pieces, Piece::Text(std::mem::replace(&mut self.held, rest)));
     }
@@ -158,20 +174,37 @@ fn overlap(text: &str, mark: &str) -> usize {
     (1..mark.len().min(text.len() + 1)).rev().find(|length| text.ends_with(&mark[..*length])).unwrap_or(0)
 }
 
+/// Where the mark at the end of a call begins. One within a string of JSON is none.
+fn end_of_call(text: &str) -> Option<usize> {
+    let mut within = false;
+    let mut escaped = false;
+    text.bytes().enumerate().find_map(|(at, byte)| {
+        match byte {
+            _ if std::mem::take(&mut escaped) => {}
+            b'\\' => escaped = within,
+            b'"' => within = !within,
+            b'<' if !within && text[at..].starts_with(CALLED) => return Some(at),
+            _ => {}
+        }
+        None
+    })
+}
+
 /// The call that stands between its marks; `None` where it is none.
 fn call(written: &str) -> Option<Piece> {
     #[derive(Deserialize)]
-    struct Written {
+    struct Written<'a> {
         name: String,
-        #[serde(default, alias = "parameters")]
-        arguments: Value,
+        #[serde(default, borrow, alias = "parameters")]
+        arguments: Option<&'a RawValue>,
     }
-    let call: Written = serde_json::from_str(written.trim()).ok()?;
-    let arguments = match call.arguments {
-        Value::Null => "{}".to_owned(),
+    let call: Written<'_> = serde_json::from_str(written.trim()).ok()?;
+    // As the model wrote them: a number may have more digits than ours.
+    let arguments = match call.arguments.map_or("null", RawValue::get) {
+        "null" => "{}".to_owned(),
         // Some models write the arguments as text.
-        Value::String(text) => text,
-        other => other.to_string(),
+        text if text.starts_with('"') => serde_json::from_str(text).ok()?,
+        other => other.to_owned(),
     };
     Some(Piece::Call { name: call.name, arguments })
 }
@@ -182,7 +215,7 @@ mod tests {
 
     use super::*;
 
-    const BOTH: Markup = Markup { thoughts: true, thinking: false, calls: true };
+    const BOTH: Markup = Markup { thoughts: true, thinking: false, calls: true, leading: false };
 
     /// The pieces of a text that comes in parts, texts and thoughts joined.
     fn parse(markup: Markup, parts: &[&str]) -> Vec<Piece> {
@@ -217,7 +250,7 @@ mod tests {
         let expected = [
             Piece::Thought("The user wants Köln.".to_owned()),
             text("I shall look."),
-            call("weather", "{\"city\":\"Köln\"}"),
+            call("weather", "{\"city\": \"Köln\"}"),
             call("now", "{}"),
         ];
         assert_eq!(parse(BOTH, &[whole]), expected);
@@ -243,6 +276,27 @@ mod tests {
             parse(thinking, &["\nSo.", "</thi", "nk>\nYes"]),
             [Piece::Thought("So.".to_owned()), text("Yes")]
         );
+    }
+
+    #[test]
+    fn marks_within_an_answer_of_a_given_form_are_its_text() {
+        let leading = Markup { leading: true, ..BOTH };
+        let json = "{\"a\": \"<think>b</think><tool_call>c</tool_call>\"}";
+        assert_eq!(parse(leading, &[json]), [text(json)]);
+        assert_eq!(
+            parse(leading, &["<thi", "nk>so</think>", " ", json]),
+            [Piece::Thought("so".to_owned()), text(json)]
+        );
+        assert_eq!(parse(leading, &["<tool_call>{\"name\": \"f\"}</tool_call>"]), [call("f", "{}")]);
+        // A thought that does not come first is none.
+        assert_eq!(parse(BOTH, &["I <think> so"]), [text("I <think> so")]);
+    }
+
+    #[test]
+    fn arguments_are_as_they_were_written() {
+        let arguments = "{\"a\":  1e999, \"b\": \"</tool_call> \\\" </tool_call>\"}";
+        let written = format!("<tool_call>{{\"name\": \"f\", \"arguments\": {arguments}}}</tool_call>");
+        assert_eq!(parse(BOTH, &[&written]), [call("f", arguments)]);
     }
 
     proptest! {

@@ -15,11 +15,14 @@ use crate::embed::metrics::{Histogram, ROWS, Recorder, SECONDS};
 #[derive(Debug)]
 pub(crate) struct Counters {
     requests: AtomicU64,
+    sequences: AtomicU64,
     rejected: AtomicU64,
     cancelled: AtomicU64,
     timeouts: AtomicU64,
     failed: AtomicU64,
+    ended: AtomicU64,
     preempted: AtomicU64,
+    cache_bytes: AtomicU64,
     tokens_in: AtomicU64,
     tokens_out: AtomicU64,
     tokens_cached: AtomicU64,
@@ -28,6 +31,7 @@ pub(crate) struct Counters {
     inter_token: Recorder,
     batch_rows: Recorder,
     prefill: Recorder,
+    guide: Recorder,
     /// Seconds of a whole sequence, a moving mean.
     duration: Mutex<f64>,
     last: Mutex<Option<LastGeneration>>,
@@ -37,11 +41,14 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             requests: AtomicU64::new(0),
+            sequences: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             preempted: AtomicU64::new(0),
+            cache_bytes: AtomicU64::new(0),
             tokens_in: AtomicU64::new(0),
             tokens_out: AtomicU64::new(0),
             tokens_cached: AtomicU64::new(0),
@@ -50,6 +57,7 @@ impl Default for Counters {
             inter_token: Recorder::new(SECONDS),
             batch_rows: Recorder::new(ROWS),
             prefill: Recorder::new(SECONDS),
+            guide: Recorder::new(SECONDS),
             duration: Mutex::new(0.0),
             last: Mutex::new(None),
         }
@@ -74,8 +82,10 @@ pub struct LastGeneration {
 }
 
 impl Counters {
-    pub(crate) fn admitted(&self) {
+    /// A request with so many sequences was admitted.
+    pub(crate) fn admitted(&self, sequences: usize) {
         self.requests.fetch_add(1, Relaxed);
+        self.sequences.fetch_add(sequences as u64, Relaxed);
     }
 
     pub(crate) fn rejected(&self) {
@@ -98,6 +108,11 @@ impl Counters {
         self.preempted.fetch_add(1, Relaxed);
     }
 
+    /// The cache takes so many bytes now.
+    pub(crate) fn cache(&self, bytes: u64) {
+        self.cache_bytes.store(bytes, Relaxed);
+    }
+
     /// A sequence began to read its prompt.
     pub(crate) fn begun(&self, waited: Duration, prompt: usize, cached: usize) {
         self.queue_wait.observe(waited.as_secs_f64());
@@ -108,6 +123,11 @@ impl Counters {
     /// A part of a prompt was read.
     pub(crate) fn read(&self, took: Duration) {
         self.prefill.observe(took.as_secs_f64());
+    }
+
+    /// What a constraint allows was computed for one token.
+    pub(crate) fn guided(&self, took: Duration) {
+        self.guide.observe(took.as_secs_f64());
     }
 
     /// A sequence's first token came.
@@ -127,8 +147,9 @@ impl Counters {
         self.batch_rows.observe(rows as f64);
     }
 
-    /// A sequence ended `took` after its admission.
+    /// A sequence ended by itself, `took` after its admission.
     pub(crate) fn ended(&self, took: Duration, last: LastGeneration) {
+        self.ended.fetch_add(1, Relaxed);
         let mut duration = self.duration.lock().unwrap_or_else(PoisonError::into_inner);
         let now = took.as_secs_f64();
         *duration = if *duration > 0.0 { *duration + (now - *duration) / 16.0 } else { now };
@@ -146,7 +167,10 @@ impl Counters {
             model: model.to_owned(),
             waiting: waiting as u64,
             running: running as u64,
+            cache_bytes: self.cache_bytes.load(Relaxed),
             requests: self.requests.load(Relaxed),
+            sequences: self.sequences.load(Relaxed),
+            ended: self.ended.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
@@ -160,6 +184,7 @@ impl Counters {
             inter_token: self.inter_token.snapshot(),
             batch_rows: self.batch_rows.snapshot(),
             prefill: self.prefill.snapshot(),
+            guide: self.guide.snapshot(),
             last: *self.last.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -174,8 +199,14 @@ pub struct GenerationMetrics {
     pub waiting: u64,
     /// Sequences that are being generated: a gauge.
     pub running: u64,
+    /// Bytes of the cache that are taken, by what ended sequences left as well: a gauge.
+    pub cache_bytes: u64,
     /// Requests admitted.
     pub requests: u64,
+    /// Their sequences. Each of them ends by itself, is cancelled, passes its deadline or fails.
+    pub sequences: u64,
+    /// Sequences that ended by themselves.
+    pub ended: u64,
     /// Requests refused because the queue was full.
     pub rejected: u64,
     /// Sequences whose caller went away, or that somebody stopped.
@@ -202,6 +233,8 @@ pub struct GenerationMetrics {
     pub batch_rows: Histogram,
     /// Seconds a part of a prompt.
     pub prefill: Histogram,
+    /// Seconds to find which tokens a constraint allows, a token.
+    pub guide: Histogram,
     /// The sequence that ended last.
     pub last: Option<LastGeneration>,
 }

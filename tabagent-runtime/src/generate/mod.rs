@@ -2,8 +2,10 @@
 //!
 //! A request is rendered and tokenised beside the engine and waits in a bounded queue (`queue`). The engine of its model
 //! (`engine`) decodes all sequences together, step by step, over the rows of one cache (`rows`, `decoder`); each
-//! sequence chooses its tokens (`sampler`) and tells its text as it comes (`text`).
+//! sequence chooses its tokens (`sampler`) among those that its constraint allows (`constraint`) and tells its text as it
+//! comes (`text`).
 
+mod constraint;
 mod decoder;
 mod engine;
 mod files;
@@ -21,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 
+pub use constraint::{CallConstraint, CallableTool, Constraint, TextConstraint, TextForm};
 pub use files::SamplingDefaults;
 pub use markup::{Markup, MarkupParser, Piece};
 pub use sampler::{SamplingOptions, TokenProbability};
@@ -43,6 +46,8 @@ pub struct GenerateRequest {
     pub sampling: SamplingRequest,
     /// Most tokens of one answer; where there is none as many as the operator set, and else as the context takes.
     pub max_tokens: Option<usize>,
+    /// What the answer has to be like; anything where there is none.
+    pub constraint: Option<Constraint>,
     /// Texts that end an answer and are no part of it.
     pub stop: Vec<String>,
     /// Goes on where the model would end an answer, as benchmarks do.

@@ -8,6 +8,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
+    constraint::{Allowed, Guide},
+    metrics::Counters,
     sampler::{Choice, Sampler, TokenProbability},
     text::{Assembler, Stops},
 };
@@ -101,6 +103,10 @@ pub(crate) struct Sequence {
     pub(crate) limit: usize,
     /// Tokens that end it.
     pub(crate) ends: Arc<[u32]>,
+    /// Holds it to its constraint, where it has one.
+    pub(crate) guide: Option<Guide>,
+    /// What the guide allows as the next token, where that was found already.
+    pub(crate) allowed: Option<Result<Allowed>>,
     pub(crate) sampler: Sampler,
     pub(crate) text: Assembler,
     pub(crate) stops: Stops,
@@ -113,12 +119,42 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
+    /// Finds which tokens its constraint allows next, where it has one and that is not known yet.
+    pub(crate) fn look_ahead(&mut self, counters: &Counters) {
+        let Some(guide) = self.guide.as_mut().filter(|_| self.allowed.is_none()) else { return };
+        let begun = Instant::now();
+        self.allowed = Some(guide.allowed(!self.ends.is_empty()));
+        counters.guided(begun.elapsed());
+    }
+
     /// Chooses the next token from `logits` and tells it. Returns why the sequence ends, where it does; then its end was
     /// told as well.
-    pub(crate) fn advance(&mut self, tokenizer: &Tokenizer, logits: &[f32]) -> Option<FinishReason> {
-        let Choice { token, logprob, top } = self.sampler.choose(logits, None);
-        self.tokens.push(token);
+    ///
+    /// # Errors
+    /// Those of [`Guide`]; then nothing was told.
+    pub(crate) fn advance(
+        &mut self,
+        tokenizer: &Tokenizer,
+        logits: &[f32],
+        counters: &Counters,
+    ) -> Result<Option<FinishReason>> {
+        self.look_ahead(counters);
+        let allowed = self.allowed.take().transpose()?;
+        let allowed = match &allowed {
+            None => None,
+            Some(Allowed::Tokens(tokens)) => Some(tokens.as_slice()),
+            Some(Allowed::Complete) => {
+                self.stop();
+                return Ok(Some(FinishReason::Stop));
+            }
+        };
+        let Choice { token, logprob, top } = self.sampler.choose(logits, allowed);
         let ended = self.ends.contains(&token);
+        let complete = match &mut self.guide {
+            Some(guide) if !ended => guide.accept(token)?,
+            _ => false,
+        };
+        self.tokens.push(token);
         let mut reason = None;
         let mut text = String::new();
         if ended {
@@ -127,12 +163,12 @@ impl Sequence {
             let piece = self.text.push(tokenizer, token);
             let passed = self.stops.push(&piece);
             text = passed.text;
-            if passed.stopped {
+            if passed.stopped || complete {
                 reason = Some(FinishReason::Stop);
             } else if self.tokens.len() >= self.limit {
                 reason = Some(FinishReason::Length);
             }
-            if reason == Some(FinishReason::Length) {
+            if !passed.stopped && reason.is_some() {
                 text.push_str(&self.rest());
             }
         }
@@ -144,7 +180,7 @@ impl Sequence {
         if let Some(reason) = reason {
             self.end(reason);
         }
-        reason
+        Ok(reason)
     }
 
     /// Ends it where it is, as somebody asked.

@@ -13,7 +13,7 @@ use minijinja::{
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::markup::Markup;
+use super::markup::{CALL, Markup, THINK};
 use crate::{
     error::{BackendError, Result},
     models::ModelFiles,
@@ -110,8 +110,7 @@ impl ChatTemplate {
         let mentions = |mark: &str| {
             main.contains(mark) || tools.as_ref().is_some_and(|template| template.contains(mark))
         };
-        let markup =
-            Markup { thoughts: mentions("<think>"), thinking: false, calls: mentions("<tool_call>") };
+        let markup = Markup { thoughts: mentions(THINK), calls: mentions(CALL), ..Markup::default() };
         let mut environment = environment()
             .map_err(|error| BackendError::internal(format!("templates cannot be set up: {error}")))?;
         let mut add = |name: &'static str, text: String| {

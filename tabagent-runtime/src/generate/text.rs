@@ -13,6 +13,11 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
+    /// For a text that keeps the space in front of it, even where the tokenizer is one that puts it there.
+    pub(crate) fn with_space() -> Self {
+        Self { begun: true, ..Self::default() }
+    }
+
     /// The text that a token completes; empty while a character is incomplete.
     pub(crate) fn push(&mut self, tokenizer: &Tokenizer, token: u32) -> String {
         let bytes = tokenizer.text_bytes(token);

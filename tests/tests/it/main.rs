@@ -13,6 +13,7 @@ extern crate self as it;
 mod cargo;
 mod clients;
 mod contract;
+mod departures;
 mod example;
 mod hostile;
 mod invariants;

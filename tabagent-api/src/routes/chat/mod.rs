@@ -1,8 +1,11 @@
 //! POST /v1/chat/completions: OpenAI's chat.
 
+mod checks;
+mod messages;
 mod request;
 mod response;
 mod stream;
+mod tools;
 
 use std::collections::BTreeMap;
 
@@ -11,17 +14,24 @@ use tabagent_runtime::{
     MarkupParser, Piece, Runtime,
 };
 
+use self::checks::{
+    calls_the_weather, calls_the_weather_by_name, has_two_answers_with_logprobs, is_a_whole_stream,
+    is_one_answer, says, streams_a_port, streams_the_weather, tells_a_port,
+};
+use super::constraint::Choice;
 use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now};
 use super::inference::InferenceError;
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
-pub use request::{
-    ChatContent, ChatMessage, ChatRequest, ContentPart, FunctionCall, FunctionDefinition, ResponseFormat,
-    Tool, ToolCall, ToolChoice, ToolKind,
-};
+pub use messages::{ChatContent, ChatMessage, ContentPart};
+pub use request::{ChatRequest, NamedSchema, ResponseFormat};
 pub use response::{
     AnswerMessage, AnswerRole, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,
     ChatLogprobs, TokenLogprob, ToolCallDelta, TopLogprob,
+};
+pub use tools::{
+    AllowedMode, AllowedTool, AllowedTools, FunctionCall, FunctionDefinition, FunctionName, NamedTools, Tool,
+    ToolCall, ToolChoice, ToolKind, ToolMode,
 };
 
 /// Continue a conversation.
@@ -48,6 +58,98 @@ pub use response::{
             "model": "tabagent-chat", "n": 2, "seed": 7, "max_tokens": 4, "logprobs": true, "top_logprobs": 2,
             "messages": [{ "role": "user", "content": "Hello" }],
         }, status = 200, check = has_two_answers_with_logprobs),
+        case("a JSON schema", json = {
+            "model": "tabagent-chat", "temperature": 0,
+            "messages": [{ "role": "user", "content": "Which port does the server use?" }],
+            "response_format": { "type": "json_schema", "json_schema": { "name": "port", "strict": true, "schema": {
+                "type": "object", "properties": { "port": { "type": "integer", "minimum": 1, "maximum": 65535 }, "sure": { "type": "boolean" } },
+                "required": ["port", "sure"], "additionalProperties": false,
+            } } },
+        }, status = 200, check = tells_a_port),
+        case("a JSON schema as a stream", json = {
+            "model": "tabagent-chat", "seed": 2, "stream": true,
+            "messages": [{ "role": "user", "content": "Which port does the server use?" }],
+            "response_format": { "type": "json_schema", "json_schema": { "name": "port", "schema": {
+                "type": "object", "properties": { "port": { "type": "integer", "minimum": 1, "maximum": 65535 }, "sure": { "type": "boolean" } },
+                "required": ["port", "sure"], "additionalProperties": false,
+            } } },
+        }, status = 200, check = streams_a_port),
+        case("a JSON object", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 24, "response_format": { "type": "json_object" },
+            "messages": [{ "role": "user", "content": "Hello" }],
+        }, status = 200, check = |body: &Body| says(body, |text| text.starts_with('{'))),
+        case("a regular expression", json = {
+            "model": "tabagent-chat", "structured_outputs": { "regex": "[0-9]{3}-[a-f]{2}" }, "messages": [{ "role": "user", "content": "A number?" }],
+        }, status = 200, check = |body: &Body| says(body, |text| text.len() == 6 && text.as_bytes()[3] == b'-')),
+        case("a grammar", json = {
+            "model": "tabagent-chat", "structured_outputs": { "grammar": "start: \"is \" (\"it\" | \"that\") \"?\"" },
+            "messages": [{ "role": "user", "content": "Hello" }],
+        }, status = 200, check = |body: &Body| says(body, |text| matches!(text, "is it?" | "is that?"))),
+        case("a tool that has to be called", json = {
+            "model": "tabagent-chat", "temperature": 0, "tool_choice": "required", "parallel_tool_calls": false,
+            "messages": [{ "role": "user", "content": "What is the weather?" }],
+            "tools": [
+                { "type": "function", "function": { "name": "weather", "strict": true, "parameters": {
+                    "type": "object", "properties": { "city": { "enum": ["Oslo", "Rome"] }, "days": { "type": "integer", "minimum": 1, "maximum": 9 } },
+                    "required": ["city", "days"], "additionalProperties": false,
+                } } },
+            ],
+        }, status = 200, check = calls_the_weather),
+        case("a tool that has to be called as a stream", json = {
+            "model": "tabagent-chat", "seed": 5, "tool_choice": "required", "parallel_tool_calls": false, "stream": true,
+            "messages": [{ "role": "user", "content": "What is the weather?" }],
+            "tools": [
+                { "type": "function", "function": { "name": "weather", "parameters": {
+                    "type": "object", "properties": { "city": { "enum": ["Oslo", "Rome"] }, "days": { "type": "integer", "minimum": 1, "maximum": 9 } },
+                    "required": ["city", "days"], "additionalProperties": false,
+                } } },
+            ],
+        }, status = 200, check = streams_the_weather),
+        case("a tool by its name", json = {
+            "model": "tabagent-chat", "seed": 1, "tool_choice": { "type": "function", "function": { "name": "weather" } },
+            "messages": [{ "role": "user", "content": "What is the weather?" }],
+            "tools": [
+                { "type": "function", "function": { "name": "clock" } },
+                { "type": "function", "function": { "name": "weather", "parameters": {
+                    "type": "object", "properties": { "city": { "enum": ["Oslo", "Rome"] }, "days": { "type": "integer", "minimum": 1, "maximum": 9 } },
+                    "required": ["city", "days"], "additionalProperties": false,
+                } } },
+            ],
+        }, status = 200, check = calls_the_weather_by_name),
+        case("allowed tools", json = {
+            "model": "tabagent-chat", "seed": 4, "parallel_tool_calls": false,
+            "tool_choice": { "type": "allowed_tools", "allowed_tools": { "mode": "required", "tools": [{ "type": "function", "function": { "name": "weather" } }] } },
+            "messages": [{ "role": "user", "content": "What is the weather?" }],
+            "tools": [
+                { "type": "function", "function": { "name": "clock" } },
+                { "type": "function", "function": { "name": "weather", "parameters": {
+                    "type": "object", "properties": { "city": { "enum": ["Oslo", "Rome"] }, "days": { "type": "integer", "minimum": 1, "maximum": 9 } },
+                    "required": ["city", "days"], "additionalProperties": false,
+                } } },
+            ],
+        }, status = 200, check = calls_the_weather),
+        case("a strict tool that need not be called", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 24,
+            "messages": [{ "role": "user", "content": "Who are you?" }],
+            "tools": [{ "type": "function", "function": { "name": "clock", "strict": true } }],
+        }, status = 200, check = is_one_answer),
+        case("a schema that cannot be held", json = {
+            "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }],
+            "response_format": { "type": "json_schema", "json_schema": { "name": "other", "strict": true, "schema": { "type": "object", "not": { "required": ["a"] } } } },
+        }, problem = InferenceError::Invalid),
+        case("two forms", json = {
+            "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }],
+            "response_format": { "type": "json_object" }, "structured_outputs": { "regex": "a" },
+        }, problem = InferenceError::Invalid),
+        case("a form of another server", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "guided_regex": "a" }, problem = ApiError::RequestInvalid),
+        case("a form that is unknown", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "response_format": { "type": "xml" } }, problem = ApiError::RequestInvalid),
+        case("a call without tools", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "tool_choice": "required" }, problem = InferenceError::Invalid),
+        case("parallel calls without tools", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "parallel_tool_calls": false }, problem = InferenceError::Invalid),
+        case("a tool that is not there", json = {
+            "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }],
+            "tools": [{ "type": "function", "function": { "name": "clock" } }],
+            "tool_choice": { "type": "function", "function": { "name": "weather" } },
+        }, problem = InferenceError::Invalid),
         case("no messages", json = { "model": "tabagent-chat", "messages": [] }, problem = ApiError::RequestInvalid),
         case("unknown field", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("unknown role", json = { "model": "tabagent-chat", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
@@ -65,28 +167,38 @@ pub async fn chat_completions(
     let created = now();
     let usage = StreamOptions::usage(request.stream_options, request.stream)?;
     let logprobs = request.logprobs()?;
+    let named = matches!(request.choice(), Choice::Named(_));
     let generation = runtime
         .generate(GenerateRequest {
             id: id.to_string(),
-            prompt: GeneratePrompt::Chat(request.conversation()?),
+            prompt: GeneratePrompt::Chat(request.conversation()),
             sampling: request.sampling()?,
             max_tokens: request.limit()?,
             choices: request.n.unwrap_or(1) as usize,
             logprobs,
+            constraint: request.constraint()?,
             stop: StopTexts::list(request.stop),
             ignore_end: false,
             deadline: None,
             model: request.model,
         })
         .await?;
-    let head =
-        Head { id: id.to_string(), created, model: generation.model.clone(), logprobs: logprobs.is_some() };
+    let head = Head {
+        id: id.to_string(),
+        created,
+        model: generation.model.clone(),
+        logprobs: logprobs.is_some(),
+        named,
+    };
     if request.stream {
         let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage);
         return Ok(JsonOrStream::Stream(EventStream::new(chunks).with_done()));
     }
     Ok(JsonOrStream::Json(whole(head, generation).await?))
 }
+
+/// What the cases look into.
+type Body = JsonOrEvents<ChatCompletion, ChatCompletionChunk>;
 
 /// What every part of an answer says of it.
 #[derive(Debug, Clone)]
@@ -95,6 +207,8 @@ struct Head {
     created: u64,
     model: String,
     logprobs: bool,
+    /// Whether a call was asked for by name.
+    named: bool,
 }
 
 /// What came of one answer so far.
@@ -131,7 +245,7 @@ impl Answer {
         }
     }
 
-    fn choice(mut self, index: usize, reason: FinishReason, logprobs: bool) -> ChatChoice {
+    fn choice(mut self, index: usize, reason: FinishReason, head: &Head) -> ChatChoice {
         let rest = self.parser.finish();
         self.take(rest);
         let called = !self.calls.is_empty();
@@ -144,8 +258,8 @@ impl Answer {
                 tool_calls: called.then_some(self.calls),
                 refusal: None,
             },
-            logprobs: logprobs.then_some(ChatLogprobs { content: Some(self.tokens), refusal: None }),
-            finish_reason: if called { EndReason::ToolCalls } else { reason.into() },
+            logprobs: head.logprobs.then_some(ChatLogprobs { content: Some(self.tokens), refusal: None }),
+            finish_reason: if called { EndReason::of_calls(reason, head.named) } else { reason.into() },
         }
     }
 }
@@ -174,7 +288,7 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
                 usage.add(choice, completion_tokens, cached_tokens);
                 let answer = answers.remove(&choice).unwrap_or_else(|| Answer::new(markup));
-                choices.push(answer.choice(choice, reason, head.logprobs));
+                choices.push(answer.choice(choice, reason, &head));
             }
         }
     }
@@ -202,46 +316,4 @@ pub(super) fn token_logprob(generation: &Generation, token: &GeneratedToken) -> 
     let top_logprobs = top.collect();
     let (text, bytes) = text(token.id);
     Some(TokenLogprob { token: text, logprob: token.logprob?, bytes, top_logprobs })
-}
-
-type Body = JsonOrEvents<ChatCompletion, ChatCompletionChunk>;
-
-fn is_one_answer(body: &Body) -> Result<(), String> {
-    let JsonOrEvents::Json(completion) = body else { return Err("a stream".to_owned()) };
-    let [choice] = &completion.choices[..] else { return Err("not one answer".to_owned()) };
-    let usage = completion.usage;
-    if choice.message.content.as_deref().is_none_or(str::is_empty) || choice.logprobs.is_some() {
-        return Err(format!("{choice:?}"));
-    }
-    if usage.prompt_tokens == 0 || usage.total_tokens != usage.prompt_tokens + usage.completion_tokens {
-        return Err(format!("{usage:?}"));
-    }
-    Ok(())
-}
-
-fn is_a_whole_stream(body: &Body) -> Result<(), String> {
-    let JsonOrEvents::Events(chunks) = body else { return Err("not a stream".to_owned()) };
-    let [first, middle @ .., last] = &chunks[..] else { return Err("fewer than two chunks".to_owned()) };
-    if first.choices.first().and_then(|choice| choice.delta.role) != Some(AnswerRole::Assistant) {
-        return Err("the first chunk has no role".to_owned());
-    }
-    let ends = middle.iter().flat_map(|chunk| &chunk.choices).filter(|choice| choice.finish_reason.is_some());
-    if ends.count() != 1 || !last.choices.is_empty() || last.usage.flatten().is_none() {
-        return Err("the end, or the usage after it, is not told once".to_owned());
-    }
-    if chunks.iter().any(|chunk| chunk.id != first.id || chunk.created != first.created) {
-        return Err("chunks differ in their id".to_owned());
-    }
-    Ok(())
-}
-
-fn has_two_answers_with_logprobs(body: &Body) -> bool {
-    let JsonOrEvents::Json(completion) = body else { return false };
-    completion.choices.len() == 2
-        && completion.choices.iter().all(|choice| {
-            let tokens = choice.logprobs.as_ref().and_then(|logprobs| logprobs.content.as_ref());
-            tokens.is_some_and(|tokens| {
-                !tokens.is_empty() && tokens.iter().all(|token| token.top_logprobs.len() == 2)
-            })
-        })
 }

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use tabagent_runtime::{Conversation, SamplingRequest};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tabagent_runtime::{Constraint, Conversation, SamplingRequest, TextConstraint, TextForm};
 
+use super::messages::ChatMessage;
+use super::tools::{Tool, ToolChoice};
 use crate::Schema;
-use crate::routes::generation::{StopTexts, StreamOptions, logit_bias};
+use crate::routes::constraint::{Choice, Function, StructuredOutputs, constraint, json_form};
+use crate::routes::generation::{StopTexts, StreamOptions, sampling};
 use crate::routes::inference::InferenceError;
 
 /// A conversation to be continued.
@@ -71,13 +74,18 @@ pub struct ChatRequest {
     #[rule(range(min = 0, max = 20))]
     pub top_logprobs: Option<u32>,
     /// The form of the answer.
+    #[rule(nested)]
     pub response_format: Option<ResponseFormat>,
+    /// Other forms of the answer than OpenAI's API has; not together with `response_format`.
+    #[rule(nested)]
+    pub structured_outputs: Option<StructuredOutputs>,
     /// Tools that the model may call.
     #[rule(items(max = 128), each(nested))]
     pub tools: Option<Vec<Tool>>,
-    /// Which tools are called. A call cannot be demanded: answers are not constrained here.
+    /// Which tools are called: `auto` when absent.
+    #[rule(nested)]
     pub tool_choice: Option<ToolChoice>,
-    /// Whether an answer may call several tools. Only `true`.
+    /// Whether an answer may call several tools: `true` when absent.
     pub parallel_tool_calls: Option<bool>,
     /// Further variables of the model's chat template, such as `enable_thinking`.
     #[rule(any("what a template reads is the template's to say"))]
@@ -87,186 +95,43 @@ pub struct ChatRequest {
     pub user: Option<String>,
 }
 
-/// One message, by who speaks.
-#[derive(Debug, Deserialize, Schema)]
-#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
-pub enum ChatMessage {
-    /// Who made the application; the same as `system`.
-    Developer {
-        /// What is said.
-        #[rule(nested)]
-        content: ChatContent,
-        /// Name of the speaker.
-        #[rule(length(min = 1, max = 256))]
-        name: Option<String>,
-    },
-    /// Who set up the conversation.
-    System {
-        /// What is said.
-        #[rule(nested)]
-        content: ChatContent,
-        /// Name of the speaker.
-        #[rule(length(min = 1, max = 256))]
-        name: Option<String>,
-    },
-    /// Who asks.
-    User {
-        /// What is said.
-        #[rule(nested)]
-        content: ChatContent,
-        /// Name of the speaker.
-        #[rule(length(min = 1, max = 256))]
-        name: Option<String>,
-    },
-    /// The model.
-    Assistant {
-        /// What is said; absent or `null` where tools were called.
-        #[rule(nested)]
-        content: Option<ChatContent>,
-        /// Name of the speaker.
-        #[rule(length(min = 1, max = 256))]
-        name: Option<String>,
-        /// Tools that were called.
-        #[rule(items(max = 128), each(nested))]
-        tool_calls: Option<Vec<ToolCall>>,
-        /// What was refused; said in place of the content where there is none.
-        #[rule(length(max = 1_048_576))]
-        refusal: Option<String>,
-        /// What was thought; `reasoning` is another name for it.
-        #[serde(alias = "reasoning")]
-        #[rule(length(max = 1_048_576))]
-        reasoning_content: Option<String>,
-    },
-    /// A tool that was called.
-    Tool {
-        /// What it answers.
-        #[rule(nested)]
-        content: ChatContent,
-        /// The call that it answers.
-        #[rule(length(min = 1, max = 256))]
-        tool_call_id: String,
-        /// Its name.
-        #[rule(length(min = 1, max = 256))]
-        name: Option<String>,
-    },
-}
-
-/// What is said.
-#[derive(Debug, Deserialize, Schema)]
-#[serde(untagged)]
-pub enum ChatContent {
-    /// A text.
-    Text(#[rule(length(max = 4_194_304))] String),
-    /// Parts, which are joined by line breaks.
-    Parts(#[rule(items(max = 1024), each(nested))] Vec<ContentPart>),
-}
-
-/// A part of a message. Images, sounds and files are not served.
-#[derive(Debug, Deserialize, Schema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ContentPart {
-    /// A text.
-    Text {
-        /// The text.
-        #[rule(length(max = 4_194_304))]
-        text: String,
-    },
-}
-
-/// A call of a tool.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
-#[serde(deny_unknown_fields)]
-pub struct ToolCall {
-    /// Id of the call, to which the tool's answer refers.
-    #[rule(length(min = 1, max = 256))]
-    pub id: String,
-    /// Always `function`.
-    pub r#type: ToolKind,
-    /// What is called.
-    #[rule(nested)]
-    pub function: FunctionCall,
-}
-
-/// A tool that the model may call.
-#[derive(Debug, Clone, Deserialize, Schema)]
-#[serde(deny_unknown_fields)]
-pub struct Tool {
-    /// Always `function`.
-    pub r#type: ToolKind,
-    /// The function.
-    #[rule(nested)]
-    pub function: FunctionDefinition,
-}
-
-/// A function of the client.
-#[derive(Debug, Clone, Deserialize, Schema)]
-#[serde(deny_unknown_fields)]
-pub struct FunctionDefinition {
-    /// Its name.
-    #[rule(length(min = 1, max = 64), pattern("^[a-zA-Z0-9_-]+$"))]
-    pub name: String,
-    /// What it does, for the model.
-    #[rule(length(max = 65_536))]
-    pub description: Option<String>,
-    /// Its parameters, as a JSON Schema.
-    #[rule(any("what the schema of a function says is the client's to choose"))]
-    pub parameters: Option<Map<String, Value>>,
-    /// Whether arguments must keep the schema. Only `false`: answers are not constrained here.
-    pub strict: Option<bool>,
-}
-
-/// Which tools are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
-#[serde(rename_all = "lowercase")]
-pub enum ToolChoice {
-    /// None.
-    None,
-    /// Those that the model calls by itself.
-    Auto,
-}
-
-/// The kind of a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
-#[serde(rename_all = "lowercase")]
-pub enum ToolKind {
-    /// A function of the client.
-    Function,
-}
-
-/// A function and its arguments.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
-#[serde(deny_unknown_fields)]
-pub struct FunctionCall {
-    /// Name of the function.
-    #[rule(length(min = 1, max = 256))]
-    pub name: String,
-    /// The arguments: an object, as JSON text.
-    #[rule(length(max = 1_048_576))]
-    pub arguments: String,
-}
-
 /// The form of an answer.
 #[derive(Debug, Deserialize, Schema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ResponseFormat {
     /// Any text.
     Text {},
+    /// A JSON object.
+    JsonObject {},
+    /// JSON that a schema describes.
+    JsonSchema {
+        /// The schema and its name.
+        #[rule(nested)]
+        json_schema: NamedSchema,
+    },
+}
+
+/// A JSON Schema and its name.
+#[derive(Debug, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedSchema {
+    /// Its name, for the client.
+    #[rule(length(min = 1, max = 64), pattern("^[a-zA-Z0-9_-]+$"))]
+    pub name: String,
+    /// What it is for, for the client.
+    #[rule(length(max = 65_536))]
+    pub description: Option<String>,
+    /// The schema; that of any object when absent.
+    #[rule(any("what the schema of an answer says is the client's to choose"))]
+    pub schema: Option<Map<String, Value>>,
+    /// Whether a schema that cannot be held whole is refused; else keywords that cannot be held are passed over.
+    pub strict: Option<bool>,
 }
 
 impl ChatRequest {
     /// How tokens are chosen.
     pub(super) fn sampling(&self) -> Result<SamplingRequest, InferenceError> {
-        Ok(SamplingRequest {
-            temperature: self.temperature,
-            top_k: self.top_k.map(|count| count as usize),
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repetition_penalty: self.repetition_penalty,
-            presence_penalty: self.presence_penalty,
-            frequency_penalty: self.frequency_penalty,
-            logit_bias: logit_bias(self.logit_bias.as_ref())?,
-            seed: self.seed.map(i64::cast_unsigned),
-        })
+        sampling!(self)
     }
 
     /// How many of the likeliest tokens are told with each; `None` where no log probabilities are asked for.
@@ -289,122 +154,54 @@ impl ChatRequest {
         }
     }
 
-    /// The conversation as chat templates take it.
-    pub(super) fn conversation(&self) -> Result<Conversation, InferenceError> {
-        if self.parallel_tool_calls == Some(false) {
-            let reason = "is false, and the number of calls is not constrained here; leave it out";
-            return Err(InferenceError::invalid("parallel_tool_calls", reason));
-        }
-        let strict = |tool: &Tool| tool.function.strict == Some(true);
-        if let Some(at) = self.tools.as_deref().unwrap_or_default().iter().position(strict) {
-            let reason = "is true, and answers are not constrained here; leave it out";
-            return Err(InferenceError::invalid(format!("tools[{at}].function.strict"), reason));
-        }
-        let tools = match self.tool_choice {
-            Some(ToolChoice::None) => &[],
-            Some(ToolChoice::Auto) | None => self.tools.as_deref().unwrap_or_default(),
+    /// What the answer has to be like.
+    pub(super) fn constraint(&self) -> Result<Option<Constraint>, InferenceError> {
+        let text = match (&self.response_format, &self.structured_outputs) {
+            (None | Some(ResponseFormat::Text {}), None) => None,
+            (None, Some(outputs)) => Some(outputs.text("structured_outputs")?),
+            (Some(format), None) => format.text(),
+            (Some(_), Some(_)) => {
+                let reason = "cannot be had together with `response_format`; send one of them";
+                return Err(InferenceError::invalid("structured_outputs", reason));
+            }
         };
-        Ok(Conversation {
+        let tools: Vec<Function> =
+            self.tools.iter().flatten().enumerate().map(|(at, tool)| tool.function(at)).collect();
+        constraint(text, tools, &self.choice(), self.parallel_tool_calls)
+    }
+
+    /// Which tools are called.
+    pub(super) fn choice(&self) -> Choice {
+        self.tool_choice.as_ref().map_or(Choice::Auto, ToolChoice::choice)
+    }
+
+    /// The conversation as chat templates take it.
+    pub(super) fn conversation(&self) -> Conversation {
+        let tools = match self.choice() {
+            Choice::None => &[],
+            _ => self.tools.as_deref().unwrap_or_default(),
+        };
+        Conversation {
             messages: self.messages.iter().map(ChatMessage::for_template).collect(),
             tools: tools.iter().map(Tool::for_template).collect(),
             add_generation_prompt: true,
             variables: self.chat_template_kwargs.clone().unwrap_or_default(),
             now: None,
-        })
-    }
-}
-
-impl Tool {
-    /// The tool in the form of transformers' `apply_chat_template`, which is OpenAI's.
-    pub(in crate::routes) fn for_template(&self) -> Value {
-        let function = &self.function;
-        let mut described = Map::new();
-        described.insert("name".to_owned(), json!(function.name));
-        if let Some(description) = &function.description {
-            described.insert("description".to_owned(), json!(description));
         }
-        let parameters = function.parameters.clone().unwrap_or_else(|| {
-            let mut none = Map::new();
-            none.insert("type".to_owned(), json!("object"));
-            none.insert("properties".to_owned(), json!({}));
-            none
-        });
-        described.insert("parameters".to_owned(), Value::Object(parameters));
-        json!({ "type": "function", "function": described })
     }
 }
 
-impl ChatMessage {
-    /// The message in the form of transformers' `apply_chat_template`.
-    fn for_template(&self) -> Value {
-        let mut message = Map::new();
-        let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
-        let name = match self {
-            // Templates know the older name.
-            Self::Developer { content, name } | Self::System { content, name } => {
-                put("role", json!("system"));
-                put("content", json!(content.text()));
-                name
-            }
-            Self::User { content, name } => {
-                put("role", json!("user"));
-                put("content", json!(content.text()));
-                name
-            }
-            Self::Assistant { content, name, tool_calls, refusal, reasoning_content } => {
-                put("role", json!("assistant"));
-                let said = content.as_ref().map(ChatContent::text).or_else(|| refusal.clone());
-                put("content", json!(said.unwrap_or_default()));
-                if let Some(thought) = reasoning_content {
-                    put("reasoning_content", json!(thought));
-                }
-                let calls = tool_calls.as_deref().unwrap_or_default();
-                if !calls.is_empty() {
-                    put("tool_calls", calls.iter().map(ToolCall::for_template).collect());
-                }
-                name
-            }
-            Self::Tool { content, tool_call_id, name } => {
-                put("role", json!("tool"));
-                put("content", json!(content.text()));
-                put("tool_call_id", json!(tool_call_id));
-                name
+impl ResponseFormat {
+    /// The form that it asks for; `None` for any text.
+    fn text(&self) -> Option<TextConstraint> {
+        let (field, form) = match self {
+            Self::Text {} => return None,
+            Self::JsonObject {} => ("response_format", TextForm::JsonObject),
+            Self::JsonSchema { json_schema } => {
+                let form = json_form(json_schema.schema.as_ref(), json_schema.strict);
+                ("response_format.json_schema.schema", form)
             }
         };
-        if let Some(name) = name {
-            put("name", json!(name));
-        }
-        Value::Object(message)
-    }
-}
-
-impl ToolCall {
-    /// The call in the form of transformers' `apply_chat_template`.
-    pub(in crate::routes) fn for_template(&self) -> Value {
-        // Templates write the arguments as JSON themselves; text that is no JSON stays as it is.
-        let arguments = serde_json::from_str(&self.function.arguments)
-            .unwrap_or_else(|_| Value::String(self.function.arguments.clone()));
-        json!({
-            "id": self.id, "type": "function",
-            "function": { "name": self.function.name, "arguments": arguments },
-        })
-    }
-}
-
-impl ChatContent {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Parts(parts) => {
-                let texts: Vec<&str> = parts
-                    .iter()
-                    .map(|part| {
-                        let ContentPart::Text { text } = part;
-                        text.as_str()
-                    })
-                    .collect();
-                texts.join("\n")
-            }
-        }
+        Some(TextConstraint { field: field.to_owned(), form })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::request::{FunctionCall, ToolCall, ToolKind};
+use super::tools::{FunctionCall, ToolCall, ToolKind};
 use crate::Schema;
 use crate::routes::generation::{EndReason, GenerationUsage};
 

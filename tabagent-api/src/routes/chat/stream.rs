@@ -108,7 +108,8 @@ impl State {
                 let pieces = answer.parser.finish();
                 self.tell(choice, pieces, Vec::new());
                 let called = self.answers.get(choice).is_some_and(|answer| answer.calls > 0);
-                let reason = if called { EndReason::ToolCalls } else { reason.into() };
+                let reason =
+                    if called { EndReason::of_calls(reason, self.head.named) } else { reason.into() };
                 self.push(choice, ChatDelta::default(), Vec::new(), Some(reason));
             }
         }

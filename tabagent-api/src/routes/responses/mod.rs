@@ -26,8 +26,9 @@ pub use items::{
     SummaryPart,
 };
 pub use options::{
-    Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions, ResponseTool,
-    ResponseToolChoice, ServiceTier, TextFormat, TextOptions, ToolChoiceMode, Truncation, Verbosity,
+    AllowedFunction, Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions,
+    ResponseTool, ResponseToolChoice, ServiceTier, TextFormat, TextOptions, ToolChoiceMode, Truncation,
+    Verbosity,
 };
 pub use request::ResponseRequest;
 use response::Begun;
@@ -123,6 +124,22 @@ impl ResponseError {
             "model": "tabagent-chat", "input": "Hello", "seed": 7, "max_output_tokens": 4, "top_logprobs": 2, "store": false,
             "include": ["message.output_text.logprobs"],
         }, status = 200, check = has_logprobs),
+        case("a JSON schema", json = {
+            "model": "tabagent-chat", "input": "Which port does the server use?", "temperature": 0, "store": false,
+            "text": { "format": { "type": "json_schema", "name": "port", "strict": true, "schema": {
+                "type": "object", "properties": { "port": { "type": "integer", "minimum": 1, "maximum": 65535 } },
+                "required": ["port"], "additionalProperties": false,
+            } } },
+        }, status = 200, check = tells_a_port),
+        case("a function by its name as a stream", json = {
+            "model": "tabagent-chat", "input": "What is the weather?", "temperature": 0, "store": false, "stream": true,
+            "tool_choice": { "type": "function", "name": "weather" },
+            "tools": [{ "type": "function", "name": "weather", "strict": true, "parameters": {
+                "type": "object", "properties": { "city": { "enum": ["Oslo", "Rome"] } }, "required": ["city"],
+                "additionalProperties": false,
+            } }],
+        }, status = 200, check = calls_the_weather),
+        case("a function that there is not", json = { "model": "tabagent-chat", "input": "Hi", "tool_choice": "required" }, problem = ResponseError::Inference),
         case("no input", json = { "model": "tabagent-chat" }, problem = ApiError::RequestInvalid),
         case("unknown field", json = { "model": "tabagent-chat", "input": "Hi", "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("a tool of OpenAI", json = { "model": "tabagent-chat", "input": "Hi", "tools": [{ "type": "web_search" }] }, problem = ApiError::RequestInvalid),
@@ -146,7 +163,7 @@ pub async fn create_response(
     };
     let input = request.input.items()?;
     let messages = conversation::messages(request.instructions.as_deref(), &earlier, &input)?;
-    let (streams, logprobs) = (request.streams(), request.logprobs());
+    let (streams, logprobs, constraint) = (request.streams(), request.logprobs(), request.constraint()?);
     let generation = runtime
         .generate(GenerateRequest {
             id: request_id.to_string(),
@@ -160,6 +177,7 @@ pub async fn create_response(
             }),
             sampling: request.sampling(),
             max_tokens: request.max_output_tokens.map(|count| count as usize),
+            constraint,
             stop: Vec::new(),
             ignore_end: false,
             choices: 1,
@@ -236,6 +254,26 @@ fn is_a_whole_stream(body: &Body) -> Result<(), String> {
         return Err(format!("{events:?}"));
     }
     Ok(())
+}
+
+fn tells_a_port(body: &Body) -> bool {
+    let JsonOrEvents::Json(response) = body else { return false };
+    let [Item::Message { content, .. }] = &response.output[..] else { return false };
+    serde_json::from_str::<serde_json::Value>(&content.text()).is_ok_and(|told| told["port"].is_u64())
+}
+
+fn calls_the_weather(body: &Body) -> Result<(), String> {
+    let JsonOrEvents::Events(events) = body else { return Err("not a stream".to_owned()) };
+    let Some(ResponseEvent::Completed { response, .. }) = events.last() else {
+        return Err(format!("{events:?}"));
+    };
+    let [Item::FunctionCall { name, arguments, .. }] = &response.output[..] else {
+        return Err(format!("{response:?}"));
+    };
+    match serde_json::from_str::<serde_json::Value>(arguments) {
+        Ok(given) if name == "weather" && (given["city"] == "Oslo" || given["city"] == "Rome") => Ok(()),
+        _ => Err(format!("{name} {arguments}")),
+    }
 }
 
 fn goes_on(body: &Body) -> bool {

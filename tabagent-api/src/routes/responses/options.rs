@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tabagent_runtime::{TextConstraint, TextForm};
 
 use crate::Schema;
+use crate::routes::chat::{AllowedMode, ToolKind};
+use crate::routes::constraint::{Function, json_form};
 
 /// What a stream tells beside the response.
 #[derive(Debug, Clone, Copy, Deserialize, Schema)]
@@ -36,7 +39,8 @@ pub enum ResponseTool {
         /// Its parameters, as a JSON Schema.
         #[rule(any("what the schema of a function says is the client's to choose"))]
         parameters: Option<Map<String, Value>>,
-        /// Whether arguments must keep the schema. Only `false`, which it is when absent: answers are not constrained here.
+        /// Whether arguments keep the schema in any case; false when absent. Without it they keep it where the response is
+        /// held to calls anyway (`tool_choice`, `parallel_tool_calls`), and keywords that cannot be held are passed over.
         strict: Option<bool>,
     },
 }
@@ -47,7 +51,7 @@ pub enum ResponseTool {
 pub enum ResponseToolChoice {
     /// Any or none.
     Mode(ToolChoiceMode),
-    /// This one.
+    /// By name.
     Named(#[rule(nested)] NamedTool),
 }
 
@@ -63,16 +67,35 @@ pub enum ToolChoiceMode {
     Required,
 }
 
-/// A function that is to be called.
+/// Which functions are called, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum NamedTool {
-    /// A function of the client.
+    /// This one, once.
     Function {
         /// Its name.
         #[rule(length(min = 1, max = 64))]
         name: String,
     },
+    /// None but these.
+    AllowedTools {
+        /// Whether one has to be called.
+        mode: AllowedMode,
+        /// Their names.
+        #[rule(items(min = 1, max = 128), each(nested))]
+        tools: Vec<AllowedFunction>,
+    },
+}
+
+/// A function that may be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedFunction {
+    /// Always `function`.
+    pub r#type: ToolKind,
+    /// Its name.
+    #[rule(length(min = 1, max = 64))]
+    pub name: String,
 }
 
 /// The form of the text.
@@ -88,7 +111,7 @@ pub struct TextOptions {
     pub verbosity: Option<Verbosity>,
 }
 
-/// The form of the text. Only `text`: answers are not constrained here.
+/// The form of the text.
 #[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TextFormat {
@@ -107,7 +130,7 @@ pub enum TextFormat {
         /// The schema.
         #[rule(any("what a schema says is the client's to choose"))]
         schema: Map<String, Value>,
-        /// Whether the answer must keep the schema.
+        /// Whether a schema that cannot be held whole is refused; else keywords that cannot be held are passed over.
         strict: Option<bool>,
     },
 }
@@ -169,4 +192,31 @@ pub enum ServiceTier {
     Auto,
     /// The same.
     Default,
+}
+
+impl ResponseTool {
+    /// The tool as all routes have it; `at` is its place in the request.
+    pub(super) fn function(&self, at: usize) -> Function {
+        let Self::Function { name, parameters, strict, .. } = self;
+        Function {
+            field: format!("tools[{at}].parameters"),
+            name: name.clone(),
+            parameters: parameters.clone().map(Value::Object),
+            strict: strict.unwrap_or(false),
+        }
+    }
+}
+
+impl TextFormat {
+    /// What it holds a text to; `None` for any text.
+    pub(super) fn constraint(&self) -> Option<TextConstraint> {
+        let (field, form) = match self {
+            Self::Text {} => return None,
+            Self::JsonObject {} => ("text.format", TextForm::JsonObject),
+            Self::JsonSchema { schema, strict, .. } => {
+                ("text.format.schema", json_form(Some(schema), *strict))
+            }
+        };
+        Some(TextConstraint { field: field.to_owned(), form })
+    }
 }

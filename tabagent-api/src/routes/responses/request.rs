@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tabagent_runtime::SamplingRequest;
+use tabagent_runtime::{Constraint, SamplingRequest};
 
 use super::items::ResponseInput;
 use super::options::{
-    Includable, ReasoningEffort, ReasoningOptions, ResponseStreamOptions, ResponseTool, ResponseToolChoice,
-    ServiceTier, TextFormat, TextOptions, ToolChoiceMode, Truncation,
+    Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions, ResponseTool,
+    ResponseToolChoice, ServiceTier, TextOptions, ToolChoiceMode, Truncation,
 };
 use crate::Schema;
-use crate::routes::chat::{FunctionDefinition, Tool, ToolKind};
+use crate::routes::chat::{AllowedMode, FunctionDefinition, Tool, ToolKind};
+use crate::routes::constraint::{Choice, Function, constraint};
 use crate::routes::inference::InferenceError;
 
 /// A response that is asked for.
@@ -69,10 +70,10 @@ pub struct ResponseRequest {
     /// Functions that the model may call.
     #[rule(items(max = 128), each(nested))]
     pub tools: Option<Vec<ResponseTool>>,
-    /// Which functions are called. A call cannot be demanded: answers are not constrained here.
+    /// Which functions are called.
     #[rule(nested)]
     pub tool_choice: Option<ResponseToolChoice>,
-    /// Whether a response may call several functions. Only `true` where there are some.
+    /// Whether a response may call several functions; true when absent.
     pub parallel_tool_calls: Option<bool>,
     /// Most calls of tools that run on the server. There are none, so that every number is kept.
     #[rule(range(min = 1, max = 1_000_000))]
@@ -154,35 +155,38 @@ impl ResponseRequest {
                 self.reasoning.as_ref().is_some_and(|reasoning| reasoning.summary.is_some()),
                 "thoughts are told whole, as items of the type `reasoning`; leave it out",
             ),
-            (
-                "parallel_tool_calls",
-                self.parallel_tool_calls == Some(false)
-                    && self.tools.as_ref().is_some_and(|tools| !tools.is_empty()),
-                "is false, and the number of calls is not constrained here; leave it out",
-            ),
-            (
-                "text.format",
-                !matches!(self.text.as_ref().map(|text| &text.format), None | Some(TextFormat::Text {})),
-                "answers are not constrained here; ask for JSON in `instructions`, and send the type `text`",
-            ),
-            (
-                "tool_choice",
-                !matches!(
-                    self.tool_choice,
-                    None | Some(ResponseToolChoice::Mode(ToolChoiceMode::None | ToolChoiceMode::Auto))
-                ),
-                "a call cannot be demanded here; send `auto`",
-            ),
         ];
-        if let Some((field, _, reason)) = refused.into_iter().find(|(_, found, _)| *found) {
-            return Err(InferenceError::invalid(field, reason));
+        match refused.into_iter().find(|(_, found, _)| *found) {
+            Some((field, _, reason)) => Err(InferenceError::invalid(field, reason)),
+            None => Ok(()),
         }
-        let strict = |ResponseTool::Function { strict, .. }: &ResponseTool| *strict == Some(true);
-        if let Some(at) = self.tools.iter().flatten().position(strict) {
-            let reason = "is true, and answers are not constrained here; send `false`";
-            return Err(InferenceError::invalid(format!("tools[{at}].strict"), reason));
+    }
+
+    /// What the answer has to be like.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`] where a choice needs tools that are not there.
+    pub(super) fn constraint(&self) -> Result<Option<Constraint>, InferenceError> {
+        let text = self.text.as_ref().and_then(|text| text.format.constraint());
+        let tools: Vec<Function> =
+            self.tools.iter().flatten().enumerate().map(|(at, tool)| tool.function(at)).collect();
+        // OpenAI's clients send it with every request, and without tools it says nothing.
+        let parallel = self.parallel_tool_calls.filter(|_| !tools.is_empty());
+        constraint(text, tools, &self.choice(), parallel)
+    }
+
+    /// Which functions are called.
+    fn choice(&self) -> Choice {
+        match &self.tool_choice {
+            None | Some(ResponseToolChoice::Mode(ToolChoiceMode::Auto)) => Choice::Auto,
+            Some(ResponseToolChoice::Mode(ToolChoiceMode::None)) => Choice::None,
+            Some(ResponseToolChoice::Mode(ToolChoiceMode::Required)) => Choice::Required,
+            Some(ResponseToolChoice::Named(NamedTool::Function { name })) => Choice::Named(name.clone()),
+            Some(ResponseToolChoice::Named(NamedTool::AllowedTools { mode, tools })) => Choice::Allowed {
+                names: tools.iter().map(|tool| tool.name.clone()).collect(),
+                required: *mode == AllowedMode::Required,
+            },
         }
-        Ok(())
     }
 
     /// Whether the response comes as events.
@@ -217,7 +221,7 @@ impl ResponseRequest {
 
     /// Tools as chat templates take them; none where none may be called.
     pub(super) fn tools_for_template(&self) -> Vec<Value> {
-        if self.tool_choice == Some(ResponseToolChoice::Mode(ToolChoiceMode::None)) {
+        if self.choice() == Choice::None {
             return Vec::new();
         }
         let tools = self.tools.iter().flatten().cloned();

@@ -7,7 +7,7 @@ use crate::routes::inference::InferenceError;
 use crate::routes::responses::request::ResponseRequest;
 use crate::routes::responses::response::Begun;
 
-const BOTH: Markup = Markup { thoughts: true, thinking: false, calls: true };
+const BOTH: Markup = Markup { thoughts: true, thinking: false, calls: true, leading: false };
 
 /// The answer to these deltas, one token each, and its events.
 fn answer(deltas: &[&str], reason: FinishReason) -> (Response, Vec<Value>) {

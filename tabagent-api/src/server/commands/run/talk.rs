@@ -106,6 +106,7 @@ impl Talk {
             }),
             sampling: self.settings.sampling.clone(),
             max_tokens: self.settings.max_tokens,
+            constraint: None,
             stop: Vec::new(),
             ignore_end: false,
             choices: 1,

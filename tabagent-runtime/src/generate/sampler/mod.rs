@@ -3,6 +3,8 @@
 //! The order is that of Hugging Face's processors and warpers: bias, penalties, temperature, top-k, top-p, min-p. Log
 //! probabilities are of the model's own distribution, before any of it.
 
+mod options;
+
 use std::collections::{HashMap, HashSet};
 
 use rand_chacha::{
@@ -10,77 +12,9 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 
+pub use options::SamplingOptions;
+
 use crate::error::{BackendError, Result};
-
-/// How tokens are chosen. The default is the model's own distribution: nothing is cut off and nothing penalised.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SamplingOptions {
-    /// Divides the logits; 0 always takes the likeliest token. 0 to 2.
-    pub temperature: f32,
-    /// Keeps the so many likeliest tokens; 0 keeps all.
-    pub top_k: usize,
-    /// Keeps the likeliest tokens that have this probability together. 0 to 1.
-    pub top_p: f32,
-    /// Keeps tokens with at least this share of the likeliest one's probability. 0 to 1.
-    pub min_p: f32,
-    /// Divides the logits of tokens that occurred, those of the prompt included (Keskar et al. 2019); 1 does nothing.
-    pub repetition_penalty: f32,
-    /// Taken from the logits of tokens that were generated, once. -2 to 2.
-    pub presence_penalty: f32,
-    /// Taken from the logits of tokens that were generated, for each time. -2 to 2.
-    pub frequency_penalty: f32,
-    /// Added to the logits of single tokens. -100 to 100.
-    pub logit_bias: Vec<(u32, f32)>,
-    /// Makes the draw repeat: the same seed gives the same text, alone or among other requests.
-    pub seed: Option<u64>,
-}
-
-impl Default for SamplingOptions {
-    fn default() -> Self {
-        Self {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            presence_penalty: 0.0,
-            frequency_penalty: 0.0,
-            logit_bias: Vec::new(),
-            seed: None,
-        }
-    }
-}
-
-impl SamplingOptions {
-    /// Whether every value lies in its range, and every biased token in the vocabulary.
-    ///
-    /// # Errors
-    /// [`BackendError::InvalidInput`] that names the first one that does not.
-    pub(crate) fn check(&self, vocabulary: usize) -> Result<()> {
-        let within = |field: &str, value: f32, least: f32, most: f32| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(BackendError::invalid(field, format!("is {value}; it must lie between {least} and {most}")))
-        };
-        within("temperature", self.temperature, 0.0, 2.0)?;
-        within("top_p", self.top_p, 0.0, 1.0)?;
-        within("min_p", self.min_p, 0.0, 1.0)?;
-        within("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
-        within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        within("repetition_penalty", self.repetition_penalty, 0.125, 8.0)?;
-        for (token, bias) in &self.logit_bias {
-            if *token as usize >= vocabulary {
-                return Err(BackendError::invalid(
-                    "logit_bias",
-                    format!("token id {token} is not in this model's vocabulary of {vocabulary}"),
-                ));
-            }
-            within("logit_bias", *bias, -100.0, 100.0)?;
-        }
-        Ok(())
-    }
-}
 
 /// The probability of a token, as a natural logarithm.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,8 +80,8 @@ impl Sampler {
         })
     }
 
-    /// Chooses the next token. `allowed` leaves out tokens that a constraint forbids.
-    pub(crate) fn choose(&mut self, logits: &[f32], allowed: Option<&dyn Fn(u32) -> bool>) -> Choice {
+    /// Chooses the next token. Of `allowed` each token has a bit, 32 a word, and those without are left out.
+    pub(crate) fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>) -> Choice {
         let token = if self.is_plain() && allowed.is_none() {
             likeliest(logits)
         } else {
@@ -186,7 +120,7 @@ impl Sampler {
     }
 
     /// Bias, penalties and what is forbidden.
-    fn adjust(&self, logits: &mut [f32], allowed: Option<&dyn Fn(u32) -> bool>) {
+    fn adjust(&self, logits: &mut [f32], allowed: Option<&[u32]>) {
         let options = &self.options;
         for (token, bias) in &options.logit_bias {
             logits[*token as usize] += bias;
@@ -211,9 +145,18 @@ impl Sampler {
             }
         }
         if let Some(allowed) = allowed {
-            for (token, logit) in (0_u32..).zip(logits.iter_mut()) {
-                if !allowed(token) {
-                    *logit = f32::NEG_INFINITY;
+            let mut words = allowed.iter();
+            for logits in logits.chunks_mut(32) {
+                match words.next().copied().unwrap_or(0) {
+                    0 => logits.fill(f32::NEG_INFINITY),
+                    u32::MAX => {}
+                    word => {
+                        for (bit, logit) in logits.iter_mut().enumerate() {
+                            if word >> bit & 1 == 0 {
+                                *logit = f32::NEG_INFINITY;
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -330,95 +273,4 @@ fn random_seed() -> Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sampler(options: SamplingOptions) -> Sampler {
-        Sampler::new(SamplingOptions { seed: Some(7), ..options }, &[1], Some(2), 0).unwrap()
-    }
-
-    /// How often each of four tokens is drawn.
-    fn frequencies(options: SamplingOptions, logits: &[f32; 4]) -> [f64; 4] {
-        let mut counts = [0.0; 4];
-        let mut sampler = sampler(options);
-        for _ in 0..20_000 {
-            counts[sampler.choose(logits, None).token as usize] += 1.0 / 20_000.0;
-            sampler.generated.clear();
-        }
-        counts
-    }
-
-    #[test]
-    fn the_draw_follows_the_distribution() {
-        // Probabilities 0.5, 0.3, 0.15, 0.05.
-        let logits = [0.5_f32.ln(), 0.3_f32.ln(), 0.15_f32.ln(), 0.05_f32.ln()];
-        let near = |found: [f64; 4], expected: [f64; 4]| {
-            for (found, expected) in found.iter().zip(expected) {
-                assert!((found - expected).abs() < 0.02, "{found} {expected}");
-            }
-        };
-        near(frequencies(SamplingOptions::default(), &logits), [0.5, 0.3, 0.15, 0.05]);
-        near(
-            frequencies(SamplingOptions { top_k: 2, ..Default::default() }, &logits),
-            [0.625, 0.375, 0.0, 0.0],
-        );
-        // The smallest set that holds 0.7 is the first two.
-        near(
-            frequencies(SamplingOptions { top_p: 0.7, ..Default::default() }, &logits),
-            [0.625, 0.375, 0.0, 0.0],
-        );
-        near(
-            frequencies(SamplingOptions { min_p: 0.2, ..Default::default() }, &logits),
-            [0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0.0],
-        );
-        // Squared and normalised: 0.25, 0.09, 0.0225, 0.0025 of 0.365.
-        near(
-            frequencies(SamplingOptions { temperature: 0.5, ..Default::default() }, &logits),
-            [0.685, 0.247, 0.062, 0.007],
-        );
-        near(
-            frequencies(SamplingOptions { temperature: 0.0, ..Default::default() }, &logits),
-            [1.0, 0.0, 0.0, 0.0],
-        );
-    }
-
-    #[test]
-    fn penalties_and_bias_by_hand() {
-        let greedy = SamplingOptions { temperature: 0.0, ..Default::default() };
-        let logits = [2.0, 1.9, 1.0, -1.0];
-        // Token 0 was generated once: 2.0 - 0.2 is less than 1.9.
-        let mut frequency = sampler(SamplingOptions { frequency_penalty: 0.2, ..greedy.clone() });
-        assert_eq!([frequency.choose(&logits, None).token, frequency.choose(&logits, None).token], [0, 1]);
-        // Token 1 stands in the prompt: 1.9 / 2 is less than 1.0 but 2.0 stays until it is generated.
-        let mut repetition = sampler(SamplingOptions { repetition_penalty: 2.0, ..greedy.clone() });
-        assert_eq!([repetition.choose(&logits, None).token, repetition.choose(&logits, None).token], [0, 0]);
-        let mut biased =
-            sampler(SamplingOptions { logit_bias: vec![(3, 5.0), (0, -100.0)], ..greedy.clone() });
-        assert_eq!(biased.choose(&logits, None).token, 3);
-        let mut only = sampler(greedy);
-        assert_eq!(only.choose(&logits, Some(&|token| token == 2)).token, 2);
-    }
-
-    #[test]
-    fn log_probabilities_are_the_models_own() {
-        let logits = [0.5_f32.ln(), 0.3_f32.ln(), 0.15_f32.ln(), 0.05_f32.ln()];
-        let choice = sampler(SamplingOptions { top_k: 1, temperature: 0.1, ..Default::default() })
-            .choose(&logits, None);
-        assert!((choice.logprob.unwrap() - 0.5_f32.ln()).abs() < 1e-6);
-        assert_eq!(choice.top.iter().map(|top| top.token).collect::<Vec<_>>(), [0, 1]);
-        assert!((choice.top[1].logprob - 0.3_f32.ln()).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_seed_repeats_and_choices_differ() {
-        let logits: Vec<f32> = (0_u16..100).map(|token| f32::from(token % 7)).collect();
-        let draws = |seed, choice| {
-            let options = SamplingOptions { seed: Some(seed), ..Default::default() };
-            let mut sampler = Sampler::new(options, &[], None, choice).unwrap();
-            (0..20).map(|_| sampler.choose(&logits, None).token).collect::<Vec<_>>()
-        };
-        assert_eq!(draws(1, 0), draws(1, 0));
-        assert_ne!(draws(1, 0), draws(2, 0));
-        assert_ne!(draws(1, 0), draws(1, 1));
-    }
-}
+mod tests;

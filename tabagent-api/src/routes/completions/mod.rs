@@ -1,142 +1,21 @@
 //! POST /v1/completions: OpenAI's completions of plain text.
 
+mod request;
+mod response;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::pin::Pin;
 
 use futures_util::stream::{self, SelectAll, Stream, StreamExt};
-use serde::{Deserialize, Serialize};
-use tabagent_runtime::{
-    GeneratePrompt, GenerateRequest, GeneratedToken, Generation, GenerationEvent, Runtime, SamplingRequest,
-};
+use tabagent_runtime::{Constraint, GeneratePrompt, GenerateRequest, Generation, GenerationEvent, Runtime};
 
-use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, logit_bias, now};
+use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now, sampling};
 use super::inference::InferenceError;
 use crate::stream::JsonOrEvents;
-use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, Schema, route};
-
-/// Texts to be continued.
-#[derive(Debug, Deserialize, Schema)]
-#[serde(deny_unknown_fields)]
-pub struct CompletionRequest {
-    /// Id of the model; the one inside the server when absent.
-    #[rule(length(min = 1, max = 256))]
-    pub model: Option<String>,
-    /// What comes before: a text, a list of texts, the token ids of one text, or a list of such lists.
-    #[rule(nested)]
-    pub prompt: CompletionPrompt,
-    /// Most tokens of an answer; 16 when absent, as OpenAI has it.
-    #[rule(range(min = 1, max = 10_000_000))]
-    pub max_tokens: Option<u32>,
-    /// Divides the logits; 0 always takes the likeliest token. GET /v1/params says what it is when absent.
-    #[rule(range(min = 0, max = 2))]
-    pub temperature: Option<f32>,
-    /// Keeps the likeliest tokens that have this probability together.
-    #[rule(range(min = 0, max = 1))]
-    pub top_p: Option<f32>,
-    /// Keeps the so many likeliest tokens; 0 keeps all.
-    #[rule(range(min = 0, max = 1_000_000))]
-    pub top_k: Option<u32>,
-    /// Keeps tokens with at least this share of the likeliest one's probability.
-    #[rule(range(min = 0, max = 1))]
-    pub min_p: Option<f32>,
-    /// Divides the logits of tokens that occurred, those of the prompt included; `repeat_penalty` is another name for it.
-    #[serde(alias = "repeat_penalty")]
-    #[rule(range(min = 0.125, max = 8))]
-    pub repetition_penalty: Option<f32>,
-    /// Taken from the logits of tokens that were generated, once.
-    #[rule(range(min = -2, max = 2))]
-    pub presence_penalty: Option<f32>,
-    /// Taken from the logits of tokens that were generated, for each time.
-    #[rule(range(min = -2, max = 2))]
-    pub frequency_penalty: Option<f32>,
-    /// Added to the logits of single tokens, by their ids.
-    #[rule(items(max = 1024), each(range(min = -100, max = 100)))]
-    pub logit_bias: Option<BTreeMap<String, f32>>,
-    /// Makes the draw repeat: the same seed gives the same text.
-    pub seed: Option<i64>,
-    /// How many answers to each prompt.
-    #[rule(range(min = 1, max = 128))]
-    pub n: Option<u32>,
-    /// Whether each answer begins with its prompt; not together with `logprobs` or token ids.
-    #[serde(default)]
-    pub echo: bool,
-    /// How many of the likeliest tokens are told in place of each.
-    #[rule(range(min = 0, max = 5))]
-    pub logprobs: Option<u32>,
-    /// Texts that end an answer and are no part of it.
-    #[rule(nested)]
-    pub stop: Option<StopTexts>,
-    /// Goes on where the model would end an answer, as benchmarks do.
-    #[serde(default)]
-    pub ignore_eos: bool,
-    /// Whether the answer comes as server-sent events.
-    #[serde(default)]
-    pub stream: bool,
-    /// What the stream tells beside the answer.
-    pub stream_options: Option<StreamOptions>,
-    /// Id of the end user, for OpenAI's clients; it is neither stored nor logged.
-    #[rule(length(max = 512))]
-    pub user: Option<String>,
-}
-
-/// What comes before.
-#[derive(Debug, Deserialize, Schema)]
-#[serde(untagged)]
-pub enum CompletionPrompt {
-    /// One text.
-    Text(#[rule(length(min = 1, max = 4_194_304))] String),
-    /// Several texts.
-    Texts(#[rule(items(min = 1, max = 128), each(length(min = 1, max = 4_194_304)))] Vec<String>),
-    /// The token ids of one text, in the model's own vocabulary.
-    Tokens(#[rule(items(min = 1, max = 1_048_576))] Vec<u32>),
-    /// The token ids of several texts.
-    TokenLists(#[rule(items(min = 1, max = 128), each(items(min = 1, max = 1_048_576)))] Vec<Vec<u32>>),
-}
-
-/// Answers, or a part of them.
-#[derive(Debug, Serialize, Deserialize, Schema)]
-pub struct Completion {
-    /// Id of the request, the same as in the header `x-request-id`; POST /v1/generation/stop takes it.
-    pub id: String,
-    /// Always `text_completion`.
-    pub object: String,
-    /// When it was asked for, in seconds since 1970.
-    pub created: u64,
-    /// Id of the model that answered.
-    pub model: String,
-    /// The answers: those to the first prompt, then those to the second.
-    pub choices: Vec<CompletionChoice>,
-    /// Tokens that were read and generated; in a stream only in the last chunk, where it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Option<GenerationUsage>>,
-}
-
-/// An answer, or a part of one.
-#[derive(Debug, Serialize, Deserialize, Schema)]
-pub struct CompletionChoice {
-    /// Its number, from 0 on: that of its prompt times `n`, and that among the answers to it.
-    pub index: usize,
-    /// The text.
-    pub text: String,
-    /// Log probabilities, where they were asked for.
-    pub logprobs: Option<CompletionLogprobs>,
-    /// Why it ended; `null` while it has not.
-    pub finish_reason: Option<EndReason>,
-}
-
-/// Log probabilities of an answer's tokens, one entry a token in each list.
-#[derive(Debug, Default, Serialize, Deserialize, Schema)]
-pub struct CompletionLogprobs {
-    /// The tokens.
-    pub tokens: Vec<String>,
-    /// Their log probabilities.
-    pub token_logprobs: Vec<f32>,
-    /// The likeliest tokens in place of each, with their log probabilities.
-    pub top_logprobs: Vec<BTreeMap<String, f32>>,
-    /// Where each begins in the answer, in characters.
-    pub text_offset: Vec<usize>,
-}
+use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
+pub use request::{CompletionPrompt, CompletionRequest};
+pub use response::{Completion, CompletionChoice, CompletionLogprobs};
 
 /// Continue texts.
 ///
@@ -155,6 +34,11 @@ pub struct CompletionLogprobs {
             check = has_four_answers),
         case("token ids as a stream", json = { "model": "tabagent-chat", "prompt": [72, 73, 74], "max_tokens": 3, "stream": true, "ignore_eos": true }, status = 200,
             check = |body: &Body| matches!(body, JsonOrEvents::Events(chunks) if chunks.iter().flat_map(|chunk| &chunk.choices).filter(|choice| choice.finish_reason.is_some()).count() == 1)),
+        case("one of these texts", json = { "model": "tabagent-chat", "prompt": "Yes or no?", "n": 3, "seed": 3, "structured_outputs": { "choice": ["yes", "no"] } }, status = 200,
+            check = |body: &Body| matches!(body, JsonOrEvents::Json(completion) if completion.choices.iter().all(|choice| matches!(choice.text.as_str(), "yes" | "no") && choice.finish_reason == Some(EndReason::Stop)))),
+        case("a regular expression that is none", json = { "model": "tabagent-chat", "prompt": "Hi", "structured_outputs": { "regex": "(" } }, problem = InferenceError::Invalid),
+        case("two forms", json = { "model": "tabagent-chat", "prompt": "Hi", "structured_outputs": { "regex": "a", "choice": ["b"] } }, problem = InferenceError::Invalid),
+        case("a form of another server", json = { "model": "tabagent-chat", "prompt": "Hi", "grammar": "root ::= \"a\"" }, problem = ApiError::RequestInvalid),
         case("no prompt", json = { "model": "tabagent-chat" }, problem = ApiError::RequestInvalid),
         case("a token that the model lacks", json = { "model": "tabagent-chat", "prompt": [4000000000] }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "prompt": "Hi" }, problem = InferenceError::ModelNotFound),
@@ -209,6 +93,7 @@ struct Work {
 impl Work {
     async fn begin(runtime: &Runtime, id: &str, request: CompletionRequest) -> Result<Self, InferenceError> {
         let include_usage = StreamOptions::usage(request.stream_options, request.stream)?;
+        let sampling = sampling!(&request)?;
         let prompts: Vec<GeneratePrompt> = match request.prompt {
             CompletionPrompt::Text(text) => vec![GeneratePrompt::Text(text)],
             CompletionPrompt::Texts(texts) => texts.into_iter().map(GeneratePrompt::Text).collect(),
@@ -221,17 +106,8 @@ impl Work {
                 "cannot be had together with `logprobs`; send one of them",
             ));
         }
-        let sampling = SamplingRequest {
-            temperature: request.temperature,
-            top_k: request.top_k.map(|count| count as usize),
-            top_p: request.top_p,
-            min_p: request.min_p,
-            repetition_penalty: request.repetition_penalty,
-            presence_penalty: request.presence_penalty,
-            frequency_penalty: request.frequency_penalty,
-            logit_bias: logit_bias(request.logit_bias.as_ref())?,
-            seed: request.seed.map(i64::cast_unsigned),
-        };
+        let text = request.structured_outputs.as_ref().map(|outputs| outputs.text("structured_outputs"));
+        let constraint = text.transpose()?.map(|text| Constraint { text: Some(text), calls: None });
         let stop = StopTexts::list(request.stop);
         let answers = request.n.unwrap_or(1) as usize;
         let logprobs = request.logprobs.map(|count| count as usize);
@@ -256,6 +132,7 @@ impl Work {
                     prompt,
                     sampling: sampling.clone(),
                     max_tokens: Some(request.max_tokens.map_or(16, |count| count as usize)),
+                    constraint: constraint.clone(),
                     stop: stop.clone(),
                     ignore_end: request.ignore_eos,
                     choices: answers,
@@ -364,37 +241,6 @@ fn chunks(work: Work) -> impl Stream<Item = Result<Completion, InferenceError>> 
             };
         }
     })
-}
-
-impl CompletionChoice {
-    /// Appends what came after.
-    fn append(&mut self, part: Self) {
-        self.text.push_str(&part.text);
-        self.finish_reason = self.finish_reason.or(part.finish_reason);
-        if let (Some(all), Some(new)) = (&mut self.logprobs, part.logprobs) {
-            all.tokens.extend(new.tokens);
-            all.token_logprobs.extend(new.token_logprobs);
-            all.top_logprobs.extend(new.top_logprobs);
-            all.text_offset.extend(new.text_offset);
-        }
-    }
-}
-
-impl CompletionLogprobs {
-    /// Of tokens that came; `offset` is where the first of them begins, and then where the next one will.
-    fn of(generation: &Generation, tokens: &[GeneratedToken], offset: &mut usize) -> Self {
-        let text = |id: u32| String::from_utf8_lossy(&generation.token_bytes(id)).into_owned();
-        let mut all = Self::default();
-        for token in tokens {
-            let written = text(token.id);
-            all.text_offset.push(*offset);
-            *offset += written.chars().count();
-            all.tokens.push(written);
-            all.token_logprobs.push(token.logprob.unwrap_or_default());
-            all.top_logprobs.push(token.top.iter().map(|top| (text(top.token), top.logprob)).collect());
-        }
-        all
-    }
 }
 
 type Body = JsonOrEvents<Completion, Completion>;
