@@ -382,8 +382,8 @@ impl Engine {
         let mut ended: Vec<(usize, Result<()>)> = Vec::new();
         match outcome {
             Ok(logits) => {
-                mean(&mut self.step_seconds, begun.elapsed().as_secs_f64());
-                self.counters.step(count);
+                let ran = begun.elapsed();
+                mean(&mut self.step_seconds, ran.as_secs_f64());
                 let vocabulary = logits.len() / count;
                 let rows =
                     self.rows.all.iter_mut().zip(self.ids.iter().zip(logits.chunks(vocabulary))).take(count);
@@ -397,6 +397,8 @@ impl Engine {
                         Err(error) => ended.push((index, Err(error))),
                     }
                 }
+                let whole = begun.elapsed();
+                self.counters.step(count, whole, whole - ran);
             }
             Err(error) => {
                 for index in 0..count {

@@ -30,6 +30,8 @@ pub(crate) struct Counters {
     first_token: Recorder,
     inter_token: Recorder,
     batch_rows: Recorder,
+    step: Recorder,
+    choosing: Recorder,
     prefill: Recorder,
     guide: Recorder,
     /// Seconds of a whole sequence, a moving mean.
@@ -56,6 +58,8 @@ impl Default for Counters {
             first_token: Recorder::new(SECONDS),
             inter_token: Recorder::new(SECONDS),
             batch_rows: Recorder::new(ROWS),
+            step: Recorder::new(SECONDS),
+            choosing: Recorder::new(SECONDS),
             prefill: Recorder::new(SECONDS),
             guide: Recorder::new(SECONDS),
             duration: Mutex::new(0.0),
@@ -142,9 +146,11 @@ impl Counters {
         self.tokens_out.fetch_add(1, Relaxed);
     }
 
-    /// Rows decoded together.
-    pub(crate) fn step(&self, rows: usize) {
+    /// Rows decoded together. Of what the step took, `choosing` came after the logits.
+    pub(crate) fn step(&self, rows: usize, took: Duration, choosing: Duration) {
         self.batch_rows.observe(rows as f64);
+        self.step.observe(took.as_secs_f64());
+        self.choosing.observe(choosing.as_secs_f64());
     }
 
     /// A sequence ended by itself, `took` after its admission.
@@ -183,6 +189,8 @@ impl Counters {
             time_to_first_token: self.first_token.snapshot(),
             inter_token: self.inter_token.snapshot(),
             batch_rows: self.batch_rows.snapshot(),
+            step: self.step.snapshot(),
+            choosing: self.choosing.snapshot(),
             prefill: self.prefill.snapshot(),
             guide: self.guide.snapshot(),
             last: *self.last.lock().unwrap_or_else(PoisonError::into_inner),
@@ -231,6 +239,10 @@ pub struct GenerationMetrics {
     pub inter_token: Histogram,
     /// Sequences that decoded together, a step.
     pub batch_rows: Histogram,
+    /// Seconds a decoding step.
+    pub step: Histogram,
+    /// Seconds of a decoding step in which tokens are chosen, turned to text and told.
+    pub choosing: Histogram,
     /// Seconds a part of a prompt.
     pub prefill: Histogram,
     /// Seconds to find which tokens a constraint allows, a token.

@@ -187,6 +187,12 @@ const DECODERS: Figures<GenerationMetrics> = Figures {
         }),
         ("inter_token_seconds", "Time between two tokens of an answer", |model| &model.inter_token),
         ("batch_rows", "Answers that decoded together, a step", |model| &model.batch_rows),
+        ("step_seconds", "Time that a decoding step took", |model| &model.step),
+        (
+            "choosing_seconds",
+            "Time of a decoding step that choosing tokens and telling their text took",
+            |model| &model.choosing,
+        ),
         ("prefill_seconds", "Time that a part of a prompt took", |model| &model.prefill),
         ("guide_seconds", "Time to find which tokens a constraint allows, a token", |model| &model.guide),
     ],
