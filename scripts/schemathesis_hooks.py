@@ -1,8 +1,9 @@
 """One check of schemathesis, told what no schema can state.
 
 `positive_data_acceptance` demands that whatever keeps the schema is accepted. A schema knows what a request is; it cannot
-know which dimensions, prompts, token ids and lengths the model takes that the request names. Such a refusal is a 400 of a
-kind of its own, so it can be told apart: it counts as an acceptance of the schema. Every other 400 is a failure, as before.
+know which dimensions, prompts, token ids and lengths the model takes that the request names, nor which ids the server
+keeps. Such a refusal is a 400 of a kind of its own, so it can be told apart: it counts as an acceptance of the schema. Every
+other 400 is a failure, as before.
 """
 
 import json
@@ -10,8 +11,13 @@ import json
 import schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-# Problems that only the named model can find in a request that keeps the schema.
-OF_THE_MODEL = {"/problems/inference-invalid", "/problems/context-length-exceeded"}
+# Problems that only the named model, or what is stored, can find in a request that keeps the schema.
+BEYOND_THE_SCHEMA = {
+    "/problems/inference-invalid",
+    "/problems/context-length-exceeded",
+    "/problems/previous-response-not-found",
+    "/problems/item-not-found",
+}
 
 
 @schemathesis.check
@@ -21,6 +27,6 @@ def valid_data_acceptance(ctx, response, case):
             problem = json.loads(response.content)
         except ValueError:
             problem = {}
-        if isinstance(problem, dict) and problem.get("type") in OF_THE_MODEL:
+        if isinstance(problem, dict) and problem.get("type") in BEYOND_THE_SCHEMA:
             return None
     return positive_data_acceptance(ctx, response, case)

@@ -98,6 +98,11 @@ impl Running {
         Ok(())
     }
 
+    /// Its number to the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Peak of resident memory of the program and its children, in MiB, as Linux counts it (VmHWM).
     pub(crate) fn peak_mib(&self) -> f64 {
         peak_kib(self.child.id()) as f64 / 1024.0

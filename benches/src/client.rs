@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -68,12 +69,7 @@ impl Connection {
         path: &str,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), Failure> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, &self.authority)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
+        let request = self.request(method, path, body)?;
         let exchange = async {
             self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
@@ -83,6 +79,76 @@ impl Connection {
         tokio::time::timeout(DEADLINE, exchange)
             .await
             .map_err(|_| Failure::of(format!("{}{path} did not answer in {DEADLINE:?}", self.authority)))?
+    }
+
+    /// Sends one request whose answer comes as server-sent events. The connection is used up by it: dropping the events
+    /// leaves the server.
+    ///
+    /// # Errors
+    /// When the server leaves, refuses, or does not begin to answer in time.
+    pub(crate) async fn events(mut self, path: &str, body: Bytes) -> Result<Events, Failure> {
+        let request = self.request(Method::POST, path, body)?;
+        let begin = async {
+            self.sender.ready().await?;
+            Ok::<_, Failure>(self.sender.send_request(request).await?)
+        };
+        let response = tokio::time::timeout(DEADLINE, begin)
+            .await
+            .map_err(|_| Failure::of(format!("{}{path} did not answer in {DEADLINE:?}", self.authority)))??;
+        let status = response.status();
+        if status != StatusCode::OK {
+            let answer = response.into_body().collect().await?.to_bytes();
+            return Err(Failure::of(format!(
+                "{}{path} answered {status}: {}",
+                self.authority,
+                String::from_utf8_lossy(&answer)
+            )));
+        }
+        Ok(Events { body: response.into_body(), _sender: self.sender, read: Vec::new() })
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
+        Ok(Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.authority)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?)
+    }
+}
+
+/// Server-sent events as they come.
+pub(crate) struct Events {
+    body: Incoming,
+    /// The connection lives as long as its sender.
+    _sender: SendRequest<Full<Bytes>>,
+    /// What was read and is no whole event yet.
+    read: Vec<u8>,
+}
+
+impl Events {
+    /// The data of the next event; `None` at the end.
+    ///
+    /// # Errors
+    /// When the server leaves, or says nothing for too long.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        loop {
+            if let Some(end) = self.read.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.read.drain(..end + 2).take(end).collect();
+                // Comments, which keep a connection open, have no data.
+                if let Some(data) = event.strip_prefix(b"data: ") {
+                    return Ok(Some(data.to_vec()));
+                }
+                continue;
+            }
+            let frame = tokio::time::timeout(DEADLINE, self.body.frame())
+                .await
+                .map_err(|_| Failure::of(format!("no event came in {DEADLINE:?}")))?;
+            let Some(frame) = frame else { return Ok(None) };
+            if let Some(data) = frame?.data_ref() {
+                self.read.extend_from_slice(data);
+            }
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 //! cargo run --release -p tabagent-benches -- overhead     # instructions of a `#[route]` handler over one by hand
 //! cargo run --release -p tabagent-benches -- mount        # a thousand routes: build, mount, size
 //! cargo run --release -p tabagent-benches -- embeddings --models-dir DIR   # MiniLM beside ONNX Runtime and infinity
+//! cargo run --release -p tabagent-benches -- generation --models-dir DIR   # decoders beside genai and llama.cpp
 //! ```
 
 mod cargo;
 mod child;
 mod client;
 mod embeddings;
+mod generation;
 mod mount;
 mod overhead;
 mod stats;
@@ -66,6 +68,8 @@ enum Command {
     Mount(mount::Options),
     /// MiniLM through our HTTP, beside ONNX Runtime in process and the infinity server.
     Embeddings(embeddings::Options),
+    /// Two decoders in int4 through our HTTP, beside onnxruntime-genai, llama.cpp and our own runtime in process.
+    Generation(generation::Options),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Command::Overhead(options) => overhead::run(&options),
         Command::Mount(options) => mount::run(&options),
         Command::Embeddings(options) => embeddings::run(&options),
+        Command::Generation(options) => generation::run(&options),
     };
     match result {
         Ok(table) => {

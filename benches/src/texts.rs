@@ -1,4 +1,4 @@
-//! Texts of known lengths, the same in every run.
+//! Texts and prompts of known lengths, the same in every run.
 
 use std::ops::RangeInclusive;
 
@@ -41,4 +41,10 @@ pub(crate) fn texts(count: usize, tokens: RangeInclusive<usize>, seed: u64) -> V
             (0..words).map(|_| WORDS[random.below(WORDS.len())]).collect::<Vec<_>>().join(" ")
         })
         .collect()
+}
+
+/// So many token ids, each of the given ones equally likely.
+pub(crate) fn token_ids(count: usize, among: &[u32], seed: u64) -> Vec<u32> {
+    let mut random = Random(seed);
+    (0..count).filter_map(|_| among.get(random.below(among.len())).copied()).collect()
 }

@@ -1,12 +1,11 @@
-"""The unmodified `openai` client against a running server.
+"""The unmodified `openai` client against a running server: embeddings, models, and what every route answers alike.
 
-    python scripts/clients/openai_client.py CHECK URL [--key KEY]
+    python scripts/clients/openai_client.py CHECK.. URL [--key KEY]
 
-CHECK is one of the functions below, or `all` for those that a plain server can answer. Each asserts what a user of the
+A CHECK is one of the functions below, or `all` for those that a plain server can answer. Each asserts what a user of the
 client relies on; a failed one ends the program with its traceback.
 """
 
-import argparse
 import base64
 import json
 import math
@@ -15,32 +14,14 @@ import threading
 
 import openai
 
+from support import client, main, raised
+
 MODEL = "tabagent-embed"
-
-
-def client(url: str, key: str, **options) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, timeout=120, **options)
+CHAT = "tabagent-chat"
 
 
 def length(vector: list[float]) -> float:
     return math.sqrt(sum(value * value for value in vector))
-
-
-def raised(kind: type, call, status: int, code: str, words: list[str]) -> openai.APIStatusError:
-    """Asserts that `call` raises this exception, with a message that a person can use."""
-    try:
-        call()
-    except openai.APIStatusError as error:
-        assert type(error) is kind, f"{type(error).__name__} where {kind.__name__} is expected: {error}"
-        assert error.status_code == status, error
-        assert error.code == code, (error.code, code)
-        assert error.request_id and error.request_id == error.response.json()["request_id"], error.request_id
-        # What the client prints: the message has to say what happened and what to do next.
-        for word in words:
-            assert word in error.body["message"], (word, error.body)
-        assert error.body["message"] in str(error), str(error)
-        return error
-    raise AssertionError(f"no {kind.__name__}")
 
 
 def embeddings(url: str, key: str) -> None:
@@ -229,20 +210,64 @@ def timeout(url: str, key: str) -> None:
     assert client(url, key).embeddings.create(model=MODEL, input="hello").data
 
 
-PLAIN = [embeddings, many, models, failures, timeout]
+def responses(url: str, key: str) -> None:
+    api = client(url, key, max_retries=0)
+    ask = lambda **values: api.responses.create(**{"model": CHAT, "temperature": 0, "max_output_tokens": 24, **values})
+    first = ask(input="Which route makes embeddings?", metadata={"topic": "routes"})
+    assert first.object == "response" and first.status in ("completed", "incomplete") and first.output_text, first
+    assert first.usage.total_tokens == first.usage.input_tokens + first.usage.output_tokens, first.usage
+    # The client's types know every value that is sent: what they do not know they would keep as it is.
+    assert type(first).model_validate(first.model_dump(), strict=False) == first
+    # The conversation is the server's to remember; what it read before it does not read again.
+    second = ask(input=[{"role": "user", "content": [{"type": "input_text", "text": "And rerank?"}]}],
+                 previous_response_id=first.id, instructions="Be brief.")
+    assert second.previous_response_id == first.id and second.usage.input_tokens > first.usage.total_tokens, second.usage
+    # The same conversation, sent whole, has the same prompt, so that it has the same answer.
+    whole = ask(input=[{"role": "user", "content": "Which route makes embeddings?"}, *first.output,
+                       {"role": "user", "content": "And rerank?"}], instructions="Be brief.", store=False)
+    assert (whole.output_text, whole.usage.input_tokens) == (second.output_text, second.usage.input_tokens)
+    assert api.responses.retrieve(second.id) == second
+    items = api.responses.input_items.list(second.id, order="asc").data
+    assert [(item.type, item.role, item.content[0].text) for item in items] == [("message", "user", "And rerank?")], items
+
+    # The stream, by the client's own accumulation, which fails where an event comes out of order.
+    with api.responses.stream(model=CHAT, input="Which route makes embeddings?", temperature=0, max_output_tokens=24) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    kinds = [event.type for event in events]
+    assert kinds[:4] == ["response.created", "response.in_progress", "response.output_item.added",
+                         "response.content_part.added"], kinds
+    assert kinds[-4:-1] == ["response.output_text.done", "response.content_part.done", "response.output_item.done"], kinds
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    deltas = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert deltas == final.output_text == first.output_text, (deltas, final.output_text, first.output_text)
+    assert api.responses.retrieve(final.id).output_text == deltas
+
+    likely = ask(input="Hi", include=["message.output_text.logprobs"], top_logprobs=2, max_output_tokens=2, store=False)
+    tokens = likely.output[0].content[0].logprobs
+    assert tokens and all(len(token.top_logprobs) == 2 and token.bytes for token in tokens), tokens
+
+    api.responses.delete(second.id)
+    raised(openai.NotFoundError, lambda: api.responses.retrieve(second.id), 404, "response_not_found", [second.id])
+    raised(openai.NotFoundError, lambda: api.responses.delete(second.id), 404, "response_not_found", [second.id])
+    raised(openai.NotFoundError, lambda: api.responses.retrieve(whole.id), 404, "response_not_found", ["store"])
+    error = raised(openai.BadRequestError, lambda: ask(input="Hi", previous_response_id=second.id), 400,
+                   "previous_response_not_found", [second.id])
+    assert error.param == "previous_response_id", error.param
+    # What is not served is refused by its name.
+    for field, value in {"conversation": "conv_1", "background": True, "prompt": {"id": "pmpt_1"}, "truncation": "auto"}.items():
+        error = raised(openai.BadRequestError, lambda: ask(input="Hi", **{field: value}), 400, "invalid_value", [field])
+        assert error.param == field, error.param
+    for name, values in {
+        "web_search": {"tools": [{"type": "web_search"}]},
+        "item_reference": {"input": [{"type": "item_reference", "id": "msg_1"}]},
+        "input_image": {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://example.org/"}]}]},
+        "moderation": {"extra_body": {"moderation": {"model": "x"}}},
+    }.items():
+        raised(openai.BadRequestError, lambda: ask(**{"input": "Hi", **values}), 400, "request_invalid", [name])
+
+
+PLAIN = [embeddings, many, models, responses, failures, timeout]
 SPECIAL = [models_with_slash, damaged_model, too_large, authentication, rate_limit]
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    checks = {check.__name__: [check] for check in PLAIN + SPECIAL} | {"all": PLAIN}
-    parser.add_argument("check", choices=checks)
-    parser.add_argument("url")
-    parser.add_argument("--key", default="any")
-    arguments = parser.parse_args()
-    for check in checks[arguments.check]:
-        check(arguments.url, arguments.key)
-        print(f"ok {check.__name__}")
-
-
-main()
+main(PLAIN, SPECIAL)

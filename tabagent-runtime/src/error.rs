@@ -33,7 +33,7 @@ pub enum BackendError {
     #[error("the work did not finish within {seconds} seconds")]
     GenerationTimeout {
         /// The deadline, in seconds.
-        seconds: u64,
+        seconds: f64,
     },
     /// A value in the request cannot be used.
     #[error("`{field}`: {reason}")]

@@ -1,4 +1,4 @@
-//! Models on ONNX Runtime: the library, sessions, tokenizers, embeddings and rerank.
+//! Models on ONNX Runtime: the library, sessions, tokenizers, embeddings, rerank, generation, and the store.
 //!
 //! This crate knows models and machines and nothing of HTTP. [`Runtime`] is its front: one typed method a capability.
 //! Inference runs on threads of this crate, never on an async worker; dropping the future of a call cancels it.
@@ -15,6 +15,7 @@ pub mod rerank;
 pub mod runtime;
 pub mod session;
 pub mod similarity;
+pub mod store;
 pub mod tokenizer;
 
 pub use embed::{EmbedInput, EmbedRequest, Embeddings, Prompt};
@@ -26,5 +27,6 @@ pub use generate::{
 };
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
-pub use runtime::{Generating, Health, ModelHealth, Runtime, RuntimeMetrics, RuntimeOptions};
+pub use runtime::{Generating, Health, ModelHealth, ParamsInForce, Runtime, RuntimeMetrics, RuntimeOptions};
 pub use similarity::{Metric, Similarities, SimilarityRequest};
+pub use store::{GenerationParams, StoredResponse};

@@ -9,6 +9,8 @@
 mod bytes;
 mod seams;
 
+use std::panic::catch_unwind;
+
 use bytes::Spelling;
 use seams::Seams;
 use tokenizers::{Encoding, Tokenizer as Inner, TruncationDirection};
@@ -59,7 +61,7 @@ impl Tokenizer {
         let corrupted = |error: tokenizers::Error| {
             BackendError::corrupted(model, format!("{name} is not a tokenizer: {error}"))
         };
-        let mut inner = Inner::from_bytes(&bytes).map_err(corrupted)?;
+        let mut inner = read(&bytes).map_err(corrupted)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(corrupted)?;
         let largest = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
@@ -365,6 +367,12 @@ pub(crate) fn locate(has: impl Fn(&str) -> bool) -> Result<&'static str, String>
         ),
         None => "tokenizer.json is missing; restore the model's files".to_owned(),
     })
+}
+
+/// Reads a tokenizer's file. The library panics on some that are damaged, such as those with a cut `precompiled_charsmap`.
+fn read(bytes: &[u8]) -> tokenizers::Result<Inner> {
+    catch_unwind(|| Inner::from_bytes(bytes))
+        .unwrap_or_else(|_| Err("the library that reads it panicked".into()))
 }
 
 /// Keeps the first `most` tokens.

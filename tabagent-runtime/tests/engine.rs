@@ -159,14 +159,14 @@ async fn a_device_that_is_asked_for_by_name_works_or_nothing_starts() {
 async fn a_text_far_over_the_limit_is_refused_or_cut() {
     let runtime = runtime();
     let asked = |truncate| EmbedRequest {
-        input: EmbedInput::Texts(vec!["river bank ".repeat(100_000)]),
+        input: EmbedInput::Text("river bank ".repeat(100_000)),
         truncate,
         ..EmbedRequest::default()
     };
     let error = runtime.embed(asked(false)).await.unwrap_err();
     assert!(
         matches!(&error, BackendError::InvalidInput { field, cause: InvalidCause::ContextLength, .. }
-            if field == "input[0]"),
+            if field == "input"),
         "{error:?}"
     );
     let answer = runtime.embed(asked(true)).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_deadline_ends_the_wait() {
     runtime.embed(request(texts(1, 1))).await.unwrap();
     let late = EmbedRequest { deadline: Some(Duration::ZERO), ..request(texts(100, 50)) };
     let error = runtime.embed(late).await.unwrap_err();
-    assert!(matches!(error, BackendError::GenerationTimeout { seconds: 0 }), "{error}");
+    assert!(matches!(error, BackendError::GenerationTimeout { seconds: 0.0 }), "{error}");
     assert_eq!(runtime.health().waiting, 0);
     assert_eq!(runtime.metrics().models[0].timeouts, 1);
 }
@@ -327,9 +327,11 @@ async fn mistakes_are_named_by_their_field() {
     assert_eq!(embed(long).await, "input[1]");
     let many = EmbedRequest { truncate: false, ..request([texts(40, 1), texts(1, 1_000)].concat()) };
     assert_eq!(embed(many).await, "input[40]", "tokenised in several jobs");
-    let ids =
-        EmbedRequest { input: EmbedInput::Tokens(vec![vec![1], vec![1, 99_999]]), ..request(Vec::new()) };
-    assert_eq!(embed(ids).await, "input[1][1]");
+    let long = EmbedInput::Text("river ".repeat(500));
+    assert_eq!(embed(EmbedRequest { input: long, truncate: false, ..request(Vec::new()) }).await, "input");
+    let ids = |input| EmbedRequest { input, ..request(Vec::new()) };
+    assert_eq!(embed(ids(EmbedInput::TokenLists(vec![vec![1], vec![1, 99_999]]))).await, "input[1][1]");
+    assert_eq!(embed(ids(EmbedInput::Tokens(vec![1, 99_999]))).await, "input[1]");
     let prompt = EmbedRequest { prompt: Some(Prompt::Named("nobody".to_owned())), ..request(texts(1, 1)) };
     assert_eq!(embed(prompt).await, "prompt_name");
     let dimensions = EmbedRequest { dimensions: Some(33), ..request(texts(1, 1)) };
@@ -373,5 +375,40 @@ async fn the_list_of_models_tells_what_each_is() {
     assert_eq!(prompts["query"], "query: ");
     for id in ["nobody/nothing", "../fixtures/bert-mean", "/etc", "a\0b"] {
         assert!(matches!(runtime.model(id), Err(BackendError::ModelNotFound { .. })), "{id:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tokenizer_on_which_its_library_panics_is_a_damaged_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("damaged");
+    copy(&fixtures().join("xlmr-mean"), &model);
+    let path = model.join("tokenizer.json");
+    let mut tokenizer: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    // A table of characters that ends in its first number.
+    tokenizer["normalizer"] =
+        serde_json::json!({ "type": "Precompiled", "precompiled_charsmap": "/////w==" });
+    std::fs::write(&path, tokenizer.to_string()).unwrap();
+    let runtime = start(RuntimeOptions { models_dir: folder.path().to_owned(), ..RuntimeOptions::default() });
+    let asked = || EmbedRequest { model: Some("damaged".to_owned()), ..request(texts(1, 1)) };
+    for _ in 0..2 {
+        let error = runtime.embed(asked()).await.unwrap_err();
+        assert!(
+            matches!(&error, BackendError::ModelCorrupted { reason, .. } if reason.contains("tokenizer.json")),
+            "{error:?}"
+        );
+    }
+}
+
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }

@@ -9,6 +9,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tabagent_runtime::{
@@ -204,27 +208,32 @@ async fn conversations_are_rendered_as_by_transformers() {
     }
 }
 
-/// Requests of every length join, leave early, share beginnings and outgrow the cache; each gets what it gets alone.
+/// Requests of random length join, leave early, are stopped, share beginnings, are read in parts and outgrow the cache; each
+/// gets what it gets alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn alone_equals_together() {
     for (model, reference) in decoders() {
+        let mut random = ChaCha8Rng::seed_from_u64(16);
         let alone = start(RuntimeOptions { parallel: 1, ..RuntimeOptions::default() });
         // So little memory that sequences give their rows to others and come back.
         let together =
             start(RuntimeOptions { parallel: 6, cache_bytes: Some(400_000), ..RuntimeOptions::default() });
+        let mut below = |most: usize| random.next_u32() as usize % most;
         let prompts: Vec<GenerateRequest> = (0..16)
             .map(|index| {
                 let prompt = &reference.prompts[index % reference.prompts.len()];
                 let mut ids = prompt.prompt_ids.clone();
                 // Some begin like others and go on differently; some are several parts long.
-                ids.extend(prompt.greedy_ids.iter().take(7 * (index / reference.prompts.len())));
+                ids.extend(prompt.greedy_ids.iter().take(below(64) * usize::from(index >= 6)));
                 if index % 5 == 4 {
                     ids = ids.repeat(4);
                 }
-                ids.truncate(250);
-                let mut request = request(&model, GeneratePrompt::Tokens(ids), 3 + 11 * (index % 7));
+                ids.truncate(200 + below(50));
+                let leaves = index % 4 == 3;
+                let tokens = if leaves { 150 } else { 3 + below(70) };
+                let mut request = request(&model, GeneratePrompt::Tokens(ids), tokens);
                 request.id = format!("request {index}");
-                request.ignore_end = index % 2 == 0;
+                request.ignore_end = leaves || index % 2 == 0;
                 request.choices = 1 + index % 2;
                 request
             })
@@ -233,18 +242,29 @@ async fn alone_equals_together() {
         for request in &prompts {
             expected.push(collect(alone.generate(request.clone()).await.unwrap()).await.unwrap());
         }
+        let longest = prompts.iter().zip(&expected).map(|(request, answers)| match &request.prompt {
+            GeneratePrompt::Tokens(ids) => ids.len() + answers[0].ids.len(),
+            _ => 0,
+        });
+        assert!(longest.max() > Some(256), "{model}: no row outgrows the first cache");
         let tasks: Vec<_> = prompts
             .iter()
             .cloned()
             .enumerate()
             .map(|(index, request)| {
-                let runtime = together.clone();
+                let (runtime, pause) = (together.clone(), below(20) as u64);
                 tokio::spawn(async move {
-                    tokio::time::sleep(std::time::Duration::from_millis(3 * index as u64 % 20)).await;
-                    let mut generation = runtime.generate(request).await.unwrap();
+                    tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+                    let mut generation = runtime.generate(request.clone()).await.unwrap();
                     if index % 4 == 3 {
-                        // Its client leaves after the first event.
+                        // Its client leaves after the first event, or somebody stops it then.
                         generation.next().await.unwrap().unwrap();
+                        if index % 8 == 3 {
+                            drop(generation);
+                        } else {
+                            runtime.stop(Some(&request.id));
+                            collect(generation).await.unwrap();
+                        }
                         return None;
                     }
                     Some(collect(generation).await.unwrap())
@@ -266,13 +286,20 @@ async fn alone_equals_together() {
         };
         tokio::time::timeout(std::time::Duration::from_secs(10), idle).await.unwrap();
         assert!(together.generating().is_empty());
-        let metrics = together.metrics();
+        let metrics = together.metrics().generation.swap_remove(0);
         println!(
-            "{model}: {} cached tokens, {} preempted, {} cancelled",
-            metrics.generation[0].cached_tokens,
-            metrics.generation[0].preempted,
-            metrics.generation[0].cancelled
+            "{model}: {} cached tokens, {} parts of {} prompts, {} preempted, {} cancelled, {} bytes of cache",
+            metrics.cached_tokens,
+            metrics.prefill.count(),
+            metrics.queue_wait.count(),
+            metrics.preempted,
+            metrics.cancelled,
+            metrics.cache_bytes
         );
+        assert!(metrics.cached_tokens > 0, "{model}: no prompt began like another");
+        assert!(metrics.prefill.count() > metrics.queue_wait.count(), "{model}: no prompt was read in parts");
+        assert!(metrics.cancelled > 0, "{model}: nobody left");
+        assert!(metrics.cache_bytes <= 400_000, "{model}: {}", metrics.cache_bytes);
     }
 }
 
@@ -314,6 +341,39 @@ async fn stopping_keeps_the_text_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_ends_the_work_within_one_step() {
+    let runtime = start(RuntimeOptions::default());
+    for (model, reference) in decoders() {
+        let prompt = GeneratePrompt::Tokens(reference.prompts[0].prompt_ids.clone());
+        let asked = GenerateRequest { ignore_end: true, choices: 4, ..request(&model, prompt, 400) };
+        let mut generation = runtime.generate(asked).await.unwrap();
+        let mut begun = [false; 4];
+        while !begun.iter().all(|begun| *begun) {
+            match generation.next().await.unwrap().unwrap() {
+                GenerationEvent::Delta { choice, .. } => begun[choice] = true,
+                GenerationEvent::End { .. } => panic!("{model}: it ended before all had begun"),
+            }
+        }
+        let metrics = || {
+            let all = runtime.metrics().generation;
+            all.into_iter().find(|found| found.model == model).unwrap()
+        };
+        drop(generation);
+        // The turn that was under way then may read the last prompt and give each sequence one more.
+        let told = metrics().output_tokens;
+        let idle = async {
+            while metrics().running > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), idle).await.unwrap();
+        let found = metrics();
+        assert!(found.output_tokens <= told + 5, "{model}: {} tokens after {told}", found.output_tokens);
+        assert_eq!((found.cancelled, found.ended, found.waiting), (4, 0, 0), "{model}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_generated_is_refused_with_its_field() {
     let runtime = start(RuntimeOptions { generation_queue: 2, ..RuntimeOptions::default() });
     let (model, _) = decoders().swap_remove(0);
@@ -322,13 +382,13 @@ async fn what_cannot_be_generated_is_refused_with_its_field() {
         change(&mut request);
         match runtime.generate(request).await.unwrap_err() {
             BackendError::InvalidInput { field, .. } => field,
-            BackendError::ResourceLimitExceeded { .. } => "queue".to_owned(),
             other => panic!("{other}"),
         }
     };
     assert_eq!(refused(&|request| request.model = Some("tabagent-embed".to_owned())).await, "model");
     assert_eq!(refused(&|request| request.choices = 0).await, "n");
-    assert_eq!(refused(&|request| request.choices = 3).await, "queue");
+    // More than may ever wait: to come back would be in vain.
+    assert_eq!(refused(&|request| request.choices = 3).await, "n");
     assert_eq!(refused(&|request| request.max_tokens = Some(0)).await, "max_tokens");
     assert_eq!(refused(&|request| request.sampling.temperature = Some(3.0)).await, "temperature");
     assert_eq!(refused(&|request| request.sampling.logit_bias = vec![(1 << 30, 1.0)]).await, "logit_bias");

@@ -98,7 +98,7 @@ async fn agrees(runtime: &Runtime, model: &str, folder: &Path) {
             assert!(off <= 1e-4, "{model} {:?} {text:?}: off by {off}", case.prompt_name);
         }
         // The same ids, tokenised by the client.
-        let ids = EmbedRequest { input: EmbedInput::Tokens(case.token_ids.clone()), ..asked };
+        let ids = EmbedRequest { input: EmbedInput::TokenLists(case.token_ids.clone()), ..asked };
         for (by_ids, by_text) in runtime.embed(ids).await.unwrap().vectors.iter().zip(&found.vectors) {
             assert!(distance(by_ids, by_text) <= 1e-5);
         }

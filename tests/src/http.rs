@@ -72,6 +72,23 @@ impl Connection {
 
     /// Receives the response of a request of this method.
     pub fn receive(&mut self, method: &str) -> Response {
+        let mut response = self.head();
+        if method != "HEAD" && !matches!(response.status, 100..=199 | 204 | 304) {
+            response.body = self.body(&response);
+        }
+        response
+    }
+
+    /// Receives a response that comes as server-sent events: its head, and the events as they come.
+    pub fn receive_events(mut self) -> (Response, Events) {
+        let response = self.head();
+        assert_eq!(response.header("content-type"), Some("text/event-stream"), "{response:?}");
+        assert_eq!(response.header("transfer-encoding"), Some("chunked"), "{response:?}");
+        (response, Events { connection: self, text: Vec::new(), over: false })
+    }
+
+    /// Receives the head of a response.
+    fn head(&mut self) -> Response {
         let head = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
@@ -88,11 +105,7 @@ impl Connection {
             .map(|line| line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let mut response = Response { status, headers, body: Vec::new() };
-        if method != "HEAD" && !matches!(status, 100..=199 | 204 | 304) {
-            response.body = self.body(&response);
-        }
-        response
+        Response { status, headers, body: Vec::new() }
     }
 
     /// Whether the server has closed the connection, waiting for it.
@@ -107,19 +120,23 @@ impl Connection {
         }
         if response.header("transfer-encoding") == Some("chunked") {
             let mut body = Vec::new();
-            loop {
-                let size = self.line();
-                let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16)
-                    .expect("a chunk's size");
-                body.extend(self.take(size));
-                self.line();
-                if size == 0 {
-                    return body;
-                }
+            while let Some(chunk) = self.chunk() {
+                body.extend(chunk);
             }
+            return body;
         }
         while self.read() > 0 {}
         std::mem::take(&mut self.buffer)
+    }
+
+    /// The next chunk of a body that comes in chunks; none at its end.
+    fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = self.line();
+        let size =
+            usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).expect("a chunk's size");
+        let chunk = self.take(size);
+        self.line();
+        (size > 0).then_some(chunk)
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {
@@ -149,6 +166,41 @@ impl Connection {
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
             Err(error) => panic!("no response within {PATIENCE:?}: {error}"),
+        }
+    }
+}
+
+/// The events of a stream as they come, each by its data. Dropping them closes the connection.
+#[derive(Debug)]
+pub struct Events {
+    connection: Connection,
+    text: Vec<u8>,
+    over: bool,
+}
+
+impl Iterator for Events {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = find(&self.text, b"\n\n") {
+                let event: Vec<u8> = self.text.drain(..end + 2).collect();
+                let event = String::from_utf8(event).expect("an event is UTF-8");
+                let data = event.lines().filter_map(|line| line.strip_prefix("data:"));
+                let data: Vec<&str> = data.map(str::trim_start).collect();
+                // Others are comments that keep the connection alive.
+                if !data.is_empty() {
+                    return Some(data.join("\n"));
+                }
+            } else if self.over {
+                assert!(self.text.is_empty(), "the stream breaks off in an event");
+                return None;
+            } else {
+                match self.connection.chunk() {
+                    Some(chunk) => self.text.extend(chunk),
+                    None => self.over = true,
+                }
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What whole journeys need: the real binary as a child process, a client of raw HTTP, cargo and Python as tools.
+//! What whole journeys need: the real binary as a child process, a client of raw HTTP, cargo, Python and Node as tools.
 //!
 //! Everything here fails by panicking with a sentence, as tests do.
 
@@ -11,6 +11,7 @@
 )]
 
 pub mod http;
+pub mod node;
 pub mod problem;
 pub mod process;
 pub mod project;

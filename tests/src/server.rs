@@ -14,7 +14,7 @@ use crate::http::{self, Connection, Response};
 use crate::{process, workspace};
 
 /// Longest start: the first one on a machine installs ONNX Runtime.
-const START_DEADLINE: Duration = Duration::from_secs(10 * 60);
+pub const START_DEADLINE: Duration = Duration::from_secs(10 * 60);
 /// Longest stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -97,6 +97,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log is not poisoned").clone()
@@ -132,6 +137,14 @@ impl Server {
     /// POST of JSON.
     pub fn post(&self, target: &str, body: &Value) -> Response {
         self.send("POST", target, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    /// The value of a series on /metrics that counts, by its name with its labels as they are written there.
+    pub fn metric(&self, series: &str) -> u64 {
+        let page = self.get("/metrics").text();
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("no {series} in\n{page}"));
+        value.parse().expect("it is a whole number")
     }
 
     /// Sends a signal by its name, such as `TERM`.

@@ -99,7 +99,7 @@ impl App {
     /// The OpenAPI document, without starting anything.
     ///
     /// # Errors
-    /// A named crate without routes; a schema name that two types claim.
+    /// A named crate without routes; a schema name that two types claim; a default that breaks its field's rule.
     pub fn document(&self) -> Result<Value, StartErrors> {
         openapi::build(&self.routes()?, &self.config, &self.examples).map_err(StartErrors)
     }
@@ -113,8 +113,8 @@ impl App {
         let mut errors = registry::check(&routes, &self.components, &self.pages.paths());
         let document = match openapi::build(&routes, &self.config, &self.examples) {
             Ok(document) => document,
-            Err(duplicates) => {
-                errors.extend(duplicates);
+            Err(found) => {
+                errors.extend(found);
                 Value::Null
             }
         };

@@ -36,13 +36,13 @@ where
     A::from_request(request, state).await.map_err(IntoResponse::into_response)
 }
 
-/// Turns a handler's result into its response.
+/// Turns a handler's result into its response. An output that chose a status of its own keeps it.
 pub fn respond<R: RouteOutput, E: Problem>(result: Result<R, E>, status: u16) -> Response {
     match result {
         Ok(output) => {
             let mut response = output.into_response();
             if let Ok(status) = StatusCode::from_u16(status)
-                && response.status() == StatusCode::OK
+                && (response.status() == StatusCode::OK || response.status() == R::BODY.status())
             {
                 *response.status_mut() = status;
             }
@@ -50,6 +50,30 @@ pub fn respond<R: RouteOutput, E: Problem>(result: Result<R, E>, status: u16) ->
         }
         Err(problem) => problem_response(&problem),
     }
+}
+
+/// The first line of a doc comment.
+pub const fn doc_summary(docs: &str) -> &str {
+    docs.split_at(first_line(docs)).0.trim_ascii()
+}
+
+/// What follows the first line of a doc comment.
+pub const fn doc_description(docs: &str) -> &str {
+    docs.split_at(first_line(docs)).1.trim_ascii()
+}
+
+/// A doc comment without the space around it.
+pub const fn doc_trimmed(docs: &str) -> &str {
+    docs.trim_ascii()
+}
+
+const fn first_line(docs: &str) -> usize {
+    let bytes = docs.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() && bytes[at] != b'\n' {
+        at += 1;
+    }
+    at
 }
 
 /// The axum handler of a route.

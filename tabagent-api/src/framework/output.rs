@@ -27,6 +27,11 @@ impl BodyKind {
     pub const fn streams(self) -> bool {
         matches!(self, Self::Stream | Self::JsonOrStream)
     }
+
+    /// Status of a success whose route names none: 204 without a body, else 200.
+    pub const fn status(self) -> u16 {
+        if matches!(self, Self::None) { 204 } else { 200 }
+    }
 }
 
 /// A response of a route.
@@ -53,7 +58,7 @@ pub trait RouteOutput: IntoResponse {
         Self::Body: DeserializeOwned;
 }
 
-/// A response without a body.
+/// A response without a body: 204, or the status that the route names.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoContent;
 

@@ -137,6 +137,16 @@ impl FieldError {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: shortened(field.into(), FIELD_BYTES), message: shortened(message.into(), FIELD_BYTES) }
     }
+
+    /// What a problem says of the field that it names. A text that begins with the field, as `` `input`: is too long `` does
+    /// where it stands alone, does not repeat it here.
+    pub fn of(field: impl Into<String>, text: &str) -> Self {
+        let field = field.into();
+        let begin = text.strip_prefix('`').unwrap_or(text);
+        let rest = begin.strip_prefix(field.as_str()).filter(|_| !field.is_empty());
+        let message = rest.and_then(|rest| rest.strip_prefix('`').unwrap_or(rest).strip_prefix(": "));
+        Self::new(field.clone(), message.unwrap_or(text))
+    }
 }
 
 /// Cuts a text at a character, and shows that it was cut.
@@ -282,4 +292,19 @@ pub(crate) fn duplicate_kinds(
             .collect::<Vec<_>>()
     };
     kinds.into_values().flat_map(pairs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FieldError;
+
+    #[test]
+    fn a_message_does_not_repeat_its_field() {
+        let message = |text: &str| FieldError::of("input[3]", text).message;
+        assert_eq!(message("`input[3]`: has 600 tokens"), "has 600 tokens");
+        assert_eq!(message("input[3]: has 600 tokens"), "has 600 tokens");
+        assert_eq!(message("`input[3]` has 600 tokens"), "`input[3]` has 600 tokens");
+        assert_eq!(message("there is no model"), "there is no model");
+        assert_eq!(FieldError::of("", ": odd").message, ": odd");
+    }
 }

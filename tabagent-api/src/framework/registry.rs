@@ -64,6 +64,15 @@ pub enum StartError {
         /// The second type.
         second: String,
     },
+    /// What stands where a field is absent breaks the field's own rule.
+    DefaultInvalid {
+        /// The type of which it is a field.
+        type_name: String,
+        /// The field's name on the wire.
+        field: String,
+        /// Which rule.
+        message: String,
+    },
     /// Two different kinds of problem claim one page.
     ProblemDuplicate {
         /// The last segment of their `type`.
@@ -105,6 +114,10 @@ impl fmt::Display for StartError {
             Self::SchemaDuplicate { name, first, second } => write!(
                 f,
                 "[route::schema-duplicate] two types claim the schema name `{name}`: {first} and {second}; rename one, or give it `#[rule(name = \"OtherName\")]`"
+            ),
+            Self::DefaultInvalid { type_name, field, message } => write!(
+                f,
+                "the default of `{field}` in {type_name} breaks the field's own rule, so that a request without the field is refused: {message}; change the default, or remove it to make the field required"
             ),
             Self::ProblemDuplicate { slug, first, second } => write!(
                 f,

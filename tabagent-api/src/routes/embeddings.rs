@@ -164,10 +164,10 @@ pub async fn embeddings(
 impl From<EmbeddingInput> for EmbedInput {
     fn from(input: EmbeddingInput) -> Self {
         match input {
-            EmbeddingInput::Text(text) => Self::Texts(vec![text]),
+            EmbeddingInput::Text(text) => Self::Text(text),
             EmbeddingInput::Texts(texts) => Self::Texts(texts),
-            EmbeddingInput::Tokens(tokens) => Self::Tokens(vec![tokens]),
-            EmbeddingInput::TokenLists(lists) => Self::Tokens(lists),
+            EmbeddingInput::Tokens(tokens) => Self::Tokens(tokens),
+            EmbeddingInput::TokenLists(lists) => Self::TokenLists(lists),
         }
     }
 }

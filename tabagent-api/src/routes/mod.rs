@@ -10,7 +10,9 @@ pub mod generation;
 pub mod health;
 pub mod inference;
 pub mod models;
+pub mod params;
 pub mod rerank;
+pub mod responses;
 pub mod similarity;
 pub mod system;
 

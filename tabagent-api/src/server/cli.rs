@@ -61,6 +61,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
     match matches.subcommand() {
         None => commands::serve::run(load(matches)?),
         Some(("serve", matches)) => commands::serve::run(load(matches)?),
+        Some(("run", matches)) => commands::run::run(&load(matches)?, conversation(matches)?),
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
@@ -83,6 +84,21 @@ fn json(matches: &ArgMatches) -> bool {
 
 fn load(matches: &ArgMatches) -> Result<Config, ConfigError> {
     Config::load(&sources(matches)?)
+}
+
+/// What `tabagent run` is told beside the settings.
+fn conversation(matches: &ArgMatches) -> Result<commands::run::Options, CommandError> {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let mut settings = commands::run::Settings::default();
+    for name in commands::run::Settings::NAMES {
+        if let Some(value) = text(name) {
+            settings.set(name, &value).map_err(CommandError::Other)?;
+        }
+    }
+    let words: Vec<&str> =
+        matches.get_many::<String>("prompt").into_iter().flatten().map(String::as_str).collect();
+    let prompt = Some(words.join(" ")).filter(|prompt| !prompt.trim().is_empty());
+    Ok(commands::run::Options { model: text("model"), prompt, system: text("system"), settings })
 }
 
 /// What the command line, the environment and the file say.
@@ -117,6 +133,21 @@ pub fn command() -> Command {
         .subcommand(Command::new("path").about("Print the path of the library that would be used"));
     let routes = Command::new("routes").about("List the routes").arg(json());
     let openapi = Command::new("openapi").about("Print the OpenAPI document");
+    let run = Command::new("run")
+        .about("Chat with a model in the terminal, without a server")
+        .arg(Arg::new("model").value_name("MODEL").help("Id of the model [default: tabagent-chat]"))
+        .arg(
+            Arg::new("prompt")
+                .value_name("PROMPT")
+                .num_args(1..)
+                .help("What to ask once [default: what stdin holds, or a conversation]"),
+        )
+        .arg(Arg::new("system").long("system").value_name("TEXT").help("What the model is told first"))
+        .args(commands::run::Settings::NAMES.iter().map(|name| {
+            let flag = name.replace('_', "-");
+            let help = "As the field of the same name of POST /v1/chat/completions";
+            Arg::new(*name).long(flag).value_name("N").allow_negative_numbers(true).help(help)
+        }));
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))
         .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
@@ -124,6 +155,7 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .args_conflicts_with_subcommands(true)
         .subcommand(with_settings(Command::new("serve").about("Serve the API (the default)")))
+        .subcommand(with_settings(run))
         .subcommand(with_settings(routes))
         .subcommand(with_settings(openapi))
         .subcommand(with_settings(doctor))

@@ -158,10 +158,10 @@ fn fields_value(variant: &ProblemVariant) -> Option<TokenStream> {
     }
     let param = role(variant, FieldRole::Param)?;
     Some(quote! {
-        ::std::vec![__t::FieldError {
-            field: ::std::string::ToString::to_string(#param),
-            message: ::std::string::ToString::to_string(self),
-        }]
+        ::std::vec![__t::FieldError::of(
+            ::std::string::ToString::to_string(#param),
+            &::std::string::ToString::to_string(self),
+        )]
     })
 }
 

@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, Variant};
 
 use crate::diagnostics::Sink;
-use crate::route::signature::doc_lines;
+use crate::route::signature::description;
 use attribute::{Container, FieldRole, VariantAttribute};
 
 /// The error type.
@@ -26,7 +26,7 @@ pub(crate) struct ProblemVariant {
     pub(crate) fields: Fields,
     pub(crate) roles: Vec<(usize, FieldRole)>,
     pub(crate) attribute: VariantAttribute,
-    pub(crate) description: String,
+    pub(crate) description: TokenStream,
 }
 
 /// The expansion: the impl, or every error beside an impl that keeps later code quiet.
@@ -70,7 +70,7 @@ fn read_variant(variant: &Variant, sink: &mut Sink) -> ProblemVariant {
         fields: variant.fields.clone(),
         roles,
         attribute,
-        description: doc_lines(&variant.attrs).join("\n").trim().to_owned(),
+        description: description(&variant.attrs),
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) ok_span: Span,
     /// Where messages about the error type point.
     pub(crate) err_span: Span,
-    pub(crate) status: u16,
+    /// Status of a success, as a const expression: as given, or what the response type stands for.
+    pub(crate) status: TokenStream,
 }
 
 impl<'a> Ready<'a> {
@@ -51,17 +52,11 @@ impl<'a> Ready<'a> {
             Output::Other => return None,
         };
         let method_span = written.span();
-        Some(Self {
-            route,
-            method: *method,
-            method_span,
-            path,
-            ok,
-            err,
-            ok_span,
-            err_span,
-            status: route.status(),
-        })
+        let status = match route.attribute.status {
+            Some(status) => status.code.to_token_stream(),
+            None => quote! { <__t::Probe<#ok>>::STATUS },
+        };
+        Some(Self { route, method: *method, method_span, path, ok, err, ok_span, err_span, status })
     }
 
     /// Everything that is generated beside the fn.
@@ -73,23 +68,34 @@ impl<'a> Ready<'a> {
             Some(path) => path.to_token_stream(),
             None => quote! { ::tabagent_api },
         };
-        let claims = self.claims(&cfgs);
+        let claims = self.claims();
+        let free = rules::handler_has_self::name_of_a_free_fn(self.route);
+        let named = Ident::new(&format!("__route_{}", handler.plain_name()), handler.name().span());
+        let docs = handler.computed_docs().map(|text| quote! { const __DOCS: &str = #text; });
         let symbols = self.symbols();
         let assertions = rules::assertions(self);
         let describe = self.describe();
         let call = self.call();
         let record = self.record();
         quote! {
-            #claims
             #(#cfgs)*
             #[doc(hidden)]
-            #[allow(deprecated, unused_imports, unused_mut, unused_variables, clippy::all, clippy::pedantic)]
-            const _: () = {
+            #[allow(dead_code, non_upper_case_globals)]
+            const #free: () = { #claims };
+            #(#cfgs)*
+            #[doc(hidden)]
+            #[allow(
+                dead_code, deprecated, non_upper_case_globals, unused_imports, unused_mut, unused_variables, clippy::all,
+                clippy::pedantic
+            )]
+            const #named: () = {
+                fn __is_free() { #free }
                 use #facade::__private as __t;
                 use __t::{
                     CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _, UnlessHead as _,
                     UnlessLast as _, UnlessParsed as _, UnlessResult as _,
                 };
+                #docs
                 #symbols
                 #assertions
                 #describe
@@ -105,14 +111,13 @@ impl<'a> Ready<'a> {
     }
 
     /// A macro name for each path: two of one name in a crate are E0428, which shows both places.
-    fn claims(&self, cfgs: &[&syn::Attribute]) -> TokenStream {
+    fn claims(&self) -> TokenStream {
         self.all_paths()
             .map(|path| {
                 let name = dedup::macro_name(self.method.as_str(), &path.value());
                 let span = path.literal.span();
                 let name = Ident::new(&name, span);
                 quote_spanned! { span =>
-                    #(#cfgs)*
                     #[doc(hidden)]
                     #[macro_export]
                     #[allow(non_local_definitions, unused_macros)]
@@ -187,7 +192,7 @@ impl<'a> Ready<'a> {
             }
         });
         let handler = self.route.handler.name();
-        let status = self.status;
+        let status = &self.status;
         let (ok, err) = (&self.ok, &self.err);
         // Spanned at the fn's name: there the compiler says that its future is not `Send`, and at which await.
         let signature = quote_spanned! { handler.span() =>
@@ -218,12 +223,17 @@ impl<'a> Ready<'a> {
         });
         let operation_id =
             attribute.operation_id.as_ref().map_or_else(|| handler.plain_name(), syn::LitStr::value);
-        let docs = handler.docs();
-        let summary = docs.first().cloned().unwrap_or_default();
-        let description = docs.get(1..).unwrap_or_default().join("\n").trim().to_owned();
+        let (summary, description) = if handler.computed_docs().is_some() {
+            (quote! { __t::doc_summary(__DOCS) }, quote! { __t::doc_description(__DOCS) })
+        } else {
+            let docs = handler.docs();
+            let summary = docs.first().cloned().unwrap_or_default();
+            let description = docs.get(1..).unwrap_or_default().join("\n").trim().to_owned();
+            (summary.to_token_stream(), description.to_token_stream())
+        };
         let tag = attribute.tag.as_ref().map_or_else(|| "api".to_owned(), syn::LitStr::value);
         let deprecated = attribute.deprecated || handler.is_deprecated();
-        let (status, stream) = (self.status, attribute.stream);
+        let (status, stream) = (&self.status, attribute.stream);
         let auth = if attribute.public {
             quote! { Public }
         } else {

@@ -101,19 +101,6 @@ impl Method {
     }
 }
 
-impl Route {
-    /// Status of the success: as given, or what the response type stands for.
-    pub(crate) fn status(&self) -> u16 {
-        let empty = self
-            .handler
-            .output
-            .ok()
-            .and_then(super::signature::last_ident)
-            .is_some_and(|name| name == "NoContent");
-        self.attribute.status.map_or(if empty { 204 } else { 200 }, |status| status.code)
-    }
-}
-
 /// How a successful response is checked.
 pub(crate) enum Check {
     /// No check: the response has no body.

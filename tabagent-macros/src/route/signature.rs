@@ -3,10 +3,12 @@
 //! A body that is half typed does not parse, and an editor needs the fn all the same: only the signature is read here.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Attribute, FnArg, GenericArgument, Ident, PathArguments, ReturnType, Signature, Type, Visibility};
+use syn::{
+    Attribute, Expr, FnArg, GenericArgument, Ident, PathArguments, ReturnType, Signature, Type, Visibility,
+};
 
 /// A handler fn.
 pub(crate) struct Handler {
@@ -95,21 +97,58 @@ impl Handler {
         self.attributes.iter().any(|attribute| attribute.path().is_ident("deprecated"))
     }
 
-    /// The lines of the doc comment, without the space that follows `///`.
+    /// The lines of the doc comment, without the space that follows `///`; text that a macro gives is not among them.
     pub(crate) fn docs(&self) -> Vec<String> {
         doc_lines(&self.attributes)
+    }
+
+    /// The first piece of the doc comment, where there is one.
+    pub(crate) fn first_doc(&self) -> Option<&Expr> {
+        doc_values(&self.attributes).next()
+    }
+
+    /// The doc comment as a const expression, where a macro such as `include_str!` gives a part of its text.
+    pub(crate) fn computed_docs(&self) -> Option<TokenStream> {
+        computed_docs(&self.attributes)
+    }
+}
+
+/// What stands behind `#[doc = `, for each of `attributes` that is a doc comment.
+fn doc_values(attributes: &[Attribute]) -> impl Iterator<Item = &Expr> {
+    attributes.iter().filter_map(doc_value)
+}
+
+fn doc_value(attribute: &Attribute) -> Option<&Expr> {
+    match &attribute.meta {
+        syn::Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(&pair.value),
+        _ => None,
+    }
+}
+
+fn computed_docs(attributes: &[Attribute]) -> Option<TokenStream> {
+    if !doc_values(attributes).any(|value| matches!(value, Expr::Macro(_))) {
+        return None;
+    }
+    let pieces = attributes.iter().filter_map(|attribute| match doc_value(attribute)? {
+        Expr::Macro(text) => Some(text.to_token_stream()),
+        _ => Some(doc_lines(std::slice::from_ref(attribute)).join("\n").to_token_stream()),
+    });
+    Some(quote! { ::core::concat!(#(#pieces, "\n"),*) })
+}
+
+/// The doc comment among `attributes`, as a const expression for a description.
+pub(crate) fn description(attributes: &[Attribute]) -> TokenStream {
+    match computed_docs(attributes) {
+        Some(text) => quote! { __t::doc_trimmed(#text) },
+        None => doc_lines(attributes).join("\n").trim().to_token_stream(),
     }
 }
 
 /// The lines of the doc comments among `attributes`; a `#[doc = include_str!(..)]` has no text here.
-pub(crate) fn doc_lines(attributes: &[Attribute]) -> Vec<String> {
+fn doc_lines(attributes: &[Attribute]) -> Vec<String> {
     let mut lines = Vec::new();
-    for attribute in attributes {
-        let syn::Meta::NameValue(pair) = &attribute.meta else { continue };
-        if !pair.path.is_ident("doc") {
-            continue;
-        }
-        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { continue };
+    for value in doc_values(attributes) {
+        let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = value else { continue };
         let text = text.value();
         if text.contains('\n') {
             // A block comment: its lines may begin with a star.

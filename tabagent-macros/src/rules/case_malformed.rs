@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
-use super::Rule;
+use super::{Rule, status_mismatch};
 use crate::diagnostics::Sink;
 use crate::route::Ready;
 use crate::route::cases::{Case, CaseBody, Expectation};
@@ -71,6 +71,10 @@ fn path_values(route: &Route, case: &Case, sink: &mut Sink) {
 /// A success with a body has a check, a success without one has none.
 fn assertion(ready: &Ready<'_>) -> TokenStream {
     let ok = &ready.ok;
+    // `status-mismatch` says that the body should not be there.
+    if ready.route.attribute.status.is_some_and(|status| status_mismatch::forbids_body(status.code)) {
+        return TokenStream::new();
+    }
     let without_check = ready.route.attribute.cases.iter().filter_map(|case| match &case.expectation {
         Expectation::Success { status, check: Check::None } => Some((case, status)),
         _ => None,

@@ -31,5 +31,24 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
             let help = "wrap it: `Json<T>` for a body, `Query<T>`, `Path<T>`, `Component<T>` for what the app provides";
             super::unless(RULE.id, whole(ty), &holds, &wrong, help)
         });
-    read.chain(others).collect()
+    read.chain(others).chain(texts(ready)).collect()
+}
+
+/// A query and a path are text, field by field.
+fn texts<'a>(ready: &'a Ready<'_>) -> impl Iterator<Item = TokenStream> + 'a {
+    ready.route.handler.arguments.iter().filter_map(|argument| {
+        let ty = &argument.ty;
+        let (part, inner) = match &argument.kind {
+            ArgumentKind::Path(inner) => (quote! { "path" }, inner),
+            ArgumentKind::Query(inner) => (quote! { "query" }, inner),
+            // Either under another name, or neither.
+            ArgumentKind::Other => {
+                (quote! { if <__t::Probe<#ty>>::READS_QUERY { "query" } else { "path" } }, ty)
+            }
+            ArgumentKind::Json(_) | ArgumentKind::Body => return None,
+        };
+        let name = written(inner);
+        let sentence = quote! { __t::text_unreadable(#part, #name, <__t::Probe<#ty>>::TEXT_FIELDS) };
+        Some(super::unless_silent(whole(inner), &sentence))
+    })
 }

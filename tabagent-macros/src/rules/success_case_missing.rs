@@ -12,9 +12,10 @@ fn check(route: &Route, sink: &mut Sink) {
         return;
     }
     let wrong = format!("no case of the route `{}` succeeds", route.handler.plain_name());
-    let help = format!(
-        "add one with `status = {}, check = my_check`; it becomes the example in the document",
-        route.status()
-    );
+    let how = match route.attribute.status {
+        Some(status) => format!("`status = {}`", status.code),
+        None => "`status = 200, check = my_check`, or `status = 204` where it has no body".to_owned(),
+    };
+    let help = format!("add one with {how}; it becomes the example in the document");
     sink.report(RULE.id, route.handler.name(), wrong, help);
 }

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use crate::diagnostics::text;
 use crate::route::signature::written;
 
-use super::{Body, Field, Schema, Shape, Variant};
+use super::{Body, Field, Schema, Shape, Variant, defaults};
 
 /// The impls.
 pub(crate) fn expand(schema: &Schema) -> TokenStream {
@@ -33,6 +33,8 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
     });
     let path = schema.is_validated().then(|| path_fields(schema)).flatten();
     let known = known_types(schema);
+    let text = in_text(schema);
+    let marked = defaults::marked(schema);
     quote! {
         #known
         #[automatically_derived]
@@ -41,6 +43,7 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
         }
         #[automatically_derived]
         impl __t::SchemaType for #ident {
+            #text
             fn usage() -> __t::serde_json::Value {
                 __t::reference(#name)
             }
@@ -52,7 +55,7 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
         impl __t::utoipa::PartialSchema for #ident {
             fn schema() -> __t::utoipa::openapi::RefOr<__t::utoipa::openapi::Schema> {
                 let __schema = #definition;
-                __t::opaque(__t::marked::<Self>(__schema))
+                __t::opaque(#marked)
             }
         }
         #[automatically_derived]
@@ -65,6 +68,44 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
             }
         }
         #path
+    }
+}
+
+/// Whether a value of the type stands in one piece of text, and which of its fields do.
+fn in_text(schema: &Schema) -> TokenStream {
+    let field_type = |field: &Field| {
+        let ty = field.schema_type();
+        quote! { <__t::FieldType<#ty>>::IN_TEXT }
+    };
+    let whole = match &schema.shape {
+        Shape::Struct(Body::Tuple(fields)) if fields.len() == 1 => field_type(&fields[0]),
+        Shape::Struct(_) => quote! { false },
+        Shape::Enum(_) if schema.serde.untagged => quote! { true },
+        Shape::Enum(variants) => {
+            let any = schema.serde.tag.is_none()
+                && variants.iter().any(|variant| matches!(variant.body, Body::Unit) && !variant.skipped);
+            quote! { #any }
+        }
+    };
+    let fields = match &schema.shape {
+        Shape::Struct(Body::Named(fields)) => {
+            let fields = fields.iter().filter(|field| !field.serde.skip).map(|field| {
+                let name = &field.name;
+                // serde keeps the text of flattened fields for later, when it can no longer become a number.
+                let fits = if field.serde.flatten {
+                    quote! { false }
+                } else {
+                    field_type(field)
+                };
+                quote! { (#name, #fits) }
+            });
+            quote! { Named(&[#(#fields),*]) }
+        }
+        _ => quote! { None },
+    };
+    quote! {
+        const IN_TEXT: bool = #whole;
+        const FIELDS: __t::TextFields = __t::TextFields::#fields;
     }
 }
 
@@ -133,9 +174,12 @@ fn usage(field: &Field) -> TokenStream {
 fn definition(schema: &Schema) -> TokenStream {
     let description = &schema.description;
     let body = match &schema.shape {
-        Shape::Struct(body) => {
-            body_schema(body, schema.serde.deny_unknown_fields, schema.serde.default, &TokenStream::new())
-        }
+        Shape::Struct(body) => body_schema(
+            body,
+            schema.serde.deny_unknown_fields,
+            schema.serde.default.is_some(),
+            &TokenStream::new(),
+        ),
         Shape::Enum(variants) => enum_schema(schema, variants),
     };
     quote! { __t::described(#body, #description) }
@@ -151,7 +195,7 @@ fn body_schema(body: &Body, closed: bool, all_default: bool, more: &TokenStream)
                     return quote! { __object.flatten(#usage); };
                 }
                 let name = &field.name;
-                let required = !(field.is_optional() || field.serde.default || field.serde.omitted || all_default);
+                let required = !(field.is_optional() || field.serde.default.is_some() || field.serde.omitted || all_default);
                 let description = &field.description;
                 let aliases = &field.serde.aliases;
                 let deprecated = field.deprecated;

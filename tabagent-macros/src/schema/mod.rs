@@ -1,5 +1,7 @@
 //! `#[derive(Schema)]`: validation and JSON Schema of a type from one statement, `#[rule(..)]` on its fields.
 
+mod bounds;
+mod defaults;
 mod describe;
 mod rule;
 mod serde;
@@ -10,7 +12,7 @@ use quote::{ToTokens, quote};
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, Type};
 
 use crate::diagnostics::Sink;
-use crate::route::signature::{doc_lines, generic_of, last_ident, written};
+use crate::route::signature::{description, generic_of, last_ident, written};
 use rule::{ContainerRules, FieldRules};
 use serde::{SerdeContainer, SerdeField};
 
@@ -19,7 +21,7 @@ pub(crate) struct Schema {
     pub(crate) ident: Ident,
     pub(crate) rules: ContainerRules,
     pub(crate) serde: SerdeContainer,
-    pub(crate) description: String,
+    pub(crate) description: TokenStream,
     pub(crate) shape: Shape,
 }
 
@@ -33,7 +35,7 @@ pub(crate) enum Shape {
 pub(crate) struct Variant {
     pub(crate) ident: Ident,
     pub(crate) name: String,
-    pub(crate) description: String,
+    pub(crate) description: TokenStream,
     pub(crate) body: Body,
     pub(crate) skipped: bool,
 }
@@ -62,7 +64,7 @@ pub(crate) struct Field {
     pub(crate) ty: Type,
     pub(crate) rules: FieldRules,
     pub(crate) serde: SerdeField,
-    pub(crate) description: String,
+    pub(crate) description: TokenStream,
     pub(crate) deprecated: bool,
 }
 
@@ -122,12 +124,14 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     }
     let facade = facade(&schema);
     let described = describe::expand(&schema);
+    let bounded = bounds::assertions(&schema);
     let validated = schema.is_validated().then(|| validate::expand(&schema));
     quote! {
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
             use #facade::__private as __t;
-            use __t::{UnlessSchemaType as _, UnlessValidated as _};
+            use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
+            #bounded
             #described
             #validated
         };
@@ -159,7 +163,7 @@ fn read(input: &DeriveInput, sink: &mut Sink) -> Option<Schema> {
             return None;
         }
     };
-    let description = doc_lines(&input.attrs).join("\n").trim().to_owned();
+    let description = description(&input.attrs);
     Some(Schema { ident: input.ident.clone(), rules, serde, description, shape })
 }
 
@@ -174,7 +178,7 @@ fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Var
                 name: own.rename.clone().unwrap_or_else(|| {
                     serde::rename_variant(&variant.ident.to_string(), serde.rename_all.as_deref())
                 }),
-                description: doc_lines(&variant.attrs).join("\n").trim().to_owned(),
+                description: description(&variant.attrs),
                 body: body(&variant.fields, rename_fields, sink),
                 skipped: own.skip,
             }
@@ -199,7 +203,7 @@ fn body(fields: &Fields, rename_all: Option<&str>, sink: &mut Sink) -> Body {
                     ty: field.ty.clone(),
                     rules: rule::field(&field.attrs, sink),
                     serde,
-                    description: doc_lines(&field.attrs).join("\n").trim().to_owned(),
+                    description: description(&field.attrs),
                     deprecated: field.attrs.iter().any(|attribute| attribute.path().is_ident("deprecated")),
                 }
             })

@@ -6,6 +6,7 @@ use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, LitStr, Path, Token, Type, parenthesized};
 
+use super::bounds::{self, Bounds};
 use crate::diagnostics::Sink;
 use crate::suggest;
 
@@ -55,13 +56,6 @@ pub(crate) enum RuleKind {
     Nested,
     Custom(Path),
     Any(LitStr),
-}
-
-/// `min = .., max = ..`.
-#[derive(Default)]
-pub(crate) struct Bounds {
-    pub(crate) min: Option<Expr>,
-    pub(crate) max: Option<Expr>,
 }
 
 const FIELD_KEYS: [&str; 12] = [
@@ -122,7 +116,13 @@ fn each_attribute(
         if let Err(error) = attribute.parse_nested_meta(|meta| read(&meta)) {
             for part in &error {
                 let message = part.to_string();
-                let id = if message.starts_with("this pattern") { "schema-pattern-invalid" } else { UNKNOWN };
+                let id = if message.starts_with("this pattern") {
+                    "schema-pattern-invalid"
+                } else if message.starts_with(bounds::NO_COUNT) {
+                    "schema-rule-mismatch"
+                } else {
+                    UNKNOWN
+                };
                 let (wrong, help) = message.split_once("; ").unwrap_or((&message, ""));
                 sink.report_at(id, part.span(), wrong, help);
             }
@@ -130,7 +130,7 @@ fn each_attribute(
     }
 }
 
-fn key(meta: &ParseNestedMeta<'_>) -> String {
+pub(super) fn key(meta: &ParseNestedMeta<'_>) -> String {
     meta.path.to_token_stream().to_string().replace(' ', "")
 }
 
@@ -156,9 +156,9 @@ fn rule(meta: &ParseNestedMeta<'_>) -> syn::Result<Rule> {
     let kind = match name.as_str() {
         "not_empty" => RuleKind::NotEmpty,
         "nested" => RuleKind::Nested,
-        "length" => RuleKind::Length(bounds(meta, &name)?),
-        "items" => RuleKind::Items(bounds(meta, &name)?),
-        "range" => RuleKind::Range(bounds(meta, &name)?),
+        "length" => RuleKind::Length(Bounds::read(meta, &name)?),
+        "items" => RuleKind::Items(Bounds::read(meta, &name)?),
+        "range" => RuleKind::Range(Bounds::read(meta, &name)?),
         "pattern" => RuleKind::Pattern(pattern(in_parentheses(meta)?)?),
         "custom" => RuleKind::Custom(in_parentheses(meta)?),
         "any" => RuleKind::Any(reason(in_parentheses(meta)?)?),
@@ -199,51 +199,6 @@ fn in_parentheses<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>) -> syn::Resu
     if content.is_empty() { Ok(value) } else { Err(content.error("expected one value")) }
 }
 
-fn bounds(meta: &ParseNestedMeta<'_>, name: &str) -> syn::Result<Bounds> {
-    let mut bounds = Bounds::default();
-    if meta.input.peek(syn::token::Paren) {
-        meta.parse_nested_meta(|inner| {
-            let place = if inner.path.is_ident("min") {
-                &mut bounds.min
-            } else if inner.path.is_ident("max") {
-                &mut bounds.max
-            } else {
-                let written = key(&inner);
-                return Err(inner
-                    .error(format!("`{name}` has no `{written}`; it has `min` and `max`, both inclusive")));
-            };
-            *place = Some(inner.value()?.parse()?);
-            Ok(())
-        })?;
-    }
-    if bounds.min.is_none() && bounds.max.is_none() {
-        return Err(
-            meta.error(format!("`{name}` without bounds says nothing; write `{name}(min = .., max = ..)`"))
-        );
-    }
-    if let (Some(min), Some(max)) = (number(bounds.min.as_ref()), number(bounds.max.as_ref()))
-        && min > max
-    {
-        return Err(meta.error(format!("no value is at least {min} and at most {max}; exchange the bounds")));
-    }
-    Ok(bounds)
-}
-
-/// The value of a literal, where it is one.
-fn number(bound: Option<&Expr>) -> Option<f64> {
-    match bound? {
-        Expr::Lit(literal) => match &literal.lit {
-            syn::Lit::Int(number) => number.base10_parse().ok(),
-            syn::Lit::Float(number) => number.base10_parse().ok(),
-            _ => None,
-        },
-        Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => {
-            number(Some(&unary.expr)).map(|value| -value)
-        }
-        _ => None,
-    }
-}
-
 fn pattern(text: LitStr) -> syn::Result<LitStr> {
     match regex_syntax::parse(&text.value()) {
         Ok(_) => Ok(text),
@@ -270,26 +225,19 @@ fn reason(text: LitStr) -> syn::Result<LitStr> {
 impl Rule {
     /// The rule as a value of the framework's `ValidationRule`.
     pub(crate) fn value(&self) -> TokenStream {
-        let bounds = |bounds: &Bounds, ty: TokenStream| {
-            let [min, max] = [&bounds.min, &bounds.max].map(|bound| match bound {
-                Some(bound) => quote! { ::core::option::Option::Some((#bound) as #ty) },
-                None => quote! { ::core::option::Option::None },
-            });
-            quote! { { min: #min, max: #max } }
-        };
         let kind = match &self.kind {
             RuleKind::NotEmpty => quote! { NotEmpty },
             RuleKind::Nested => quote! { Nested },
             RuleKind::Length(limits) => {
-                let limits = bounds(limits, quote! { usize });
+                let limits = limits.fields("usize");
                 quote! { Length #limits }
             }
             RuleKind::Items(limits) => {
-                let limits = bounds(limits, quote! { usize });
+                let limits = limits.fields("usize");
                 quote! { Items #limits }
             }
             RuleKind::Range(limits) => {
-                let limits = bounds(limits, quote! { f64 });
+                let limits = limits.fields("f64");
                 quote! { InRange #limits }
             }
             RuleKind::Pattern(text) => quote! { Pattern(#text) },

@@ -1,7 +1,7 @@
 //! The serde attributes that shape what is on the wire. What serde does not know is serde's to report.
 
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, LitStr, Token};
+use syn::{Attribute, ExprPath, LitStr, Token};
 
 /// `#[serde(..)]` of a type.
 #[derive(Default)]
@@ -9,7 +9,7 @@ pub(crate) struct SerdeContainer {
     pub(crate) rename_all: Option<String>,
     pub(crate) rename_all_fields: Option<String>,
     pub(crate) deny_unknown_fields: bool,
-    pub(crate) default: bool,
+    pub(crate) default: Option<SerdeDefault>,
     pub(crate) tag: Option<String>,
     pub(crate) content: Option<String>,
     pub(crate) untagged: bool,
@@ -28,11 +28,19 @@ pub(crate) struct SerdeVariant {
 pub(crate) struct SerdeField {
     pub(crate) rename: Option<String>,
     pub(crate) aliases: Vec<String>,
-    pub(crate) default: bool,
+    pub(crate) default: Option<SerdeDefault>,
     pub(crate) skip: bool,
     pub(crate) flatten: bool,
     /// Whether a response may leave it out.
     pub(crate) omitted: bool,
+}
+
+/// What stands where a field is absent.
+pub(crate) enum SerdeDefault {
+    /// What the type's `Default` gives.
+    Trait,
+    /// What this fn gives.
+    Path(ExprPath),
 }
 
 /// Reads a type's attributes.
@@ -43,10 +51,7 @@ pub(crate) fn container(attributes: &[Attribute]) -> SerdeContainer {
             "rename_all" => found.rename_all = text(meta)?,
             "rename_all_fields" => found.rename_all_fields = text(meta)?,
             "deny_unknown_fields" => found.deny_unknown_fields = true,
-            "default" => {
-                found.default = true;
-                text(meta)?;
-            }
+            "default" => found.default = Some(default(meta)?),
             "tag" => found.tag = text(meta)?,
             "content" => found.content = text(meta)?,
             "untagged" => found.untagged = true,
@@ -79,10 +84,7 @@ pub(crate) fn field(attributes: &[Attribute]) -> SerdeField {
         match key {
             "rename" => found.rename = text(meta)?,
             "alias" => found.aliases.extend(text(meta)?),
-            "default" => {
-                found.default = true;
-                text(meta)?;
-            }
+            "default" => found.default = Some(default(meta)?),
             "skip" => found.skip = true,
             "flatten" => found.flatten = true,
             "skip_serializing" | "skip_deserializing" => found.omitted = true,
@@ -123,6 +125,14 @@ fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<String>> {
         })?;
     }
     Ok(found)
+}
+
+/// `default`, or `default = "path"`.
+fn default(meta: &ParseNestedMeta<'_>) -> syn::Result<SerdeDefault> {
+    if meta.input.peek(Token![=]) {
+        return Ok(SerdeDefault::Path(meta.value()?.parse::<LitStr>()?.parse()?));
+    }
+    Ok(SerdeDefault::Trait)
 }
 
 /// Passes over the value of a key that does not change the wire.

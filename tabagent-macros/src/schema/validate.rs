@@ -45,12 +45,12 @@ pub(crate) fn expand(schema: &Schema) -> TokenStream {
     }
 }
 
-fn bound(index: usize) -> syn::Ident {
+pub(super) fn bound(index: usize) -> syn::Ident {
     format_ident!("__f{index}")
 }
 
 /// `{ name: __f0, .. }` or `(__f0, ..)`.
-fn pattern(body: &Body) -> TokenStream {
+pub(super) fn pattern(body: &Body) -> TokenStream {
     let names = body.fields().iter().enumerate().map(|(index, field)| {
         let bound = bound(index);
         field.ident.as_ref().map_or_else(|| quote! { #bound }, |name| quote! { #name: #bound })
@@ -73,7 +73,8 @@ fn checks(body: &Body) -> TokenStream {
         .collect()
 }
 
-fn check(index: usize, field: &Field, in_place: bool) -> TokenStream {
+/// The rules of one field, whose value is behind its bound name.
+pub(super) fn check(index: usize, field: &Field, in_place: bool) -> TokenStream {
     let bound = bound(index);
     let ty = &field.ty;
     let name = &field.name;

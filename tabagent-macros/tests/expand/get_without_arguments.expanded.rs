@@ -3,21 +3,30 @@ pub async fn answer() -> Result<Json<Answer>, Infallible> {
     Ok(Json(Answer::yes()))
 }
 #[doc(hidden)]
-#[macro_export]
-#[allow(non_local_definitions, unused_macros)]
-macro_rules! route_already_registered__GET__v1_answer {
-    () => {};
-}
+#[allow(dead_code, non_upper_case_globals)]
+const handler_has_self__move__answer__out_of_the_impl: () = {
+    #[doc(hidden)]
+    #[macro_export]
+    #[allow(non_local_definitions, unused_macros)]
+    macro_rules! route_already_registered__GET__v1_answer {
+        () => {};
+    }
+};
 #[doc(hidden)]
 #[allow(
+    dead_code,
     deprecated,
+    non_upper_case_globals,
     unused_imports,
     unused_mut,
     unused_variables,
     clippy::all,
     clippy::pedantic
 )]
-const _: () = {
+const __route_answer: () = {
+    fn __is_free() {
+        handler_has_self__move__answer__out_of_the_impl
+    }
     use ::tabagent_api::__private as __t;
     use __t::{
         CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _,
@@ -72,6 +81,12 @@ const _: () = {
             "[route::error-not-problem] `Infallible` is the error of a route and not a problem\n  help: make it an enum with `#[derive(Debug, thiserror::Error, tabagent_api::Problem)]`, or return `Infallible` if the route cannot fail"
         )
     };
+    const _: () = if !(<__t::Probe<Json<Answer>>>::STATUS != 204u16) {
+        ::core::panic!(
+            "{}",
+            "[route::status-mismatch] the case \"one\" expects 200, and a success of this route is 204\n  help: say `status = 200` on the route, or expect 204"
+        )
+    };
     const _: () = if !(!<__t::Probe<Json<Answer>>>::STREAMS) {
         ::core::panic!(
             "{}",
@@ -92,19 +107,19 @@ const _: () = {
         async move {
             <__t::Probe<
                 ::core::result::Result<Json<Answer>, Infallible>,
-            >>::respond(answer().await, 200u16)
+            >>::respond(answer().await, <__t::Probe<Json<Answer>>>::STATUS)
         }
     }
     __t::inventory::submit! {
         __t::RouteMetadata { method : __t::Method::Get, path : "/v1/answer", aliases : &
         [], operation_id : "answer", summary : "Answer.", description : "", tag : "api",
-        deprecated : false, status : 200u16, stream : false, auth : __t::Auth::Key,
-        limits : __t::RouteLimits { timeout_ms : ::core::option::Option::None, body_bytes
-        : ::core::option::Option::None }, source : __t::Source { module :
-        ::core::module_path!(), file : ::core::file!(), line : ::core::line!(), },
-        describe : __describe, components : __components, handler : ||
-        __t::handler(__t::Method::Get, __call), cases : & [__t::TestCase { name : "one",
-        line : ::core::line!(), path : & [], query : & [], headers : & [], body :
+        deprecated : false, status : < __t::Probe < Json < Answer > >> ::STATUS, stream :
+        false, auth : __t::Auth::Key, limits : __t::RouteLimits { timeout_ms :
+        ::core::option::Option::None, body_bytes : ::core::option::Option::None }, source
+        : __t::Source { module : ::core::module_path!(), file : ::core::file!(), line :
+        ::core::line!(), }, describe : __describe, components : __components, handler :
+        || __t::handler(__t::Method::Get, __call), cases : & [__t::TestCase { name :
+        "one", line : ::core::line!(), path : & [], query : & [], headers : & [], body :
         __t::CaseBody::None, expect : __t::Expectation::Success { status : 200u16, check
         : | __response | __t::check_outcome((&& __t::CheckFn:: < Json < Answer >, _ >
         ::new(says_yes)).run(__response)) }, }], problems : < __t::Probe < Infallible >>

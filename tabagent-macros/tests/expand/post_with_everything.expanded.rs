@@ -10,27 +10,36 @@ pub async fn embeddings(
     runtime.embed(&mut request).await
 }
 #[doc(hidden)]
-#[macro_export]
-#[allow(non_local_definitions, unused_macros)]
-macro_rules! route_already_registered__POST__v1__tenant__embeddings__4cec9a83 {
-    () => {};
-}
-#[doc(hidden)]
-#[macro_export]
-#[allow(non_local_definitions, unused_macros)]
-macro_rules! route_already_registered__POST___tenant__embeddings__4c9049c9 {
-    () => {};
-}
+#[allow(dead_code, non_upper_case_globals)]
+const handler_has_self__move__embeddings__out_of_the_impl: () = {
+    #[doc(hidden)]
+    #[macro_export]
+    #[allow(non_local_definitions, unused_macros)]
+    macro_rules! route_already_registered__POST__v1__tenant__embeddings__4cec9a83 {
+        () => {};
+    }
+    #[doc(hidden)]
+    #[macro_export]
+    #[allow(non_local_definitions, unused_macros)]
+    macro_rules! route_already_registered__POST___tenant__embeddings__4c9049c9 {
+        () => {};
+    }
+};
 #[doc(hidden)]
 #[allow(
+    dead_code,
     deprecated,
+    non_upper_case_globals,
     unused_imports,
     unused_mut,
     unused_variables,
     clippy::all,
     clippy::pedantic
 )]
-const _: () = {
+const __route_embeddings: () = {
+    fn __is_free() {
+        handler_has_self__move__embeddings__out_of_the_impl
+    }
     use ::tabagent_api::__private as __t;
     use __t::{
         CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _,
@@ -212,6 +221,26 @@ const _: () = {
             "[route::request-undeserializable] `Component<Runtime>` cannot be read from a request: it is no extractor\n  help: wrap it: `Json<T>` for a body, `Query<T>`, `Path<T>`, `Component<T>` for what the app provides"
         )
     };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::text_unreadable(
+            if <__t::Probe<Component<Runtime>>>::READS_QUERY { "query" } else { "path" },
+            "Component<Runtime>",
+            <__t::Probe<Component<Runtime>>>::TEXT_FIELDS,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::text_unreadable(
+            "path",
+            "String",
+            <__t::Probe<Path<String>>>::TEXT_FIELDS,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
     const _: () = if !(<__t::Probe<EmbeddingResponse>>::HAS_SCHEMA) {
         ::core::panic!(
             "{}",
@@ -246,6 +275,12 @@ const _: () = {
         ::core::panic!(
             "{}",
             "[route::error-not-problem] `EmbeddingError` is the error of a route and not a problem\n  help: make it an enum with `#[derive(Debug, thiserror::Error, tabagent_api::Problem)]`, or return `Infallible` if the route cannot fail"
+        )
+    };
+    const _: () = if !(<__t::Probe<Json<EmbeddingResponse>>>::STATUS != 204u16) {
+        ::core::panic!(
+            "{}",
+            "[route::status-mismatch] the case \"one text\" expects 200, and a success of this route is 204\n  help: say `status = 200` on the route, or expect 204"
         )
     };
     const _: () = if !(!<__t::Probe<Json<EmbeddingResponse>>>::STREAMS) {
@@ -301,7 +336,10 @@ const _: () = {
             };
             <__t::Probe<
                 ::core::result::Result<Json<EmbeddingResponse>, EmbeddingError>,
-            >>::respond(embeddings(__a0, __a1, __a2).await, 200u16)
+            >>::respond(
+                embeddings(__a0, __a1, __a2).await,
+                <__t::Probe<Json<EmbeddingResponse>>>::STATUS,
+            )
         }
     }
     __t::inventory::submit! {
@@ -309,12 +347,13 @@ const _: () = {
         "/v1/{tenant}/embeddings", aliases : & [__t::RouteAlias { path :
         "/{tenant}/embeddings", deprecated : true }], operation_id : "embed", summary :
         "Embed texts.", description : "Returns one vector per input.", tag : "inference",
-        deprecated : true, status : 200u16, stream : false, auth : __t::Auth::Public,
-        limits : __t::RouteLimits { timeout_ms : ::core::option::Option::Some(30000u64),
-        body_bytes : ::core::option::Option::Some(16777216usize) }, source : __t::Source
-        { module : ::core::module_path!(), file : ::core::file!(), line :
-        ::core::line!(), }, describe : __describe, components : __components, handler :
-        || __t::handler(__t::Method::Post, __call), cases : & [__t::TestCase { name :
+        deprecated : true, status : < __t::Probe < Json < EmbeddingResponse > >>
+        ::STATUS, stream : false, auth : __t::Auth::Public, limits : __t::RouteLimits {
+        timeout_ms : ::core::option::Option::Some(30000u64), body_bytes :
+        ::core::option::Option::Some(16777216usize) }, source : __t::Source { module :
+        ::core::module_path!(), file : ::core::file!(), line : ::core::line!(), },
+        describe : __describe, components : __components, handler : ||
+        __t::handler(__t::Method::Post, __call), cases : & [__t::TestCase { name :
         "one text", line : ::core::line!(), path : & [("tenant", "a/b")], query : & [],
         headers : & [], body : __t::CaseBody::Json("{\"input\":[\"x\",1,null]}"), expect
         : __t::Expectation::Success { status : 200u16, check : | __response | <

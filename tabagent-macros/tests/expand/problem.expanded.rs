@@ -51,9 +51,8 @@ const _: () = {
             match self {
                 Self::ModelNotFound { field: __f0, model: __f1 } => {
                     ::std::vec![
-                        __t::FieldError { field :
-                        ::std::string::ToString::to_string(__f0), message :
-                        ::std::string::ToString::to_string(self), }
+                        __t::FieldError::of(::std::string::ToString::to_string(__f0), &
+                        ::std::string::ToString::to_string(self),)
                     ]
                 }
                 Self::Runtime(__inner) => __t::Problem::fields(__inner),

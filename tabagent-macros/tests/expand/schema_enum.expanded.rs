@@ -1,7 +1,7 @@
 #[allow(unused_variables, clippy::all, clippy::pedantic)]
 const _: () = {
     use ::tabagent_api::__private as __t;
-    use __t::{UnlessSchemaType as _, UnlessValidated as _};
+    use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
     const _: () = if !<__t::FieldType<String>>::IS_KNOWN {
         ::core::panic!(
             "{}",
@@ -21,13 +21,15 @@ const _: () = {
                 "text",
                 __t::ValidationRule::Length {
                     min: ::core::option::Option::None,
-                    max: ::core::option::Option::Some((10) as usize),
+                    max: ::core::option::Option::Some(10usize),
                 },
             ),
         ];
     }
     #[automatically_derived]
     impl __t::SchemaType for Step {
+        const IN_TEXT: bool = false;
+        const FIELDS: __t::TextFields = __t::TextFields::None;
         fn usage() -> __t::serde_json::Value {
             __t::reference("Step")
         }
@@ -52,7 +54,7 @@ const _: () = {
                         __t::FieldType < String >> ::usage(), &
                         [__t::ValidationRule::Length { min :
                         ::core::option::Option::None, max :
-                        ::core::option::Option::Some((10) as usize) }]), "")); __object
+                        ::core::option::Option::Some(10usize) }]), "")); __object
                         .finish() }, ""), __t::described({ let mut __object =
                         __t::ObjectSchema::new(false); __object.field("type", & [], true,
                         false, __t::names_schema(& [("go", "")])); __object
@@ -94,7 +96,7 @@ const _: () = {
                         __value,
                         &__t::ValidationRule::Length {
                             min: ::core::option::Option::None,
-                            max: ::core::option::Option::Some((10) as usize),
+                            max: ::core::option::Option::Some(10usize),
                         },
                         __at,
                         __report,

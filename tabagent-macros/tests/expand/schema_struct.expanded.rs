@@ -1,7 +1,27 @@
 #[allow(unused_variables, clippy::all, clippy::pedantic)]
 const _: () = {
     use ::tabagent_api::__private as __t;
-    use __t::{UnlessSchemaType as _, UnlessValidated as _};
+    use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bound_beyond(
+            "Option<f32>",
+            <__t::FieldType<Option<f32>>>::REACH,
+            0f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bound_beyond(
+            "Option<f32>",
+            <__t::FieldType<Option<f32>>>::REACH,
+            2.5f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
     const _: () = if !<__t::FieldType<String>>::IS_KNOWN {
         ::core::panic!(
             "{}",
@@ -32,7 +52,7 @@ const _: () = {
             (
                 "longText",
                 __t::ValidationRule::Length {
-                    min: ::core::option::Option::Some((1) as usize),
+                    min: ::core::option::Option::Some(1usize),
                     max: ::core::option::Option::Some((MAX) as usize),
                 },
             ),
@@ -41,7 +61,7 @@ const _: () = {
                 "tags",
                 __t::ValidationRule::Items {
                     min: ::core::option::Option::None,
-                    max: ::core::option::Option::Some((3) as usize),
+                    max: ::core::option::Option::Some(3usize),
                 },
             ),
             (
@@ -51,7 +71,7 @@ const _: () = {
                         __t::ValidationRule::NotEmpty,
                         __t::ValidationRule::Length {
                             min: ::core::option::Option::None,
-                            max: ::core::option::Option::Some((4) as usize),
+                            max: ::core::option::Option::Some(4usize),
                         },
                     ],
                 ),
@@ -59,14 +79,23 @@ const _: () = {
             (
                 "heat",
                 __t::ValidationRule::InRange {
-                    min: ::core::option::Option::Some((0) as f64),
-                    max: ::core::option::Option::Some((2.5) as f64),
+                    min: ::core::option::Option::Some(0f64),
+                    max: ::core::option::Option::Some(2.5f64),
                 },
             ),
         ];
     }
     #[automatically_derived]
     impl __t::SchemaType for Ask {
+        const IN_TEXT: bool = false;
+        const FIELDS: __t::TextFields = __t::TextFields::Named(
+            &[
+                ("longText", <__t::FieldType<String>>::IN_TEXT),
+                ("tags", <__t::FieldType<Vec<String>>>::IN_TEXT),
+                ("heat", <__t::FieldType<Option<f32>>>::IN_TEXT),
+                ("inner", <__t::FieldType<Option<Inner>>>::IN_TEXT),
+            ],
+        );
         fn usage() -> __t::serde_json::Value {
             __t::reference("Ask")
         }
@@ -92,7 +121,7 @@ const _: () = {
                                         <__t::FieldType<String>>::usage(),
                                         &[
                                             __t::ValidationRule::Length {
-                                                min: ::core::option::Option::Some((1) as usize),
+                                                min: ::core::option::Option::Some(1usize),
                                                 max: ::core::option::Option::Some((MAX) as usize),
                                             },
                                             __t::ValidationRule::Pattern("^[a-z]+$"),
@@ -115,14 +144,14 @@ const _: () = {
                                     &[
                                         __t::ValidationRule::Items {
                                             min: ::core::option::Option::None,
-                                            max: ::core::option::Option::Some((3) as usize),
+                                            max: ::core::option::Option::Some(3usize),
                                         },
                                         __t::ValidationRule::Each(
                                             &[
                                                 __t::ValidationRule::NotEmpty,
                                                 __t::ValidationRule::Length {
                                                     min: ::core::option::Option::None,
-                                                    max: ::core::option::Option::Some((4) as usize),
+                                                    max: ::core::option::Option::Some(4usize),
                                                 },
                                             ],
                                         ),
@@ -142,8 +171,8 @@ const _: () = {
                                     <__t::FieldType<Option<f32>>>::usage(),
                                     &[
                                         __t::ValidationRule::InRange {
-                                            min: ::core::option::Option::Some((0) as f64),
-                                            max: ::core::option::Option::Some((2.5) as f64),
+                                            min: ::core::option::Option::Some(0f64),
+                                            max: ::core::option::Option::Some(2.5f64),
                                         },
                                     ],
                                 ),
@@ -165,7 +194,55 @@ const _: () = {
                 },
                 "A request.",
             );
-            __t::opaque(__t::marked::<Self>(__schema))
+            __t::opaque({
+                let mut __broken = __t::garde::Report::new();
+                let __report = &mut __broken;
+                let __parent: &mut dyn ::core::ops::FnMut() -> __t::garde::Path = &mut __t::garde::Path::empty;
+                if let ::core::option::Option::Some(__default) = <__t::DefaultOf<
+                    Vec<String>,
+                >>::value() {
+                    let __f1 = &__default;
+                    {
+                        let __value = __f1;
+                        let __at: &mut dyn ::core::ops::FnMut() -> __t::garde::Path = &mut ||
+                        __parent().join("tags");
+                        if __t::rule_items(
+                            __value,
+                            &__t::ValidationRule::Items {
+                                min: ::core::option::Option::None,
+                                max: ::core::option::Option::Some(3usize),
+                            },
+                            __at,
+                            __report,
+                        ) {
+                            __t::rule_each(
+                                __value,
+                                __at,
+                                __report,
+                                &mut |__value, __at, __report| {
+                                    __t::rule_not_empty(__value, __at, __report);
+                                    __t::rule_length(
+                                        __value,
+                                        &__t::ValidationRule::Length {
+                                            min: ::core::option::Option::None,
+                                            max: ::core::option::Option::Some(4usize),
+                                        },
+                                        __at,
+                                        __report,
+                                    );
+                                },
+                            );
+                            <__t::FieldType<
+                                Vec<String>,
+                            >>::check(__value, __at, __report);
+                            <__t::Inside<
+                                Vec<String>,
+                            >>::validate(__value, __at, __report);
+                        }
+                    }
+                }
+                __t::with_broken_defaults(__t::marked::<Self>(__schema), &__broken)
+            })
         }
     }
     #[automatically_derived]
@@ -192,20 +269,21 @@ const _: () = {
                 (::core::option::Option::Some("longText"),
                 __t::described(__t::with_examples(__t::ruled(< __t::FieldType < String >>
                 ::usage(), & [__t::ValidationRule::Length { min :
-                ::core::option::Option::Some((1) as usize), max :
+                ::core::option::Option::Some(1usize), max :
                 ::core::option::Option::Some((MAX) as usize) },
                 __t::ValidationRule::Pattern("^[a-z]+$")]),
                 ::std::vec![__t::serde_json::json!("hello")]), "The text.")),
                 (::core::option::Option::Some("tags"), __t::described(__t::ruled(<
                 __t::FieldType < Vec < String > >> ::usage(), &
                 [__t::ValidationRule::Items { min : ::core::option::Option::None, max :
-                ::core::option::Option::Some((3) as usize) }, __t::ValidationRule::Each(&
+                ::core::option::Option::Some(3usize) }, __t::ValidationRule::Each(&
                 [__t::ValidationRule::NotEmpty, __t::ValidationRule::Length { min :
-                ::core::option::Option::None, max : ::core::option::Option::Some((4) as
-                usize) }])]), "")), (::core::option::Option::Some("heat"),
+                ::core::option::Option::None, max : ::core::option::Option::Some(4usize)
+                }])]), "")), (::core::option::Option::Some("heat"),
                 __t::described(__t::ruled(< __t::FieldType < Option < f32 > >> ::usage(),
-                & [__t::ValidationRule::InRange { min : ::core::option::Option::Some((0)
-                as f64), max : ::core::option::Option::Some((2.5) as f64) }]), "")),
+                & [__t::ValidationRule::InRange { min :
+                ::core::option::Option::Some(0f64), max :
+                ::core::option::Option::Some(2.5f64) }]), "")),
                 (::core::option::Option::Some("inner"), __t::described(__t::ruled(<
                 __t::FieldType < Option < Inner > >> ::usage(), & []), ""))
             ]
@@ -238,7 +316,7 @@ const _: () = {
                 __t::rule_length(
                     __value,
                     &__t::ValidationRule::Length {
-                        min: ::core::option::Option::Some((1) as usize),
+                        min: ::core::option::Option::Some(1usize),
                         max: ::core::option::Option::Some((MAX) as usize),
                     },
                     __at,
@@ -260,7 +338,7 @@ const _: () = {
                     __value,
                     &__t::ValidationRule::Items {
                         min: ::core::option::Option::None,
-                        max: ::core::option::Option::Some((3) as usize),
+                        max: ::core::option::Option::Some(3usize),
                     },
                     __at,
                     __report,
@@ -275,7 +353,7 @@ const _: () = {
                                 __value,
                                 &__t::ValidationRule::Length {
                                     min: ::core::option::Option::None,
-                                    max: ::core::option::Option::Some((4) as usize),
+                                    max: ::core::option::Option::Some(4usize),
                                 },
                                 __at,
                                 __report,
@@ -295,8 +373,8 @@ const _: () = {
                     __t::rule_range(
                         __value,
                         &__t::ValidationRule::InRange {
-                            min: ::core::option::Option::Some((0) as f64),
-                            max: ::core::option::Option::Some((2.5) as f64),
+                            min: ::core::option::Option::Some(0f64),
+                            max: ::core::option::Option::Some(2.5f64),
                         },
                         __at,
                         __report,

@@ -49,10 +49,14 @@ pub struct EmbedRequest {
 /// What to embed: at least one, none of them empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EmbedInput {
-    /// Texts.
+    /// A text.
+    Text(String),
+    /// Several texts.
     Texts(Vec<String>),
-    /// Token ids of this model's vocabulary, special tokens as the sender put them.
-    Tokens(Vec<Vec<u32>>),
+    /// The token ids of one text, in this model's vocabulary, special tokens as the sender put them.
+    Tokens(Vec<u32>),
+    /// The token ids of several texts.
+    TokenLists(Vec<Vec<u32>>),
 }
 
 impl Default for EmbedInput {
@@ -65,8 +69,9 @@ impl EmbedInput {
     /// Number of inputs.
     pub fn len(&self) -> usize {
         match self {
+            Self::Text(_) | Self::Tokens(_) => 1,
             Self::Texts(texts) => texts.len(),
-            Self::Tokens(lists) => lists.len(),
+            Self::TokenLists(lists) => lists.len(),
         }
     }
 

@@ -120,6 +120,7 @@ impl Engine {
         if self.rows.decoding > 0 {
             self.decode();
         }
+        self.counters.cache(self.decoder.cache_bytes());
         true
     }
 
@@ -131,27 +132,27 @@ impl Engine {
             job.abandoned() || job.stopped.load(Relaxed) || job.deadline <= now
         };
         for mut sequence in self.queue.sweep(over) {
-            self.dismiss(&mut sequence, now);
+            self.dismiss(&mut sequence);
         }
         for index in (0..self.rows.active()).rev() {
             if self.rows.all[index].sequence.as_ref().is_some_and(over)
                 && let Some(mut sequence) = self.release(index)
             {
-                self.dismiss(&mut sequence, now);
+                self.dismiss(&mut sequence);
                 self.queue.done();
             }
         }
     }
 
     /// Ends a sequence that is to end before its time.
-    fn dismiss(&self, sequence: &mut Sequence, now: Instant) {
+    fn dismiss(&self, sequence: &mut Sequence) {
         if sequence.job.abandoned() {
             self.counters.cancelled();
         } else if sequence.job.stopped.load(Relaxed) {
             self.counters.cancelled();
             sequence.stop();
         } else {
-            let seconds = (now - sequence.job.since).as_secs();
+            let seconds = (sequence.job.deadline - sequence.job.since).as_secs_f64();
             self.counters.timed_out();
             sequence.job.fail(BackendError::GenerationTimeout { seconds });
         }
@@ -160,7 +161,9 @@ impl Engine {
     /// Gives a sequence the row after those that decode. Returns it where there is no room for it now.
     fn begin(&mut self, mut sequence: Sequence) -> Option<Sequence> {
         let place = self.rows.decoding;
-        if !self.make_room(place + 1, sequence.tokens.len() + 1) {
+        // Rows that grow by themselves grow while it reads.
+        let beside = if self.decoder.grows() { self.rows.decoding } else { 0 };
+        if !self.make_room(place + 1, sequence.tokens.len() + 1 + beside) {
             if self.rows.active() == 0 {
                 // Nothing else holds memory: it will never fit.
                 let required = self.bytes(1, sequence.tokens.len() + 1);
@@ -276,13 +279,19 @@ impl Engine {
             if self.bytes(1, held + tokens) <= self.limits.cache_bytes {
                 return true;
             }
-            let idle =
-                self.rows.all.iter_mut().filter(|row| row.sequence.is_none() && !row.tokens.is_empty());
-            match idle.min_by_key(|row| row.used) {
-                Some(row) => row.tokens.clear(),
+            let rows = self.rows.all.iter().enumerate();
+            let idle = rows.filter(|(_, row)| row.sequence.is_none() && !row.tokens.is_empty());
+            match idle.min_by_key(|(_, row)| row.used) {
+                Some((index, _)) => self.forget(index),
                 None => return false,
             }
         }
+    }
+
+    /// Gives up what a row holds.
+    fn forget(&mut self, index: usize) {
+        self.rows.all[index].tokens.clear();
+        self.decoder.clear(index);
     }
 
     /// Reads the next part of the prompt that is being read.
@@ -313,7 +322,7 @@ impl Engine {
                 advance(sequence, &self.tokenizer, logits, &self.counters)
             }
             Err(error) => {
-                row.tokens.clear();
+                self.forget(place);
                 Err(error)
             }
         };
@@ -373,8 +382,8 @@ impl Engine {
         let mut ended: Vec<(usize, Result<()>)> = Vec::new();
         match outcome {
             Ok(logits) => {
-                mean(&mut self.step_seconds, begun.elapsed().as_secs_f64());
-                self.counters.step(count);
+                let ran = begun.elapsed();
+                mean(&mut self.step_seconds, ran.as_secs_f64());
                 let vocabulary = logits.len() / count;
                 let rows =
                     self.rows.all.iter_mut().zip(self.ids.iter().zip(logits.chunks(vocabulary))).take(count);
@@ -388,10 +397,12 @@ impl Engine {
                         Err(error) => ended.push((index, Err(error))),
                     }
                 }
+                let whole = begun.elapsed();
+                self.counters.step(count, whole, whole - ran);
             }
             Err(error) => {
-                for (index, row) in self.rows.all[..count].iter_mut().enumerate() {
-                    row.tokens.clear();
+                for index in 0..count {
+                    self.forget(index);
                     ended.push((index, Err(error.clone())));
                 }
             }
@@ -408,7 +419,10 @@ impl Engine {
     /// Makes room for one more token in every row that decodes. Returns whether there is.
     fn has_room_for_a_token(&mut self) -> bool {
         if self.decoder.grows() {
-            return self.make_room(self.rows.active(), self.rows.decoding);
+            // What is left of the prompt that is being read was promised its room when it began.
+            let reading = self.rows.all.get(self.rows.decoding).filter(|_| self.rows.reading);
+            let unread = reading.and_then(|row| Some(row.sequence.as_ref()?.tokens.len() - row.tokens.len()));
+            return self.make_room(self.rows.active(), self.rows.decoding + unread.unwrap_or(0));
         }
         let longest = self.rows.all[..self.rows.decoding].iter().map(|row| row.tokens.len()).max();
         let wanted = longest.unwrap_or(0) + 1;
@@ -450,8 +464,8 @@ impl Engine {
         for index in (0..self.rows.active()).rev() {
             self.fail(index, error);
         }
-        for row in &mut self.rows.all {
-            row.tokens.clear();
+        for index in 0..self.rows.all.len() {
+            self.forget(index);
         }
     }
 

@@ -222,11 +222,12 @@ impl LoadedDecoder {
             })
             .collect::<Result<Vec<_>>>()?;
         self.queue.push(sequences)?;
-        self.counters.admitted();
+        self.counters.admitted(request.choices);
         Ok(Generation {
             model: self.entry.id.clone(),
             prompt_tokens: length,
             markup,
+            sampling,
             decoder: Arc::clone(self),
             job,
             events,

@@ -15,11 +15,14 @@ use crate::embed::metrics::{Histogram, ROWS, Recorder, SECONDS};
 #[derive(Debug)]
 pub(crate) struct Counters {
     requests: AtomicU64,
+    sequences: AtomicU64,
     rejected: AtomicU64,
     cancelled: AtomicU64,
     timeouts: AtomicU64,
     failed: AtomicU64,
+    ended: AtomicU64,
     preempted: AtomicU64,
+    cache_bytes: AtomicU64,
     tokens_in: AtomicU64,
     tokens_out: AtomicU64,
     tokens_cached: AtomicU64,
@@ -27,6 +30,8 @@ pub(crate) struct Counters {
     first_token: Recorder,
     inter_token: Recorder,
     batch_rows: Recorder,
+    step: Recorder,
+    choosing: Recorder,
     prefill: Recorder,
     guide: Recorder,
     /// Seconds of a whole sequence, a moving mean.
@@ -38,11 +43,14 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             requests: AtomicU64::new(0),
+            sequences: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             preempted: AtomicU64::new(0),
+            cache_bytes: AtomicU64::new(0),
             tokens_in: AtomicU64::new(0),
             tokens_out: AtomicU64::new(0),
             tokens_cached: AtomicU64::new(0),
@@ -50,6 +58,8 @@ impl Default for Counters {
             first_token: Recorder::new(SECONDS),
             inter_token: Recorder::new(SECONDS),
             batch_rows: Recorder::new(ROWS),
+            step: Recorder::new(SECONDS),
+            choosing: Recorder::new(SECONDS),
             prefill: Recorder::new(SECONDS),
             guide: Recorder::new(SECONDS),
             duration: Mutex::new(0.0),
@@ -76,8 +86,10 @@ pub struct LastGeneration {
 }
 
 impl Counters {
-    pub(crate) fn admitted(&self) {
+    /// A request with so many sequences was admitted.
+    pub(crate) fn admitted(&self, sequences: usize) {
         self.requests.fetch_add(1, Relaxed);
+        self.sequences.fetch_add(sequences as u64, Relaxed);
     }
 
     pub(crate) fn rejected(&self) {
@@ -98,6 +110,11 @@ impl Counters {
 
     pub(crate) fn preempted(&self) {
         self.preempted.fetch_add(1, Relaxed);
+    }
+
+    /// The cache takes so many bytes now.
+    pub(crate) fn cache(&self, bytes: u64) {
+        self.cache_bytes.store(bytes, Relaxed);
     }
 
     /// A sequence began to read its prompt.
@@ -129,13 +146,16 @@ impl Counters {
         self.tokens_out.fetch_add(1, Relaxed);
     }
 
-    /// Rows decoded together.
-    pub(crate) fn step(&self, rows: usize) {
+    /// Rows decoded together. Of what the step took, `choosing` came after the logits.
+    pub(crate) fn step(&self, rows: usize, took: Duration, choosing: Duration) {
         self.batch_rows.observe(rows as f64);
+        self.step.observe(took.as_secs_f64());
+        self.choosing.observe(choosing.as_secs_f64());
     }
 
-    /// A sequence ended `took` after its admission.
+    /// A sequence ended by itself, `took` after its admission.
     pub(crate) fn ended(&self, took: Duration, last: LastGeneration) {
+        self.ended.fetch_add(1, Relaxed);
         let mut duration = self.duration.lock().unwrap_or_else(PoisonError::into_inner);
         let now = took.as_secs_f64();
         *duration = if *duration > 0.0 { *duration + (now - *duration) / 16.0 } else { now };
@@ -153,7 +173,10 @@ impl Counters {
             model: model.to_owned(),
             waiting: waiting as u64,
             running: running as u64,
+            cache_bytes: self.cache_bytes.load(Relaxed),
             requests: self.requests.load(Relaxed),
+            sequences: self.sequences.load(Relaxed),
+            ended: self.ended.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
@@ -166,6 +189,8 @@ impl Counters {
             time_to_first_token: self.first_token.snapshot(),
             inter_token: self.inter_token.snapshot(),
             batch_rows: self.batch_rows.snapshot(),
+            step: self.step.snapshot(),
+            choosing: self.choosing.snapshot(),
             prefill: self.prefill.snapshot(),
             guide: self.guide.snapshot(),
             last: *self.last.lock().unwrap_or_else(PoisonError::into_inner),
@@ -182,8 +207,14 @@ pub struct GenerationMetrics {
     pub waiting: u64,
     /// Sequences that are being generated: a gauge.
     pub running: u64,
+    /// Bytes of the cache that are taken, by what ended sequences left as well: a gauge.
+    pub cache_bytes: u64,
     /// Requests admitted.
     pub requests: u64,
+    /// Their sequences. Each of them ends by itself, is cancelled, passes its deadline or fails.
+    pub sequences: u64,
+    /// Sequences that ended by themselves.
+    pub ended: u64,
     /// Requests refused because the queue was full.
     pub rejected: u64,
     /// Sequences whose caller went away, or that somebody stopped.
@@ -208,6 +239,10 @@ pub struct GenerationMetrics {
     pub inter_token: Histogram,
     /// Sequences that decoded together, a step.
     pub batch_rows: Histogram,
+    /// Seconds a decoding step.
+    pub step: Histogram,
+    /// Seconds of a decoding step in which tokens are chosen, turned to text and told.
+    pub choosing: Histogram,
     /// Seconds a part of a prompt.
     pub prefill: Histogram,
     /// Seconds to find which tokens a constraint allows, a token.

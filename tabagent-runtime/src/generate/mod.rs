@@ -42,9 +42,9 @@ pub struct GenerateRequest {
     pub model: Option<String>,
     /// What comes before.
     pub prompt: GeneratePrompt,
-    /// How tokens are chosen; what is absent is the model's author's to say.
+    /// How tokens are chosen; what is absent is said by the parameters that the operator set, and else by the model's author.
     pub sampling: SamplingRequest,
-    /// Most tokens of one answer; as many as the context takes where there is none.
+    /// Most tokens of one answer; where there is none as many as the operator set, and else as the context takes.
     pub max_tokens: Option<usize>,
     /// What the answer has to be like; anything where there is none.
     pub constraint: Option<Constraint>,
@@ -115,6 +115,8 @@ pub struct Generation {
     pub prompt_tokens: usize,
     /// Which marks the text may have; none where the prompt was no conversation.
     pub markup: Markup,
+    /// How its tokens are chosen, defaults included.
+    pub sampling: SamplingOptions,
     pub(crate) decoder: Arc<loaded::LoadedDecoder>,
     pub(crate) job: Arc<Job>,
     pub(crate) events: mpsc::Receiver<Result<GenerationEvent>>,
@@ -151,7 +153,7 @@ impl Generation {
             Ok(Some(event)) => event,
             Ok(None) => Err(BackendError::internal("the engine of the model ended before the answer did")),
             Err(_) => Err(BackendError::GenerationTimeout {
-                seconds: (self.job.deadline - self.job.since).as_secs(),
+                seconds: (self.job.deadline - self.job.since).as_secs_f64(),
             }),
         };
         match &event {

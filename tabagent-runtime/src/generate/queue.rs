@@ -52,12 +52,19 @@ impl Queue {
     /// Admits all sequences of a request, or none.
     ///
     /// # Errors
-    /// [`BackendError::ResourceLimitExceeded`] where there is no room, with the time that those before it will take;
+    /// [`BackendError::InvalidInput`] where there will never be room, [`BackendError::ResourceLimitExceeded`] where there is
+    /// none now, with the time that those before it will take;
     /// [`BackendError::ModelNotLoaded`] where the model leaves memory.
     pub(crate) fn push(&self, sequences: Vec<Sequence>) -> Result<()> {
         let mut state = self.lock();
         if state.closed {
             return Err(shutting_down(&self.model));
+        }
+        if sequences.len() > self.capacity {
+            let most = self.capacity;
+            let reason =
+                format!("is {}, and at most {most} answers may wait here; ask for fewer", sequences.len());
+            return Err(BackendError::invalid("n", reason));
         }
         if state.waiting.len() + sequences.len() > self.capacity {
             self.counters.rejected();
@@ -163,6 +170,7 @@ impl EngineQueue for Queue {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for sequence in waiting {
+            self.counters.failed();
             sequence.job.fail(error.clone());
         }
         self.ready.notify_all();

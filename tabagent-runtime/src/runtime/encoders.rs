@@ -32,13 +32,18 @@ impl Runtime {
                 check_dimensions(wanted, model.dimensions, &model.description.matryoshka)?;
             }
             let permit = model.reserve("input", request.input.len())?;
-            let inputs = match request.input {
-                EmbedInput::Texts(texts) => prompted(&model, request.prompt.as_ref(), texts)?,
-                EmbedInput::Tokens(lists) => lists.into_iter().map(Input::Ids).collect(),
+            let prompted = |texts| prompted(&model, request.prompt.as_ref(), texts);
+            let (field, inputs) = match request.input {
+                EmbedInput::Text(text) => (Field::One("input"), prompted(vec![text])?),
+                EmbedInput::Texts(texts) => (Field::List("input"), prompted(texts)?),
+                EmbedInput::Tokens(ids) => (Field::One("input"), vec![Input::Ids(ids)]),
+                EmbedInput::TokenLists(lists) => {
+                    (Field::List("input"), lists.into_iter().map(Input::Ids).collect())
+                }
             };
             let workers = &self.inner.workers;
             let Inferred { mut rows, tokens, truncated } =
-                model.infer(permit, Field::List("input"), inputs, request.truncate, workers).await?;
+                model.infer(permit, field, inputs, request.truncate, workers).await?;
             if let Some(wanted) = request.dimensions {
                 rows = compute(workers, rows.len().saturating_mul(wanted), move |_| {
                     cut(&mut rows, Some(wanted), model.dimensions, &model.description.matryoshka)?;

@@ -68,8 +68,11 @@ impl Runtime {
     /// - [`BackendError::ResourceLimitExceeded`]: the queue is full.
     /// - [`BackendError::GenerationTimeout`]: the deadline passed.
     /// - [`BackendError::CudaError`], [`BackendError::OutOfMemory`]: loading or running failed.
-    pub async fn generate(&self, request: GenerateRequest) -> Result<Generation> {
+    pub async fn generate(&self, mut request: GenerateRequest) -> Result<Generation> {
         let id = request.model.clone().unwrap_or_else(|| CHAT_ID.to_owned());
+        let params = self.inner.params.of(&id);
+        params.fill(&mut request.sampling);
+        request.max_tokens = request.max_tokens.or(params.max_tokens);
         let longest = self.inner.options.generation_deadline;
         self.within(&id, request.deadline, async {
             let model = self.decoder(&id).await?;
@@ -158,7 +161,7 @@ impl Inner {
 }
 
 /// Whether a model of this kind continues text.
-fn continues(id: &str, kind: ModelKind) -> Result<()> {
+pub(super) fn continues(id: &str, kind: ModelKind) -> Result<()> {
     let is = match kind {
         ModelKind::Chat => return Ok(()),
         ModelKind::Embedding => "an embedding model",

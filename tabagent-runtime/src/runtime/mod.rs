@@ -5,6 +5,7 @@ mod generation;
 mod health;
 mod options;
 pub(crate) mod slots;
+mod storage;
 
 use std::{
     sync::{
@@ -24,6 +25,7 @@ pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
 pub use options::RuntimeOptions;
 use slots::{EngineQueue, Slot, Slots};
+pub use storage::ParamsInForce;
 
 use crate::{
     device,
@@ -34,9 +36,10 @@ use crate::{
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
     session::{SessionOptions, ThreadBudget},
+    store::Store,
 };
 
-/// Models on ONNX Runtime. Clones share everything.
+/// Models on ONNX Runtime, and the store beside them. Clones share everything.
 #[derive(Clone)]
 pub struct Runtime {
     inner: Arc<Inner>,
@@ -50,6 +53,8 @@ struct Inner {
     decoders: Slots<LoadedDecoder>,
     /// What is being generated, by request.
     generating: generation::Register,
+    store: Arc<dyn Store>,
+    params: storage::KnownParams,
     /// Permits of the tokenising jobs: as many as there are threads.
     workers: Arc<Semaphore>,
     closed: AtomicBool,
@@ -62,7 +67,7 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Finds or installs ONNX Runtime and looks at the models folder. Blocks; models are loaded on first use.
+    /// Finds or installs ONNX Runtime, opens the store and looks at the models folder. Blocks; models are loaded on first use.
     ///
     /// # Errors
     /// Those of [`library::ensure`]; [`BackendError::ConfigurationError`] for options that cannot be, a device that is
@@ -77,6 +82,7 @@ impl Runtime {
         let library = library::ensure(&options.library)?;
         // Told now, not by the first request.
         device::check(options.device)?;
+        let (store, params) = storage::open(options.data_dir.as_deref())?;
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
         let catalog = Catalog::new(options.models_dir.clone());
         let runtime = Self {
@@ -86,6 +92,8 @@ impl Runtime {
                 encoders: Slots::default(),
                 decoders: Slots::default(),
                 generating: generation::Register::default(),
+                store,
+                params,
                 workers: Arc::new(Semaphore::new(workers)),
                 closed: AtomicBool::new(false),
                 options,
@@ -258,7 +266,7 @@ impl Runtime {
                 if let Some(model) = self.inner.encoders.ready(id) {
                     model.timed_out();
                 }
-                Err(BackendError::GenerationTimeout { seconds: limit.as_secs() })
+                Err(BackendError::GenerationTimeout { seconds: limit.as_secs_f64() })
             }
         }
     }

@@ -9,6 +9,9 @@ use crate::{device::Device, library::LibraryOptions, models::EMBED_ID};
 pub struct RuntimeOptions {
     /// The models folder: each subfolder laid out like a Hugging Face repository is a model. It need not exist.
     pub models_dir: PathBuf,
+    /// Folder of what is kept over restarts, which is made where it is not there; in memory, and gone with the process,
+    /// where there is none.
+    pub data_dir: Option<PathBuf>,
     /// What models run on.
     pub device: Device,
     /// Threads that share one operator; the physical cores that this process may use where there is none.
@@ -38,6 +41,7 @@ impl Default for RuntimeOptions {
     fn default() -> Self {
         Self {
             models_dir: PathBuf::from("models"),
+            data_dir: None,
             device: Device::Auto,
             threads: None,
             library: LibraryOptions::default(),

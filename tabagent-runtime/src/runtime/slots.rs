@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
@@ -86,7 +87,8 @@ impl<M> Slots<M> {
 }
 
 /// Starts the thread of a model: it loads the model, tells the outcome, and serves it. `load` gives the model and what
-/// serves it; `failed` takes the slot off its list.
+/// serves it; `failed` takes the slot off its list. A panic in either is a failure like others, so that nobody waits for
+/// a thread that is gone.
 ///
 /// # Errors
 /// [`BackendError::InternalError`] where the operating system gives no thread.
@@ -101,20 +103,84 @@ pub(crate) fn spawn<M: Send + Sync + 'static, S: FnOnce()>(
         .name(format!("engine {id}"))
         .spawn({
             let (id, queue) = (id.to_owned(), Arc::clone(&queue));
-            move || match load() {
-                Ok((model, serve)) => {
-                    sender.send_replace(Some(Ok(model)));
-                    serve();
-                }
-                Err(error) => {
-                    tracing::warn!(model = id, %error, "the model could not be loaded");
-                    queue.abort(&error);
-                    // Taken off the list first, so that whoever asks after the answer tries again.
-                    failed();
-                    sender.send_replace(Some(Err(error)));
-                }
+            move || {
+                let loaded =
+                    catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(panicked(&id, "loaded")));
+                let error = match loaded {
+                    Ok((model, serve)) => {
+                        sender.send_replace(Some(Ok(model)));
+                        match catch_unwind(AssertUnwindSafe(serve)) {
+                            Ok(()) => return,
+                            Err(_) => panicked(&id, "served"),
+                        }
+                    }
+                    Err(error) => error,
+                };
+                tracing::warn!(model = id, %error, "the model leaves memory");
+                queue.abort(&error);
+                // Taken off the list first, so that whoever asks after the answer tries again.
+                failed();
+                sender.send_replace(Some(Err(error)));
             }
         })
         .map_err(|error| BackendError::internal(format!("no thread for the engine: {error}")))?;
     Ok(Slot { queue, outcome, thread })
+}
+
+/// What a panic is told as; its own message is in the log.
+fn panicked(id: &str, while_it_was: &str) -> BackendError {
+    BackendError::internal(format!("the thread of model `{id}` panicked while it was {while_it_was}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    /// Counts how often it was ended.
+    #[derive(Default)]
+    struct Aborted(AtomicUsize);
+
+    impl EngineQueue for Aborted {
+        fn close(&self) {}
+
+        fn abort(&self, error: &BackendError) {
+            assert!(matches!(error, BackendError::InternalError { .. }), "{error:?}");
+            self.0.fetch_add(1, Relaxed);
+        }
+
+        fn idle(&self) -> bool {
+            true
+        }
+
+        fn waiting(&self) -> usize {
+            0
+        }
+
+        fn running_for(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_thread_is_told_to_everybody() {
+        type Load = Box<dyn FnOnce() -> Result<(Arc<()>, fn())> + Send>;
+        let loads: [Load; 2] = [
+            Box::new(|| panic!("while it loads")),
+            Box::new(|| Ok((Arc::new(()), || panic!("while it serves")))),
+        ];
+        for load in loads {
+            let queue = Arc::new(Aborted::default());
+            let removed = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&removed);
+            let failed = move || {
+                counted.fetch_add(1, Relaxed);
+            };
+            let slot = spawn("model", Arc::clone(&queue) as Arc<dyn EngineQueue>, load, failed).unwrap();
+            slot.thread.join().unwrap();
+            assert!(matches!(&*slot.outcome.borrow(), Some(Err(BackendError::InternalError { .. }))));
+            assert_eq!((queue.0.load(Relaxed), removed.load(Relaxed)), (1, 1));
+        }
+    }
 }

@@ -95,6 +95,59 @@ fn cuts_off_what_outlasts_the_grace() {
     assert!(stalled.is_closed());
 }
 
+/// A generation that outlasts every test, as the request's bytes.
+fn endless(stream: bool) -> Vec<u8> {
+    let body = json!({
+        "model": "tabagent-chat", "prompt": "Tell me", "max_tokens": 1_000_000, "n": 128, "ignore_eos": true,
+        "stream": stream,
+    });
+    request("POST", "/v1/completions", &[("content-type", "application/json")], body.to_string().as_bytes())
+}
+
+#[test]
+fn what_is_cancelled_at_the_end_of_the_grace_is_told() {
+    let mut server = Server::start(&["--shutdown-grace", "200ms", "--chat-queue", "512"]);
+    let mut whole = server.connect();
+    whole.send(&endless(false));
+    let mut stream = server.connect();
+    stream.send(&endless(true));
+    wait_until_generating(&server, 2);
+    server.signal("TERM");
+    let response = whole.receive("POST");
+    let problem = assert_problem(&response, 503, "model-not-loaded");
+    assert!(response.header("retry-after").is_some(), "{response:?}");
+    assert!(problem["detail"].as_str().unwrap().contains("tabagent-chat"), "{problem}");
+    let events = stream.receive("POST").text();
+    let last = events.trim_end().lines().last().unwrap().strip_prefix("data: ").unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    assert!(last["error"]["message"].as_str().unwrap().contains("not loaded"), "{last}");
+    assert_eq!(server.wait(), Some(0), "{}", server.log());
+}
+
+#[test]
+fn a_second_signal_ends_the_grace() {
+    let mut server = Server::start(&["--shutdown-grace", "1h", "--chat-queue", "512"]);
+    let mut running = server.connect();
+    running.send(&endless(false));
+    wait_until_generating(&server, 1);
+    server.signal("TERM");
+    wait_for_log(&server, "told to stop");
+    server.signal("TERM");
+    assert_eq!(running.receive("POST").status, 503);
+    assert_eq!(server.wait(), Some(130), "{}", server.log());
+}
+
+/// Waits until so many requests are being generated.
+fn wait_until_generating(server: &Server, requests: usize) {
+    for _ in 0..500 {
+        if server.get("/v1/halt").json()["data"].as_array().is_some_and(|all| all.len() == requests) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no {requests} generations:\n{}", server.log());
+}
+
 #[test]
 fn a_port_in_use_is_said_and_nobody_is_killed_for_it() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();

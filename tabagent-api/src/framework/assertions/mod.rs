@@ -7,6 +7,8 @@
 
 mod check;
 mod extract;
+mod field;
+mod path;
 mod sentence;
 
 use std::marker::PhantomData;
@@ -19,14 +21,17 @@ use utoipa::ToSchema;
 
 pub use check::*;
 pub use extract::*;
+pub use field::*;
+pub use path::*;
 pub use sentence::*;
 
 use super::case::{CaseResponse, CheckOutcome, run_check};
 use super::component::{AppState, ComponentRequirement};
-use super::extract::{Path, PathFields, PathShape, RouteInput};
+use super::extract::{Path, PathFields, PathShape, Query, RouteInput};
 use super::openapi::OperationBuilder;
 use super::output::{BodyKind, RouteOutput};
 use super::problem::{Problem, ProblemVariant};
+use super::validation::{SchemaType, TextFields};
 
 /// What is known of a type at compile time.
 #[derive(Debug)]
@@ -48,6 +53,10 @@ pub trait Unless: Sized {
     const PATH_SHAPE: Option<PathShape> = None;
     /// How it reads the path, where it is the `Path` extractor, whatever the name by which it is written.
     const READS_PATH: Option<PathShape> = None;
+    /// Whether it is the `Query` extractor, whatever the name by which it is written.
+    const READS_QUERY: bool = false;
+    /// The fields of what a query or a path is read into; unknown for types whose schema is not derived.
+    const TEXT_FIELDS: TextFields = TextFields::Unknown;
     /// Whether the two types of a pair are one.
     const SAME: bool = false;
     /// Whether it is an argument that says what it reads.
@@ -60,6 +69,8 @@ pub trait Unless: Sized {
     const IS_OUTPUT: bool = false;
     /// Whether a response of it has a body; unknown counts as none, since another rule speaks.
     const HAS_BODY: bool = false;
+    /// Status of a success that names none; unknown is 0, since another rule speaks.
+    const STATUS: u16 = 0;
     /// Whether it can be an event stream.
     const STREAMS: bool = false;
     /// Whether it is a problem.
@@ -121,6 +132,21 @@ impl<T: PathFields> Probe<Path<T>> {
     pub const READS_PATH: Option<PathShape> = Some(T::SHAPE);
 }
 
+impl<T: SchemaType> Probe<Path<T>> {
+    /// The fields of what the path is read into.
+    pub const TEXT_FIELDS: TextFields = T::FIELDS;
+}
+
+impl<T: SchemaType> Probe<Query<T>> {
+    /// The fields of what the query is read into.
+    pub const TEXT_FIELDS: TextFields = T::FIELDS;
+}
+
+impl<T> Probe<Query<T>> {
+    /// It is the `Query` extractor.
+    pub const READS_QUERY: bool = true;
+}
+
 impl<T> Probe<(T, T)> {
     /// The two are one.
     pub const SAME: bool = true;
@@ -156,6 +182,8 @@ impl<R: RouteOutput> Probe<R> {
     pub const IS_OUTPUT: bool = true;
     /// Whether a response of it has a body.
     pub const HAS_BODY: bool = !matches!(R::BODY, BodyKind::None);
+    /// Status of a success that names none.
+    pub const STATUS: u16 = R::BODY.status();
     /// Whether it can be an event stream.
     pub const STREAMS: bool = R::BODY.streams();
 

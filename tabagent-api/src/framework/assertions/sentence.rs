@@ -1,6 +1,5 @@
 //! Sentences that are built at compile time, for the rules that compare constants.
 
-use crate::framework::extract::PathShape;
 use crate::framework::problem::ProblemVariant;
 
 /// A sentence built at compile time; silent when there is nothing to say.
@@ -28,7 +27,7 @@ impl Sentence {
         }
     }
 
-    const fn and(mut self, text: &str) -> Self {
+    pub(super) const fn and(mut self, text: &str) -> Self {
         let text = text.as_bytes();
         let mut at = 0;
         while at < text.len() && self.length < self.bytes.len() {
@@ -39,12 +38,25 @@ impl Sentence {
         self
     }
 
+    /// A whole number.
+    pub(super) const fn integer(self, number: i64) -> Self {
+        const DIGITS: &str = "0123456789";
+        let say = if number < 0 { self.and("-") } else { self };
+        let say = if number.unsigned_abs() < 10 {
+            say
+        } else {
+            say.integer((number / 10).unsigned_abs().cast_signed())
+        };
+        let (_, rest) = DIGITS.split_at((number.unsigned_abs() % 10) as usize);
+        say.and(rest.split_at(1).0)
+    }
+
     /// `, ` between the parts of a list.
     const fn separated(self, first: bool) -> Self {
         if first { self } else { self.and(", ") }
     }
 
-    const fn quoted(self, name: &str) -> Self {
+    pub(super) const fn quoted(self, name: &str) -> Self {
         self.and("`").and(name).and("`")
     }
 }
@@ -187,137 +199,6 @@ pub const fn case_problem_unknown(
     names(say.and("it has "), named.1)
 }
 
-/// `path-param-unused`: parameters (name, drawing) that the type does not read.
-pub const fn path_param_unused(parameters: &[(&str, &str)], shape: Option<PathShape>) -> Sentence {
-    let read = match shape {
-        // Not a path type: `request-undocumented` speaks.
-        None => return Sentence::SILENT,
-        Some(PathShape::Named(fields)) => return unread_names(parameters, fields),
-        Some(PathShape::Scalar) => 1,
-        Some(PathShape::Tuple(count)) => count,
-    };
-    if read >= parameters.len() {
-        return Sentence::SILENT;
-    }
-    let (name, drawing) = parameters[read];
-    Sentence::SILENT
-        .and("[route::path-param-unused] no argument reads `{")
-        .and(name)
-        .and("}`: the path has ")
-        .and(digit(parameters.len()))
-        .and(" parameters, the argument takes ")
-        .and(digit(read))
-        .and(drawing)
-        .and("\n  help: take a tuple of as many values, or a struct that derives `Schema` with a field for each")
-}
-
-/// That nothing reads the parameters of a path, whatever the names of the arguments' types.
-pub const fn path_unread(parameters: &[(&str, &str)], arguments: &[Option<PathShape>]) -> Sentence {
-    let mut at = 0;
-    while at < arguments.len() {
-        if arguments[at].is_some() {
-            return Sentence::SILENT;
-        }
-        at += 1;
-    }
-    if parameters.is_empty() {
-        return Sentence::SILENT;
-    }
-    let (name, drawing) = parameters[0];
-    Sentence::SILENT
-        .and("[route::path-param-unused] no argument reads `{")
-        .and(name)
-        .and("}`")
-        .and(drawing)
-        .and("\n  help: take it with an argument `Path(")
-        .and(name)
-        .and("): Path<String>`, or remove it from the path")
-}
-
-const fn unread_names(parameters: &[(&str, &str)], fields: &[&str]) -> Sentence {
-    let mut at = 0;
-    while at < parameters.len() {
-        let (name, drawing) = parameters[at];
-        if !contains(fields, name) {
-            let say = Sentence::SILENT
-                .and("[route::path-param-unused] no field reads `{")
-                .and(name)
-                .and("}`")
-                .and(drawing)
-                .and("\n  help: ");
-            let near = nearest(name, fields);
-            return if near.is_empty() {
-                say.and("add a field ")
-                    .quoted(name)
-                    .and(" to the argument's type, or remove it from the path")
-            } else {
-                say.and("did you mean `{").and(near).and("}`?")
-            };
-        }
-        at += 1;
-    }
-    Sentence::SILENT
-}
-
-/// `path-param-unknown`: what the type reads and the path does not have.
-pub const fn path_param_unknown(
-    path: &str,
-    parameters: &[(&str, &str)],
-    shape: Option<PathShape>,
-) -> Sentence {
-    let read = match shape {
-        None => return Sentence::SILENT,
-        Some(PathShape::Named(fields)) => return unknown_fields(path, parameters, fields),
-        Some(PathShape::Scalar) => 1,
-        Some(PathShape::Tuple(count)) => count,
-    };
-    if read <= parameters.len() {
-        return Sentence::SILENT;
-    }
-    Sentence::SILENT
-        .and("[route::path-param-unknown] the argument reads ")
-        .and(digit(read))
-        .and(" values, and `")
-        .and(path)
-        .and("` has ")
-        .and(digit(parameters.len()))
-        .and("\n  help: take as many values as the path has parameters")
-}
-
-const fn unknown_fields(path: &str, parameters: &[(&str, &str)], fields: &[&str]) -> Sentence {
-    let mut at = 0;
-    while at < fields.len() {
-        if !has_parameter(parameters, fields[at]) {
-            return Sentence::SILENT
-                .and("[route::path-param-unknown] no `{")
-                .and(fields[at])
-                .and("}` in `")
-                .and(path)
-                .and("` fills the field ")
-                .quoted(fields[at])
-                .and("\n  help: add the parameter to the path, rename the field, or remove it");
-        }
-        at += 1;
-    }
-    Sentence::SILENT
-}
-
-const fn has_parameter(parameters: &[(&str, &str)], name: &str) -> bool {
-    let mut at = 0;
-    while at < parameters.len() {
-        if same(parameters[at].0, name) {
-            return true;
-        }
-        at += 1;
-    }
-    false
-}
-
-const fn digit(count: usize) -> &'static str {
-    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    if count < DIGITS.len() { DIGITS[count] } else { "many" }
-}
-
 /// Whether two texts are one.
 pub const fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
@@ -334,7 +215,7 @@ pub const fn same(one: &str, other: &str) -> bool {
     true
 }
 
-const fn contains(names: &[&str], name: &str) -> bool {
+pub(super) const fn contains(names: &[&str], name: &str) -> bool {
     let mut at = 0;
     while at < names.len() {
         if same(names[at], name) {
@@ -346,7 +227,7 @@ const fn contains(names: &[&str], name: &str) -> bool {
 }
 
 /// The nearest name, or none when all are far.
-const fn nearest<'a>(name: &str, known: &[&'a str]) -> &'a str {
+pub(super) const fn nearest<'a>(name: &str, known: &[&'a str]) -> &'a str {
     let mut found = "";
     let mut least = 4;
     let mut at = 0;

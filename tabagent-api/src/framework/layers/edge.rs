@@ -43,8 +43,8 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// What proxies log for a client that closed the connection before its answer; nobody receives it.
-const CLIENT_LEFT: u16 = 499;
+/// What proxies log where the connection was closed before its answer, mostly by the client; nobody receives it.
+const UNANSWERED: u16 = 499;
 
 /// The line of the log and the sample of the metrics that each request leaves, even one whose client does not wait: then
 /// the future of [`edge`] is dropped, and this with it.
@@ -67,7 +67,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
         let route = self.exchange.route().map_or("none", |route| route.path);
-        let code = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
+        let code = self.status.map_or(UNANSWERED, |status| status.as_u16());
         self.span.record("http.route", route);
         self.span.record("http.response.status_code", code);
         let labels = [
@@ -78,7 +78,7 @@ impl Drop for Record {
         metrics::histogram!("http_server_request_duration_seconds", &labels).record(seconds);
         let _entered = self.span.enter();
         match self.status {
-            None => tracing::info!(seconds, "client left"),
+            None => tracing::info!(seconds, "unanswered: the connection was closed"),
             Some(status) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
                 tracing::error!(seconds, "failed");
             }
@@ -199,7 +199,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            matches!(of("/slow")[..], [line] if line.contains("client left") && line.contains("499")),
+            matches!(of("/slow")[..], [line] if line.contains("unanswered") && line.contains("499")),
             "{text}"
         );
     }

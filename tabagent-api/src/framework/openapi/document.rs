@@ -14,16 +14,16 @@ use crate::framework::registry::StartError;
 /// Builds the OpenAPI 3.1 document of these routes.
 ///
 /// # Errors
-/// Every schema name that two types claim.
+/// Every schema name that two types claim, and every default that breaks its field's rule.
 pub fn build(
     routes: &[&'static RouteMetadata],
     config: &ApiConfig,
     examples: &Examples,
 ) -> Result<Value, Vec<StartError>> {
     let (paths, schemas) = operations(routes, config, examples);
-    let (schemas, duplicates) = schemas.finish();
-    if !duplicates.is_empty() {
-        return Err(duplicates);
+    let (schemas, errors) = schemas.finish();
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let tags: BTreeSet<&str> = routes.iter().map(|route| route.tag).collect();
     let mut info = json!({ "title": config.title, "version": config.version });

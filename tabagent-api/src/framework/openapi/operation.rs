@@ -85,8 +85,7 @@ impl OperationBuilder {
 
     /// Adds one query parameter for each property of `T`.
     pub fn query_parameters<T: ToSchema>(&mut self) {
-        self.schemas.add_parts::<T>();
-        let schema = super::schemas::schema_value(T::schema());
+        let schema = self.schemas.add_unnamed::<T>();
         let required: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let Some(properties) = schema["properties"].as_object() else { return };

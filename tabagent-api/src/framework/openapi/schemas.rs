@@ -7,15 +7,13 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::framework::registry::StartError;
-
-/// Extension with which `#[derive(Schema)]` marks a schema; it never reaches the document.
-const TYPE_MARK: &str = "x-rust-type";
+use crate::framework::validation::schema::{DEFAULTS_MARK, TYPE_MARK};
 
 /// Named schemas.
 #[derive(Debug, Default)]
 pub struct Schemas {
     by_name: BTreeMap<String, (String, Value)>,
-    duplicates: Vec<StartError>,
+    errors: Vec<StartError>,
 }
 
 impl Schemas {
@@ -26,6 +24,14 @@ impl Schemas {
         for (name, schema) in parts {
             self.insert(name, schema_value_marked(schema), "a type without #[derive(Schema)]");
         }
+    }
+
+    /// Adds what `T` refers to, and not `T` itself; its schema.
+    pub fn add_unnamed<T: ToSchema>(&mut self) -> Value {
+        self.add_parts::<T>();
+        let mut own = schema_value_marked(T::schema());
+        self.look_at_defaults(&mut own, std::any::type_name::<T>());
+        strip(own)
     }
 
     /// Adds `T` and all that it refers to; the schema to put where a `T` stands.
@@ -46,14 +52,13 @@ impl Schemas {
             Some(Value::String(owner)) => owner,
             _ => fallback.to_owned(),
         };
+        self.look_at_defaults(&mut schema, &owner);
         let schema = strip(schema);
         match self.by_name.get(&name) {
             Some((_, known)) if *known == schema => {}
             Some((first, _)) => {
                 let duplicate = StartError::SchemaDuplicate { name, first: first.clone(), second: owner };
-                if !self.duplicates.contains(&duplicate) {
-                    self.duplicates.push(duplicate);
-                }
+                self.report(duplicate);
             }
             None => {
                 self.by_name.insert(name, (owner, schema));
@@ -61,9 +66,26 @@ impl Schemas {
         }
     }
 
-    /// The `components.schemas` object, or every name that two types claim.
+    /// Reports the defaults that break a rule, which are marked in the schema of their type.
+    fn look_at_defaults(&mut self, schema: &mut Value, owner: &str) {
+        let marked = schema.as_object_mut().and_then(|object| object.remove(DEFAULTS_MARK));
+        let Some(Value::Array(broken)) = marked else { return };
+        for pair in broken {
+            let text = |at: usize| pair[at].as_str().unwrap_or_default().to_owned();
+            let (field, message) = (text(0), text(1));
+            self.report(StartError::DefaultInvalid { type_name: owner.to_owned(), field, message });
+        }
+    }
+
+    fn report(&mut self, error: StartError) {
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
+    /// The `components.schemas` object, and every name that two types claim and default that breaks its rule.
     pub(crate) fn finish(self) -> (Map<String, Value>, Vec<StartError>) {
-        (self.by_name.into_iter().map(|(name, (_, schema))| (name, schema)).collect(), self.duplicates)
+        (self.by_name.into_iter().map(|(name, (_, schema))| (name, schema)).collect(), self.errors)
     }
 }
 
@@ -82,12 +104,13 @@ pub fn schema_value(schema: RefOr<Schema>) -> Value {
     strip(schema_value_marked(schema))
 }
 
-/// Removes the type marks, at every depth.
+/// Removes the marks, at every depth.
 fn strip(mut schema: Value) -> Value {
     fn walk(value: &mut Value) {
         match value {
             Value::Object(object) => {
                 object.remove(TYPE_MARK);
+                object.remove(DEFAULTS_MARK);
                 object.values_mut().for_each(walk);
             }
             Value::Array(items) => items.iter_mut().for_each(walk),

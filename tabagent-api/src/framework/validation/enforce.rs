@@ -1,5 +1,6 @@
 //! The enforcing half: one fn a rule, over traits that say which types a rule can be put on.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
@@ -69,6 +70,10 @@ pub struct FieldType<T: ?Sized>(PhantomData<T>);
 impl<T: SchemaType> FieldType<T> {
     /// The type has a schema.
     pub const IS_KNOWN: bool = true;
+    /// The least and the greatest number of an integer type.
+    pub const REACH: Option<(i64, i64)> = T::REACH;
+    /// Whether a value stands in one piece of text.
+    pub const IN_TEXT: bool = T::IN_TEXT;
 
     /// The schema to put where the type is used.
     pub fn usage() -> Value {
@@ -92,6 +97,10 @@ pub trait UnlessSchemaType {
     type Value: ?Sized;
     /// The type has no schema.
     const IS_KNOWN: bool = false;
+    /// Nothing is known of its numbers.
+    const REACH: Option<(i64, i64)> = None;
+    /// Another rule speaks of the type.
+    const IN_TEXT: bool = true;
 
     /// Says nothing.
     fn usage() -> Value {
@@ -106,6 +115,32 @@ pub trait UnlessSchemaType {
 }
 
 impl<T: ?Sized> UnlessSchemaType for FieldType<T> {
+    type Value = T;
+}
+
+/// The default of a type, where it has one.
+#[derive(Debug)]
+pub struct DefaultOf<T>(PhantomData<T>);
+
+impl<T: Default> DefaultOf<T> {
+    /// The default.
+    pub fn value() -> Option<T> {
+        Some(T::default())
+    }
+}
+
+/// A type without a default.
+pub trait UnlessDefault {
+    /// The type.
+    type Value;
+
+    /// There is none.
+    fn value() -> Option<Self::Value> {
+        None
+    }
+}
+
+impl<T> UnlessDefault for DefaultOf<T> {
     type Value = T;
 }
 
@@ -175,8 +210,8 @@ pub trait ListValue {
     note = "`length` counts the characters of text, `items` the elements of a list"
 )]
 pub trait NumberValue {
-    /// The number.
-    fn number(&self) -> f64;
+    /// How it compares with a bound, in the precision of the type; not at all if it is no number.
+    fn compare(&self, bound: f64) -> Option<Ordering>;
 }
 
 /// A value that can be empty.
@@ -254,10 +289,10 @@ pub fn rule_range<T: NumberValue>(
     report: &mut Report,
 ) {
     let ValidationRule::InRange { min, max } = rule else { return };
-    let value = value.number();
-    if let Some(min) = min.filter(|min| value < *min || value.is_nan()) {
+    let breaks = |bound: f64, way: Ordering| value.compare(bound).is_none_or(|found| found == way);
+    if let Some(min) = min.filter(|min| breaks(*min, Ordering::Less)) {
         refuse(at, report, format!("must be at least {min}"));
-    } else if let Some(max) = max.filter(|max| value > *max || value.is_nan()) {
+    } else if let Some(max) = max.filter(|max| breaks(*max, Ordering::Greater)) {
         refuse(at, report, format!("must be at most {max}"));
     }
 }

@@ -13,6 +13,17 @@ use super::ValidationRule;
 /// Named schemas that a type needs, as utoipa lists them.
 pub type SchemaList = Vec<(String, RefOr<Schema>)>;
 
+/// What a type offers to a query or a path, which are read field by field, each from one piece of text.
+#[derive(Debug, Clone, Copy)]
+pub enum TextFields {
+    /// Nothing is known.
+    Unknown,
+    /// It has no fields with names.
+    None,
+    /// Each field's name on the wire, and whether its value stands in one piece of text.
+    Named(&'static [(&'static str, bool)]),
+}
+
 /// A type that can be a field of a type with a schema.
 #[diagnostic::on_unimplemented(
     message = "[schema-type-unknown] `{Self}` has no schema",
@@ -20,6 +31,13 @@ pub type SchemaList = Vec<(String, RefOr<Schema>)>;
     note = "derive `tabagent_api::Schema` for it, or say which schema it has on the wire: `#[rule(schema_as(String))]`"
 )]
 pub trait SchemaType {
+    /// The least and the greatest number of the type on the wire, where it is an integer.
+    const REACH: Option<(i64, i64)> = None;
+    /// Whether a value stands in one piece of text, as those of a query and a path do.
+    const IN_TEXT: bool = true;
+    /// The fields, as a query or a path is read into them.
+    const FIELDS: TextFields = TextFields::Unknown;
+
     /// The schema to put where the type is used: its own, or a reference to a named one.
     fn usage() -> Value;
 
@@ -35,7 +53,10 @@ pub trait SchemaType {
 }
 
 /// The mark by which the document's builder tells two types of one name apart.
-const TYPE_MARK: &str = "x-rust-type";
+pub(crate) const TYPE_MARK: &str = "x-rust-type";
+
+/// The mark of a schema with the defaults that break a rule of their own field: pairs of the field and what is wrong.
+pub(crate) const DEFAULTS_MARK: &str = "x-broken-defaults";
 
 /// The largest integer that every JSON reader keeps exactly.
 pub(super) const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -60,6 +81,18 @@ pub fn opaque(schema: Value) -> RefOr<Schema> {
 pub fn marked<T: ?Sized>(mut schema: Value) -> Value {
     if let Some(object) = schema.as_object_mut() {
         object.insert(TYPE_MARK.to_owned(), std::any::type_name::<T>().into());
+    }
+    schema
+}
+
+/// Marks a schema with the defaults that break a rule, if there are any.
+pub fn with_broken_defaults(mut schema: Value, broken: &Report) -> Value {
+    let broken: Vec<Value> =
+        broken.iter().map(|(field, error)| json!([field.to_string(), error.to_string()])).collect();
+    if let Some(object) = schema.as_object_mut()
+        && !broken.is_empty()
+    {
+        object.insert(DEFAULTS_MARK.to_owned(), broken.into());
     }
     schema
 }

@@ -1,6 +1,7 @@
 //! The types of the standard library that fields may have: their schemas, and what rules read of them.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use garde::error::Path;
 use serde_json::{Map, Value, json};
 
 use super::enforce::{EmptyValue, ListValue, NumberValue, TextValue, Visit, refuse};
-use super::schema::{SAFE_INTEGER, SchemaList, SchemaType, is_type, tuple_schema};
+use super::schema::{SAFE_INTEGER, SchemaList, SchemaType, TextFields, is_type, null_schema, tuple_schema};
 
 impl<T: TextValue + ?Sized> TextValue for &T {
     fn text(&self) -> &str {
@@ -89,6 +90,8 @@ macro_rules! lists {
         }
 
         impl<T: SchemaType, $($generics)*> SchemaType for $type {
+            const IN_TEXT: bool = false;
+
             fn usage() -> Value {
                 json!({ "type": "array", "items": T::usage() })
             }
@@ -109,6 +112,8 @@ macro_rules! lists {
 lists!([] Vec<T>, [] VecDeque<T>, [] BTreeSet<T>, [S: BuildHasher] HashSet<T, S>);
 
 impl<T: SchemaType, const N: usize> SchemaType for [T; N] {
+    const IN_TEXT: bool = false;
+
     fn usage() -> Value {
         json!({ "type": "array", "items": T::usage(), "minItems": N, "maxItems": N })
     }
@@ -147,6 +152,8 @@ macro_rules! maps {
         }
 
         impl<T: SchemaType, $($generics)*> SchemaType for $type {
+            const IN_TEXT: bool = false;
+
             fn usage() -> Value {
                 json!({ "type": "object", "additionalProperties": T::usage() })
             }
@@ -167,6 +174,9 @@ macro_rules! maps {
 maps!([] BTreeMap<String, T>, [S: BuildHasher] HashMap<String, T, S>);
 
 impl<T: SchemaType> SchemaType for Option<T> {
+    const REACH: Option<(i64, i64)> = T::REACH;
+    const IN_TEXT: bool = T::IN_TEXT;
+
     fn usage() -> Value {
         let mut schema = T::usage();
         if is_type(&schema, "null") || schema == json!({}) {
@@ -193,6 +203,10 @@ impl<T: SchemaType> SchemaType for Option<T> {
 macro_rules! wrappers {
     ($($type:ident),*) => {$(
         impl<T: SchemaType + ?Sized> SchemaType for $type<T> {
+            const REACH: Option<(i64, i64)> = T::REACH;
+            const IN_TEXT: bool = T::IN_TEXT;
+            const FIELDS: TextFields = T::FIELDS;
+
             fn usage() -> Value {
                 T::usage()
             }
@@ -227,10 +241,24 @@ plain! {
     Cow<'static, str> => { "type": "string" },
     char => { "type": "string", "minLength": 1, "maxLength": 1 },
     bool => { "type": "boolean" },
-    () => { "type": "null" },
     Value => {},
-    Map<String, Value> => { "type": "object" },
     f64 => { "type": "number", "format": "double" },
+}
+
+impl SchemaType for () {
+    const IN_TEXT: bool = false;
+
+    fn usage() -> Value {
+        null_schema()
+    }
+}
+
+impl SchemaType for Map<String, Value> {
+    const IN_TEXT: bool = false;
+
+    fn usage() -> Value {
+        json!({ "type": "object" })
+    }
 }
 
 impl SchemaType for f32 {
@@ -250,24 +278,35 @@ macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl NumberValue for $type {
             #[allow(clippy::cast_lossless, clippy::cast_precision_loss, reason = "bounds are compared, and wide integers are held within 53 bits")]
-            fn number(&self) -> f64 {
-                *self as f64
+            fn compare(&self, bound: f64) -> Option<Ordering> {
+                (*self as f64).partial_cmp(&bound)
             }
         }
     )*};
 }
 
-numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
+numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f64);
+
+impl NumberValue for f32 {
+    #[allow(clippy::cast_possible_truncation, reason = "the bound is to lose what the value has lost")]
+    fn compare(&self, bound: f64) -> Option<Ordering> {
+        // As an `f64` the `f32` that was read from 0.1 is a little more than 0.1.
+        self.partial_cmp(&(bound as Self))
+    }
+}
 
 impl<T: NumberValue> NumberValue for &T {
-    fn number(&self) -> f64 {
-        (**self).number()
+    fn compare(&self, bound: f64) -> Option<Ordering> {
+        (**self).compare(bound)
     }
 }
 
 macro_rules! narrow_integers {
     ($($type:ty),*) => {$(
         impl SchemaType for $type {
+            #[allow(clippy::cast_lossless, reason = "`From` is not const")]
+            const REACH: Option<(i64, i64)> = Some((<$type>::MIN as i64, <$type>::MAX as i64));
+
             fn usage() -> Value {
                 json!({ "type": "integer", "minimum": <$type>::MIN, "maximum": <$type>::MAX })
             }
@@ -280,6 +319,8 @@ narrow_integers!(u8, u16, u32, i8, i16, i32);
 macro_rules! wide_integers {
     ($($type:ty => $least:expr),*) => {$(
         impl SchemaType for $type {
+            const REACH: Option<(i64, i64)> = Some(($least, SAFE_INTEGER));
+
             fn usage() -> Value {
                 let least: i64 = $least;
                 json!({ "type": "integer", "minimum": least, "maximum": SAFE_INTEGER })
@@ -302,6 +343,8 @@ wide_integers!(u64 => 0_i64, usize => 0_i64, i64 => -SAFE_INTEGER, isize => -SAF
 macro_rules! tuples {
     ($(($($name:ident $index:tt),+)),*) => {$(
         impl<$($name: SchemaType),+> SchemaType for ($($name,)+) {
+            const IN_TEXT: bool = false;
+
             fn usage() -> Value {
                 tuple_schema(vec![$($name::usage()),+])
             }

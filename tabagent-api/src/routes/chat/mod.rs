@@ -304,7 +304,7 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
 }
 
 /// A token in OpenAI's form.
-fn token_logprob(generation: &Generation, token: &GeneratedToken) -> Option<TokenLogprob> {
+pub(super) fn token_logprob(generation: &Generation, token: &GeneratedToken) -> Option<TokenLogprob> {
     let text = |id: u32| {
         let bytes = generation.token_bytes(id);
         (String::from_utf8_lossy(&bytes).into_owned(), Some(bytes))

@@ -24,7 +24,7 @@ pub struct ChatRequest {
     /// The conversation so far.
     #[rule(items(min = 1, max = 2048), each(nested))]
     pub messages: Vec<ChatMessage>,
-    /// Divides the logits; 0 always takes the likeliest token. The model's author says what it is when absent.
+    /// Divides the logits; 0 always takes the likeliest token. GET /v1/params says what it is when absent.
     #[rule(range(min = 0, max = 2))]
     pub temperature: Option<f32>,
     /// Keeps the likeliest tokens that have this probability together.

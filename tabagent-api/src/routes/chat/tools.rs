@@ -96,7 +96,7 @@ pub struct AllowedTools {
 }
 
 /// Whether one of the allowed tools has to be called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "lowercase")]
 pub enum AllowedMode {
     /// The model calls them by itself.
@@ -162,7 +162,7 @@ impl Tool {
     }
 
     /// The tool in the form of transformers' `apply_chat_template`, which is OpenAI's.
-    pub(super) fn for_template(&self) -> Value {
+    pub(in crate::routes) fn for_template(&self) -> Value {
         let function = &self.function;
         let mut described = Map::new();
         described.insert("name".to_owned(), json!(function.name));
@@ -197,7 +197,7 @@ impl ToolChoice {
 }
 
 impl ToolCall {
-    pub(super) fn for_template(&self) -> Value {
+    pub(in crate::routes) fn for_template(&self) -> Value {
         // Templates write the arguments as JSON themselves; text that is no JSON stays as it is.
         let arguments = serde_json::from_str(&self.function.arguments)
             .unwrap_or_else(|_| Value::String(self.function.arguments.clone()));

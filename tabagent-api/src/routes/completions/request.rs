@@ -22,7 +22,7 @@ pub struct CompletionRequest {
     /// Most tokens of an answer; 16 when absent, as OpenAI has it.
     #[rule(range(min = 1, max = 10_000_000))]
     pub max_tokens: Option<u32>,
-    /// Divides the logits; 0 always takes the likeliest token. The model's author says what it is when absent.
+    /// Divides the logits; 0 always takes the likeliest token. GET /v1/params says what it is when absent.
     #[rule(range(min = 0, max = 2))]
     pub temperature: Option<f32>,
     /// Keeps the likeliest tokens that have this probability together.

@@ -164,7 +164,7 @@ fn data_folder(folder: &Path) -> Result<String, String> {
         Ok(found) if found.is_dir() => Ok(folder.display().to_string()),
         Ok(_) => Err(format!("{} is not a folder; name one with --data-dir", folder.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(format!("{} is not there yet, and nothing is needed from it", folder.display()))
+            Ok(format!("{} is not there yet; the server makes it when it starts", folder.display()))
         }
         Err(error) => Err(format!("{} cannot be read: {error}", folder.display())),
     }

@@ -3,5 +3,6 @@
 pub(super) mod doctor;
 pub(super) mod openapi;
 pub(super) mod routes;
+pub(super) mod run;
 pub(super) mod runtime;
 pub(super) mod serve;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
+use tokio::sync::Mutex;
 
 use crate::server::cli::CommandError;
 use crate::server::config::{Config, Source};
@@ -19,7 +20,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Time that engines have to leave; no request waits for them any more.
 const RUNTIME_GRACE: Duration = Duration::from_secs(5);
 /// Exit code of a process that was told to stop a second time.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     logging::begin(&config.log, config.log_format).map_err(CommandError::Other)?;
@@ -35,7 +36,7 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     let outcome = tokio.block_on(serve(&config));
     // Whatever still blocks, such as an install that was interrupted, must not hold up the exit.
     tokio.shutdown_background();
-    outcome.map(|()| ExitCode::SUCCESS)
+    outcome
 }
 
 /// A models folder that somebody named must be one, and is worth a word when it is not there.
@@ -54,7 +55,7 @@ fn examine_models_dir(config: &Config) -> Result<(), CommandError> {
     Ok(())
 }
 
-async fn serve(config: &Config) -> Result<(), CommandError> {
+async fn serve(config: &Config) -> Result<ExitCode, CommandError> {
     let mut signals = Signals::listen().map_err(CommandError::system("signals cannot be received"))?;
     let readiness = Readiness::starting();
     let port = BoundPort::take(SocketAddr::new(config.host, config.port))?;
@@ -64,7 +65,7 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
         started = start => started.map_err(|error| CommandError::Other(format!("the runtime ended: {error}")))??,
         () = signals.next() => {
             tracing::info!("stopped before the runtime was there");
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
     };
     let open = OpenConnections::default();
@@ -79,30 +80,38 @@ async fn serve(config: &Config) -> Result<(), CommandError> {
         .map_err(CommandError::system("stdout cannot be written"))?;
     tracing::info!(%address, routes = app.routes.len(), onnxruntime = runtime.library().version, "serving");
 
+    // Waited for twice, the second time once the first is over.
+    let signals = Mutex::new(signals);
     let grace = config.shutdown_grace;
-    let stop = async move {
-        signals.next().await;
+    let stop = async {
+        signals.lock().await.next().await;
         readiness.drain();
         tracing::info!(grace_seconds = grace.as_secs_f64(), "told to stop: finishing what has begun");
-        tokio::spawn(async move {
-            signals.next().await;
-            tracing::warn!("told again: leaving at once");
-            std::process::exit(INTERRUPTED);
-        });
     };
-    let drained = server.run(listener, stop, grace).await;
-    if drained.cut_off > 0 {
-        tracing::warn!(connections = drained.cut_off, "the grace is over: requests were cut off");
+    let mut code = ExitCode::SUCCESS;
+    let grace = async {
+        tokio::select! {
+            () = tokio::time::sleep(grace) => tracing::warn!("the grace is over: what still runs is cancelled"),
+            () = async { signals.lock().await.next().await } => {
+                tracing::warn!("told again: what still runs is cancelled");
+                code = ExitCode::from(INTERRUPTED);
+            }
+        }
+    };
+    // Also with a second signal the engines leave first: a process that exits under a run of ONNX Runtime may crash.
+    let drained = server.run(listener, stop, grace, runtime.shutdown(Duration::ZERO)).await;
+    if drained.cancelled > 0 {
+        tracing::warn!(requests = drained.cancelled, unanswered = drained.cut_off, "requests were cancelled");
     }
     runtime.shutdown(RUNTIME_GRACE).await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(code)
 }
 
 fn runtime_options(config: &Config) -> RuntimeOptions {
     let options = config.runtime();
     let library = LibraryOptions { progress: progress::on_stderr(), ..options.library };
-    RuntimeOptions { library, ..options }
+    RuntimeOptions { library, data_dir: Some(config.data_dir.clone()), ..options }
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {

@@ -100,7 +100,8 @@ impl Config {
         }
     }
 
-    /// What the runtime needs to know; ONNX Runtime is installed where that is allowed, without progress.
+    /// What the runtime needs to know; ONNX Runtime is installed where that is allowed, without progress. What is kept is
+    /// kept in memory: one process uses the data folder, and that is the server.
     pub fn runtime(&self) -> RuntimeOptions {
         RuntimeOptions {
             models_dir: self.models_dir.clone(),

@@ -122,7 +122,7 @@ macro_rules! settings {
 use DefaultValue::{Below, DataFolder, Fixed, Unset};
 
 settings! {
-    /// Folder of what the server keeps: tabagent.toml, models.
+    /// Folder of what the server keeps: tabagent.toml, models, tabagent.sqlite with stored responses and parameters. One server a folder.
     data_dir: PathBuf, "FOLDER", DataFolder;
     /// Folder of models; each subfolder laid out like a Hugging Face repository is one.
     models_dir: PathBuf, "FOLDER", Below("models");

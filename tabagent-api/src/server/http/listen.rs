@@ -17,6 +17,8 @@ use super::connection::{self, ConnectionLimits, OpenConnections};
 const BACKLOG: u32 = 1024;
 /// Pause after an accept that failed for want of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time in which requests that were cancelled can still be answered.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +91,11 @@ pub struct Server {
 }
 
 /// How the connections ended after the server was told to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections that were cut off when the grace was over.
+    /// Connections with a request under way when the grace was over.
+    pub cancelled: usize,
+    /// Those of them that were cut off without an answer.
     pub cut_off: usize,
 }
 
@@ -102,12 +106,14 @@ impl Server {
     }
 
     /// Accepts connections until `stop` is ready; then accepts none, closes idle ones, and gives those with a request
-    /// under way until `grace` is over.
+    /// under way until `grace` is over. `cancel` then ends the work of the rest, so that they are answered with a failure;
+    /// a connection that has nothing to say soon after is cut off.
     pub async fn run(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()>,
-        grace: Duration,
+        grace: impl Future<Output = ()>,
+        cancel: impl Future<Output = ()>,
     ) -> Drained {
         let (drain, draining) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -146,18 +152,24 @@ impl Server {
         }
         drop(listener);
         drain.send_replace(true);
-        let drained = async {
-            while let Some(ended) = tasks.join_next().await {
-                log_end(ended);
-            }
-        };
-        if tokio::time::timeout(grace, drained).await.is_ok() {
-            return Drained { cut_off: 0 };
+        tokio::select! {
+            () = all_ended(&mut tasks) => return Drained::default(),
+            () = grace => {}
         }
+        let cancelled = tasks.len();
+        let answered = tokio::time::timeout(LAST_ANSWERS, all_ended(&mut tasks));
+        let ((), _) = tokio::join!(cancel, answered);
         let cut_off = tasks.len();
         // Dropping a connection drops its handlers, which cancels their work.
         tasks.shutdown().await;
-        Drained { cut_off }
+        Drained { cancelled, cut_off }
+    }
+}
+
+/// Waits for all connections to end.
+async fn all_ended(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        log_end(ended);
     }
 }
 
@@ -211,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_finishes_what_ends_in_time_and_cuts_off_the_rest() {
+    async fn a_stop_finishes_what_ends_in_time_and_cancels_the_rest() {
         let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (entered, released) = (Arc::clone(&begun), Arc::clone(&go));
         let slow = async move || {
@@ -224,9 +236,17 @@ mod tests {
             entered.notify_one();
             std::future::pending::<()>().await;
         };
+        let (cancel, entered) = (Arc::new(Notify::new()), Arc::clone(&begun));
+        let cancelled = Arc::clone(&cancel);
+        let long = async move || {
+            entered.notify_one();
+            cancelled.notified().await;
+            "cancelled"
+        };
         let router = Router::new()
             .route("/quick", get("quick"))
             .route("/slow", get(slow))
+            .route("/long", get(long))
             .route("/endless", get(endless));
         let listener = BoundPort::take(LOOPBACK).unwrap().listen().unwrap();
         let address = listener.local_addr().unwrap();
@@ -234,7 +254,9 @@ mod tests {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(router, LIMITS, open.clone());
         let stopped = async move { drop(stopped.await) };
-        let server = tokio::spawn(server.run(listener, stopped, Duration::from_millis(500)));
+        let (over, grace) = oneshot::channel::<()>();
+        let grace = async move { drop(grace.await) };
+        let server = tokio::spawn(server.run(listener, stopped, grace, async move { cancel.notify_one() }));
 
         let mut idle = ask(address, "/quick").await;
         let mut head = [0; 15];
@@ -242,17 +264,21 @@ mod tests {
         assert_eq!(&head, b"HTTP/1.1 200 OK");
         let slow = ask(address, "/slow").await;
         begun.notified().await;
+        let long = ask(address, "/long").await;
+        begun.notified().await;
         let endless = ask(address, "/endless").await;
         begun.notified().await;
-        assert_eq!(open.count(), 3);
+        assert_eq!(open.count(), 4);
 
         stop.send(()).unwrap();
         assert!(rest(idle).await.ends_with("quick"), "an idle connection is closed");
         assert!(TcpStream::connect(address).await.is_err(), "no connection is accepted any more");
         go.notify_one();
         assert!(rest(slow).await.ends_with("finished"));
+        over.send(()).unwrap();
+        assert!(rest(long).await.ends_with("cancelled"), "what is cancelled is answered");
         assert_eq!(rest(endless).await, "");
-        assert_eq!(server.await.unwrap(), Drained { cut_off: 1 });
+        assert_eq!(server.await.unwrap(), Drained { cancelled: 2, cut_off: 1 });
         assert_eq!(open.count(), 0);
     }
 
@@ -263,7 +289,8 @@ mod tests {
         let open = OpenConnections::default();
         let limits = ConnectionLimits { connections: 1, ..LIMITS };
         let server = Server::new(Router::new().route("/", get("served")), limits, open.clone());
-        let server = tokio::spawn(server.run(listener, std::future::pending(), Duration::ZERO));
+        let never = std::future::pending;
+        let server = tokio::spawn(server.run(listener, never(), never(), never()));
         let mut first = ask(address, "/").await;
         first.read_exact(&mut [0; 15]).await.unwrap();
         let mut second = ask(address, "/").await;

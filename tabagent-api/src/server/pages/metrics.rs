@@ -155,9 +155,16 @@ const DECODERS: Figures<GenerationMetrics> = Figures {
     gauges: &[
         ("waiting", "Answers that wait", |model| model.waiting),
         ("running", "Answers that are being generated", |model| model.running),
+        (
+            "cache_bytes",
+            "Memory of keys and values, those that were kept of earlier prompts included",
+            |model| model.cache_bytes,
+        ),
     ],
     counters: &[
         ("requests_total", "Requests admitted", |model| model.requests),
+        ("answers_total", "Answers of the requests admitted", |model| model.sequences),
+        ("ended_total", "Answers that ended by themselves", |model| model.ended),
         ("input_tokens_total", "Tokens of the prompts", |model| model.input_tokens),
         ("cached_tokens_total", "Tokens of prompts that were not read again", |model| model.cached_tokens),
         ("output_tokens_total", "Tokens that were generated", |model| model.output_tokens),
@@ -180,6 +187,12 @@ const DECODERS: Figures<GenerationMetrics> = Figures {
         }),
         ("inter_token_seconds", "Time between two tokens of an answer", |model| &model.inter_token),
         ("batch_rows", "Answers that decoded together, a step", |model| &model.batch_rows),
+        ("step_seconds", "Time that a decoding step took", |model| &model.step),
+        (
+            "choosing_seconds",
+            "Time of a decoding step that choosing tokens and telling their text took",
+            |model| &model.choosing,
+        ),
         ("prefill_seconds", "Time that a part of a prompt took", |model| &model.prefill),
         ("guide_seconds", "Time to find which tokens a constraint allows, a token", |model| &model.guide),
     ],

@@ -37,8 +37,17 @@ impl Grown {
         self.rows.len()
     }
 
+    /// Tokens whose keys and values all rows hold.
+    pub(super) fn tokens(&self) -> usize {
+        self.rows.iter().map(|row| row.length).sum()
+    }
+
     pub(super) fn resize(&mut self, rows: usize) {
         self.rows.resize_with(rows, Row::default);
+    }
+
+    pub(super) fn clear(&mut self, row: usize) {
+        self.rows[row] = Row::default();
     }
 
     pub(super) fn swap(&mut self, a: usize, b: usize) {

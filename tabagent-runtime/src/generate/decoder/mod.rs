@@ -125,6 +125,14 @@ impl Decoder {
         }
     }
 
+    /// Bytes that the keys and values of all rows take.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        match &self.cache {
+            Cache::Shared(cache) => cache.bytes(),
+            Cache::Grown(cache) => self.layout.token_bytes().saturating_mul(cache.tokens() as u64),
+        }
+    }
+
     /// Whether a row takes memory only for the tokens that it holds.
     pub(crate) fn grows(&self) -> bool {
         matches!(self.cache, Cache::Grown(_))
@@ -135,6 +143,14 @@ impl Decoder {
         match &mut self.cache {
             Cache::Shared(cache) => cache.resize(&self.layout, rows, capacity, lengths),
             Cache::Grown(cache) => cache.resize(rows),
+        }
+    }
+
+    /// Gives up what a row holds. A row of buffers that all rows share keeps its place in them.
+    pub(crate) fn clear(&mut self, row: usize) {
+        match &mut self.cache {
+            Cache::Shared(_) => {}
+            Cache::Grown(cache) => cache.clear(row),
         }
     }
 

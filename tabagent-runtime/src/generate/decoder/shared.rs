@@ -87,6 +87,10 @@ impl Shared {
         self.capacity
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.buffers.iter().map(|buffer| size_of_val(buffer.as_slice()) as u64).sum()
+    }
+
     /// Gives the cache this size. `lengths` are the tokens that each row holds and keeps; rows beyond are let go.
     pub(super) fn resize(&mut self, layout: &Layout, rows: usize, capacity: usize, lengths: &[usize]) {
         for (state, buffer) in layout.states.iter().zip(&mut self.buffers) {

@@ -1,0 +1,198 @@
+//! A conversation with a model: what was said, and the next answer.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tabagent_runtime::{
+    BackendError, Conversation, FinishReason, GeneratePrompt, GenerateRequest, GenerationEvent, MarkupParser,
+    Piece, Runtime,
+};
+
+use super::input::Settings;
+
+/// A conversation.
+#[derive(Debug)]
+pub(super) struct Talk {
+    pub(super) model: String,
+    pub(super) system: Option<String>,
+    pub(super) settings: Settings,
+    /// Questions and answers by turns, as chat templates take them.
+    turns: Vec<Value>,
+    /// What the last answer took.
+    pub(super) last: Option<Figures>,
+}
+
+/// What an answer took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figures {
+    pub(super) prompt_tokens: usize,
+    pub(super) cached_tokens: usize,
+    pub(super) tokens: usize,
+    /// Until the first text came.
+    pub(super) first: Duration,
+    pub(super) whole: Duration,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The model ended it.
+    Whole,
+    /// It reached the most tokens, or the end of the context.
+    Cut,
+    /// The user stopped it.
+    Stopped,
+}
+
+impl Talk {
+    pub(super) fn new(model: String, system: Option<String>, settings: Settings) -> Self {
+        Self { model, system, settings, turns: Vec::new(), last: None }
+    }
+
+    /// Everything that was said, what the model is told first included.
+    pub(super) fn messages(&self) -> Vec<Value> {
+        let system = self.system.iter().map(|text| json!({ "role": "system", "content": text }));
+        system.chain(self.turns.iter().cloned()).collect()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.turns.clear();
+    }
+
+    /// Takes the last question and its answer back, and gives the question; `None` where nothing was asked.
+    pub(super) fn undo(&mut self) -> Option<String> {
+        let asked = self.turns.iter().rposition(|turn| turn["role"] == "user")?;
+        let question = self.turns[asked]["content"].as_str().map(str::to_owned);
+        self.turns.truncate(asked);
+        question
+    }
+
+    /// Asks, and hands every piece of the answer on as it comes. What `stop` ends stays in the conversation as far as it
+    /// came; a question that fails is taken back.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::generate`].
+    pub(super) async fn ask(
+        &mut self,
+        runtime: &Runtime,
+        question: String,
+        stop: impl Future<Output = ()>,
+        tell: impl FnMut(&Piece),
+    ) -> Result<End, BackendError> {
+        self.turns.push(json!({ "role": "user", "content": question }));
+        let outcome = self.answer(runtime, stop, tell).await;
+        if outcome.is_err() {
+            self.turns.pop();
+        }
+        outcome
+    }
+
+    async fn answer(
+        &mut self,
+        runtime: &Runtime,
+        stop: impl Future<Output = ()>,
+        mut tell: impl FnMut(&Piece),
+    ) -> Result<End, BackendError> {
+        let begun = Instant::now();
+        let request = GenerateRequest {
+            id: "run".to_owned(),
+            model: Some(self.model.clone()),
+            prompt: GeneratePrompt::Chat(Conversation {
+                messages: self.messages(),
+                tools: Vec::new(),
+                add_generation_prompt: true,
+                variables: Map::new(),
+                now: None,
+            }),
+            sampling: self.settings.sampling.clone(),
+            max_tokens: self.settings.max_tokens,
+            constraint: None,
+            stop: Vec::new(),
+            ignore_end: false,
+            choices: 1,
+            logprobs: None,
+            deadline: None,
+        };
+        let mut stop = std::pin::pin!(stop);
+        let mut generation = tokio::select! {
+            generation = runtime.generate(request) => generation?,
+            () = &mut stop => {
+                // Nothing was answered: the question is as if it had not been asked.
+                self.turns.pop();
+                return Ok(End::Stopped);
+            }
+        };
+        let mut parser = MarkupParser::new(generation.markup);
+        let (mut text, mut thoughts) = (String::new(), String::new());
+        let mut take = |pieces: Vec<Piece>| {
+            for piece in &pieces {
+                match piece {
+                    Piece::Text(part) => text.push_str(part),
+                    Piece::Thought(part) => thoughts.push_str(part),
+                    // Without tools nothing is a call.
+                    Piece::Call { .. } => {}
+                }
+                tell(piece);
+            }
+        };
+        let mut figures = Figures {
+            prompt_tokens: generation.prompt_tokens,
+            cached_tokens: 0,
+            tokens: 0,
+            first: Duration::ZERO,
+            whole: Duration::ZERO,
+        };
+        let mut end = End::Stopped;
+        loop {
+            let event = tokio::select! {
+                event = generation.next() => event,
+                () = &mut stop => break,
+            };
+            match event {
+                None => break,
+                Some(event) => match event? {
+                    GenerationEvent::Delta { text, tokens, .. } => {
+                        if figures.tokens == 0 {
+                            figures.first = begun.elapsed();
+                        }
+                        figures.tokens += tokens.len();
+                        take(parser.push(&text));
+                    }
+                    GenerationEvent::End { reason, completion_tokens, cached_tokens, .. } => {
+                        (figures.tokens, figures.cached_tokens) = (completion_tokens, cached_tokens);
+                        end = match reason {
+                            FinishReason::Stop => End::Whole,
+                            FinishReason::Length => End::Cut,
+                        };
+                    }
+                },
+            }
+        }
+        take(parser.finish());
+        figures.whole = begun.elapsed();
+        self.last = Some(figures);
+        let mut turn = Map::new();
+        turn.insert("role".to_owned(), json!("assistant"));
+        turn.insert("content".to_owned(), json!(text));
+        if !thoughts.is_empty() {
+            turn.insert("reasoning_content".to_owned(), json!(thoughts));
+        }
+        self.turns.push(Value::Object(turn));
+        Ok(end)
+    }
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (first, whole) = (self.first.as_secs_f64(), self.whole.as_secs_f64());
+        write!(
+            f,
+            "{} tokens of prompt, {} of them cached; {} tokens of answer in {whole:.2} s, the first after {first:.2} s",
+            self.prompt_tokens, self.cached_tokens, self.tokens
+        )?;
+        if self.tokens > 1 && whole > first {
+            write!(f, "; {:.1} tokens a second after it", (self.tokens - 1) as f64 / (whole - first))?;
+        }
+        Ok(())
+    }
+}

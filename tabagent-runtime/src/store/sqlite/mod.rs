@@ -1,0 +1,96 @@
+//! The store in one SQLite file below the data folder.
+//!
+//! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). `open` finds or makes the
+//! file and brings it to the present form, `failure` says what went wrong, `queries` has the statements.
+
+mod failure;
+mod open;
+mod queries;
+mod thread;
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{GenerationParams, RETENTION, Store, StoreFuture, StoredResponse};
+use crate::error::Result;
+use open::Opened;
+use thread::Worker;
+
+pub use open::DATABASE;
+
+/// The store in an SQLite file, or in memory.
+///
+/// Dropping it ends its thread and gives the file free.
+#[derive(Debug)]
+pub struct SqliteStore {
+    worker: Worker,
+    params: BTreeMap<Option<String>, GenerationParams>,
+}
+
+impl SqliteStore {
+    /// Opens the store below a folder, both of which are made where they are not there. Blocks.
+    ///
+    /// # Errors
+    /// [`crate::BackendError::ConfigurationError`] of `data-dir`: the folder cannot be written, another server uses it, or
+    /// the file in it is damaged, no store, or one of a newer version.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::start(open::below(folder)?)
+    }
+
+    /// A store that is gone with the process.
+    ///
+    /// # Errors
+    /// [`crate::BackendError::InternalError`] where SQLite or the operating system gives none.
+    pub fn in_memory() -> Result<Self> {
+        Self::start(open::in_memory()?)
+    }
+
+    fn start(mut opened: Opened) -> Result<Self> {
+        let place = &opened.place;
+        let params = queries::params(&mut opened.connection)
+            .map_err(|error| place.failure("reading the parameters", &error))?;
+        Ok(Self { worker: Worker::start(opened)?, params })
+    }
+}
+
+impl Store for SqliteStore {
+    fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()> {
+        Box::pin(self.worker.call("keeping a response", move |connection| {
+            queries::put_response(connection, &response, RETENTION)
+        }))
+    }
+
+    fn response(&self, id: &str) -> StoreFuture<'_, Option<StoredResponse>> {
+        let id = id.to_owned();
+        Box::pin(self.worker.call("reading a response", move |connection| queries::response(connection, &id)))
+    }
+
+    fn response_chain(&self, id: &str) -> StoreFuture<'_, Vec<StoredResponse>> {
+        let id = id.to_owned();
+        Box::pin(
+            self.worker
+                .call("reading a conversation", move |connection| queries::response_chain(connection, &id)),
+        )
+    }
+
+    fn delete_response(&self, id: &str) -> StoreFuture<'_, bool> {
+        let id = id.to_owned();
+        Box::pin(
+            self.worker
+                .call("deleting a response", move |connection| queries::delete_response(connection, &id)),
+        )
+    }
+
+    fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams> {
+        &self.params
+    }
+
+    fn put_params(&self, model: Option<&str>, params: GenerationParams) -> StoreFuture<'_, ()> {
+        let model = model.map(str::to_owned);
+        Box::pin(self.worker.call("keeping the parameters", move |connection| {
+            queries::put_params(connection, model.as_deref(), &params)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

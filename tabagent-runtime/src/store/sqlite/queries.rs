@@ -1,0 +1,134 @@
+//! The statements. Each fn is one transaction.
+
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{
+    GenerationParams, StoredResponse,
+    responses::{CHAIN_BYTES, CHAIN_COUNT, Retention},
+};
+
+/// Keeps a response, and drops those beyond the bounds, itself never.
+pub(super) fn put_response(
+    connection: &mut Connection,
+    response: &StoredResponse,
+    retention: Retention,
+) -> rusqlite::Result<()> {
+    let (input, answer) = (response.input.to_string(), response.response.to_string());
+    let bytes = number((input.len() + answer.len()) as u64);
+    let transaction = connection.transaction()?;
+    transaction.execute(
+        "INSERT INTO responses (id, created, previous, input, response, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+        params![response.id, number(response.created), response.previous, input, answer, bytes],
+    )?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let oldest = number(now.saturating_sub(retention.age.as_secs()));
+    transaction
+        .execute("DELETE FROM responses WHERE created < ? AND id <> ?", params![oldest, response.id])?;
+    let beyond =
+        |(count, bytes): (i64, i64)| count > number(retention.count) || bytes > number(retention.bytes);
+    while beyond(size(&transaction)?) {
+        let dropped = transaction.execute(
+            "DELETE FROM responses WHERE rowid IN
+                 (SELECT rowid FROM responses WHERE id <> ? ORDER BY created, rowid LIMIT 1)",
+            [&response.id],
+        )?;
+        if dropped == 0 {
+            break;
+        }
+    }
+    transaction.commit()
+}
+
+/// How many responses there are, and their bytes. Read from the index alone.
+fn size(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    connection.query_row("SELECT count(*), coalesce(sum(bytes), 0) FROM responses", [], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// A response.
+pub(super) fn response(connection: &mut Connection, id: &str) -> rusqlite::Result<Option<StoredResponse>> {
+    connection
+        .query_row(
+            "SELECT id, created, previous, input, response FROM responses WHERE id = ?",
+            [id],
+            stored_response,
+        )
+        .optional()
+}
+
+/// A response and those that it continues, the oldest first.
+pub(super) fn response_chain(connection: &mut Connection, id: &str) -> rusqlite::Result<Vec<StoredResponse>> {
+    let mut statement = connection.prepare(
+        "WITH RECURSIVE chain (count, total, row, next) AS (
+             SELECT 1, bytes, rowid, previous FROM responses WHERE id = ?1
+             UNION ALL
+             SELECT count + 1, total + found.bytes, found.rowid, found.previous
+             FROM chain JOIN responses AS found ON found.id = chain.next
+             WHERE count < ?2 AND total < ?3
+         )
+         SELECT id, created, previous, input, response
+         FROM chain JOIN responses ON responses.rowid = chain.row ORDER BY count DESC",
+    )?;
+    statement.query_map(params![id, number(CHAIN_COUNT), number(CHAIN_BYTES)], stored_response)?.collect()
+}
+
+/// Drops a response; whether there was one.
+pub(super) fn delete_response(connection: &mut Connection, id: &str) -> rusqlite::Result<bool> {
+    Ok(connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0)
+}
+
+/// All parameters.
+pub(super) fn params(
+    connection: &mut Connection,
+) -> rusqlite::Result<BTreeMap<Option<String>, GenerationParams>> {
+    let mut statement = connection.prepare("SELECT model, value FROM params")?;
+    let rows = statement.query_map([], |row| {
+        let model: String = row.get(0)?;
+        Ok((Some(model).filter(|model| !model.is_empty()), json(row, 1)?))
+    })?;
+    rows.collect()
+}
+
+/// Keeps the parameters of a model or of the server.
+pub(super) fn put_params(
+    connection: &mut Connection,
+    model: Option<&str>,
+    value: &GenerationParams,
+) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    connection.execute(
+        "INSERT INTO params (model, value) VALUES (?, ?)
+         ON CONFLICT (model) DO UPDATE SET value = excluded.value",
+        params![model.unwrap_or_default(), text],
+    )?;
+    Ok(())
+}
+
+fn stored_response(row: &Row<'_>) -> rusqlite::Result<StoredResponse> {
+    Ok(StoredResponse {
+        id: row.get(0)?,
+        created: u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default(),
+        previous: row.get(2)?,
+        input: json(row, 3)?,
+        response: json(row, 4)?,
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+/// SQLite's integers have a sign.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,157 @@
+//! What the store does at its bounds: old responses, a full disk, a full queue, files of others.
+
+use std::{
+    sync::mpsc::channel,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::*;
+use crate::{error::BackendError, store::Retention};
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn response(id: &str, created: u64, previous: Option<&str>) -> StoredResponse {
+    StoredResponse {
+        id: id.to_owned(),
+        created,
+        previous: previous.map(str::to_owned),
+        input: json!([{ "text": "Grüße" }]),
+        response: json!({ "id": id, "output": [] }),
+    }
+}
+
+/// The reason of a setting that cannot be used.
+fn unusable<T: std::fmt::Debug>(outcome: Result<T>) -> String {
+    match outcome {
+        Err(BackendError::ConfigurationError { setting, reason }) if setting == "data-dir" => reason,
+        other => panic!("not a mistake of the folder: {other:?}"),
+    }
+}
+
+/// Puts responses under a retention; the ids that are left.
+async fn left(retention: Retention, responses: Vec<StoredResponse>) -> Vec<String> {
+    let store = SqliteStore::in_memory().unwrap();
+    store
+        .worker
+        .call("test", move |connection| {
+            for response in &responses {
+                queries::put_response(connection, response, retention)?;
+            }
+            let mut statement = connection.prepare("SELECT id FROM responses ORDER BY created")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn old_responses_are_dropped_and_the_newest_never() {
+    let now = now();
+    let three =
+        || vec![response("a", now - 100, None), response("b", now - 50, None), response("c", now, None)];
+    assert_eq!(left(RETENTION, three()).await, ["a", "b", "c"]);
+    assert_eq!(left(Retention { age: Duration::from_secs(70), ..RETENTION }, three()).await, ["b", "c"]);
+    assert_eq!(left(Retention { count: 1, ..RETENTION }, three()).await, ["c"]);
+    assert_eq!(left(Retention { bytes: 1, ..RETENTION }, three()).await, ["c"]);
+}
+
+#[tokio::test]
+async fn a_conversation_is_read_from_its_beginning() {
+    let store = SqliteStore::in_memory().unwrap();
+    for (id, previous) in [("a", None), ("b", Some("a")), ("c", Some("b")), ("other", Some("a"))] {
+        store.put_response(response(id, now(), previous)).await.unwrap();
+    }
+    let ids = |chain: Vec<StoredResponse>| chain.into_iter().map(|found| found.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.response_chain("c").await.unwrap()), ["a", "b", "c"]);
+    assert_eq!(ids(store.response_chain("nobody").await.unwrap()), Vec::<String>::new());
+    assert!(store.delete_response("a").await.unwrap());
+    assert!(!store.delete_response("a").await.unwrap());
+    let chain = store.response_chain("c").await.unwrap();
+    assert_eq!(chain[0].previous.as_deref(), Some("a"), "the gap is seen");
+    assert_eq!(ids(chain), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_what_there_was_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.put_response(response("before", now(), None)).await.unwrap();
+    // SQLite's own bound of the file ends in the same error as a disk without room.
+    let pages = |count: i64| {
+        move |connection: &mut Connection| {
+            connection.pragma_update_and_check(None, "max_page_count", count, |_| Ok(()))
+        }
+    };
+    store.worker.call("test", pages(1)).await.unwrap();
+    let large = StoredResponse { input: json!("x".repeat(1 << 20)), ..response("large", now(), None) };
+    let reason = unusable(store.put_response(large.clone()).await);
+    assert!(reason.contains(DATABASE) && reason.contains("the disk is full"), "{reason}");
+    assert_eq!(store.response("large").await.unwrap(), None);
+    assert!(store.response("before").await.unwrap().is_some());
+    store.worker.call("test", pages(1_000_000)).await.unwrap();
+    store.put_response(large.clone()).await.unwrap();
+    assert_eq!(store.response("large").await.unwrap(), Some(large));
+}
+
+#[tokio::test]
+async fn a_full_queue_is_told_and_calls_without_a_caller_are_not_done() {
+    let store = SqliteStore::in_memory().unwrap();
+    let (go, wait) = channel::<()>();
+    let (begun, begins) = channel();
+    let slow = store.worker.call("test", move |_| {
+        begun.send(()).unwrap();
+        wait.recv().ok();
+        Ok(())
+    });
+    let mut slow = Box::pin(slow);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(slow.as_mut().poll(&mut context).is_pending());
+    begins.recv().unwrap();
+    // One that is dropped before its turn, and as many as there is room for.
+    let mut left = Box::pin(store.put_response(response("left", now(), None)));
+    assert!(left.as_mut().poll(&mut context).is_pending());
+    drop(left);
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut next = store.response("nobody");
+        match next.as_mut().poll(&mut context) {
+            std::task::Poll::Pending => waiting.push(next),
+            std::task::Poll::Ready(outcome) => break outcome,
+        }
+    };
+    assert!(
+        matches!(refused, Err(BackendError::ResourceLimitExceeded { limit, .. }) if limit == waiting.len() as u64 + 1),
+        "{refused:?} after {}",
+        waiting.len()
+    );
+    go.send(()).unwrap();
+    slow.await.unwrap();
+    for call in waiting {
+        assert_eq!(call.await.unwrap(), None);
+    }
+    assert_eq!(store.response("left").await.unwrap(), None);
+}
+
+#[test]
+fn files_of_others_and_of_newer_versions_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(DATABASE);
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE theirs (id); PRAGMA user_version = 1").unwrap();
+    drop(other);
+    let reason = unusable(SqliteStore::open(folder.path()));
+    assert!(reason.contains("of another program"), "{reason}");
+
+    std::fs::remove_file(&path).unwrap();
+    drop(SqliteStore::open(folder.path()).unwrap());
+    let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    drop(newer);
+    let reason = unusable(SqliteStore::open(folder.path()));
+    assert!(reason.contains("newer version"), "{reason}");
+}
