@@ -73,7 +73,7 @@ pub struct ChatRequest {
     /// How many of the likeliest tokens are told in place of each; needs `logprobs`.
     #[rule(range(min = 0, max = 20))]
     pub top_logprobs: Option<u32>,
-    /// The form of the answer.
+    /// The form of the answer. A model that marks its thoughts may think before.
     #[rule(nested)]
     pub response_format: Option<ResponseFormat>,
     /// Other forms of the answer than OpenAI's API has; not together with `response_format`.

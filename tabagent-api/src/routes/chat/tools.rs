@@ -27,7 +27,7 @@ pub struct FunctionDefinition {
     /// What it does, for the model.
     #[rule(length(max = 65_536))]
     pub description: Option<String>,
-    /// Its parameters, as a JSON Schema.
+    /// Its parameters, as a JSON Schema; it has none when absent.
     #[rule(any("what the schema of a function says is the client's to choose"))]
     pub parameters: Option<Map<String, Value>>,
     /// Whether arguments keep the schema in any case. Without it they keep it where the answer is held to calls anyway

@@ -36,7 +36,7 @@ impl std::fmt::Debug for Compiler {
 }
 
 impl Compiler {
-    /// Of a tokenizer whose model gives logits for `vocabulary` tokens. Takes up to a second for the largest ones.
+    /// Of a tokenizer whose model gives logits for `vocabulary` tokens. Takes a second or two for the largest ones.
     ///
     /// # Errors
     /// [`BackendError::InternalError`] where llguidance does not take the vocabulary.

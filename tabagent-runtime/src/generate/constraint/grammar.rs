@@ -89,11 +89,12 @@ fn call_rules(calls: &CallConstraint, rules: &mut String) -> Result<Vec<GrammarW
         let head = format!("{{\"name\": {}, \"arguments\": ", Value::from(tool.name.as_str()));
         let part = format!("arguments_{at}");
         functions.push(format!("{} @{part} \"}}\"", literal(&head)));
-        let schema = match &tool.parameters {
+        let mut schema = match &tool.parameters {
             Some(schema) => object(&tool.field, schema)?,
-            None => Map::new(),
+            None => Map::from_iter([("additionalProperties".to_owned(), json!(false))]),
         };
-        parts.push(json_grammar(&part, of_type_object(schema), tool.strict));
+        of_type_object(&mut schema);
+        parts.push(json_grammar(&part, schema, tool.strict));
     }
     if functions.is_empty() {
         return Err(BackendError::invalid("tools", "are none; give at least one that may be called"));
@@ -110,7 +111,11 @@ fn call_rules(calls: &CallConstraint, rules: &mut String) -> Result<Vec<GrammarW
 /// The grammar of a text.
 fn text_grammar(text: &TextConstraint) -> Result<GrammarWithLexer> {
     Ok(match &text.form {
-        TextForm::JsonObject => json_grammar(TEXT, of_type_object(Map::new()), true),
+        TextForm::JsonObject => {
+            let mut schema = Map::new();
+            of_type_object(&mut schema);
+            json_grammar(TEXT, schema, true)
+        }
         TextForm::JsonSchema { schema, strict } => json_grammar(TEXT, object(&text.field, schema)?, *strict),
         TextForm::Regex(regex) => {
             GrammarWithLexer { name: Some(TEXT.to_owned()), ..GrammarWithLexer::from_regex(regex) }
@@ -156,10 +161,9 @@ fn object(field: &str, schema: &Value) -> Result<Map<String, Value>> {
     }
 }
 
-/// The same schema, for objects alone.
-fn of_type_object(mut schema: Map<String, Value>) -> Map<String, Value> {
+/// Says that a schema is of objects, where it says nothing of it.
+fn of_type_object(schema: &mut Map<String, Value>) {
     schema.entry("type").or_insert_with(|| json!("object"));
-    schema
 }
 
 /// A text as a literal of Lark, which is a string of JSON.

@@ -71,7 +71,7 @@ pub struct CallableTool {
     pub field: String,
     /// Its name.
     pub name: String,
-    /// JSON Schema of its arguments, which are an object; any object where there is none.
+    /// JSON Schema of its arguments, which are an object; an empty one where there is none.
     pub parameters: Option<Value>,
     /// As in [`TextForm::JsonSchema`].
     pub strict: bool,

@@ -77,6 +77,13 @@ fn calls_that_are_required() {
     until(&one, Thoughts::None, "<tool_call>\n{\"name\": \"g\"", 22);
     until(&one, Thoughts::None, &ONE.replace("\"x\": 1", "\"x\": \"1"), ONE.find('1').unwrap());
     assert_eq!(take(&one, Thoughts::None, ""), (0, false));
+    let bare = CallableTool { parameters: None, ..tool("f", Value::Null) };
+    let bare = Constraint {
+        text: None,
+        calls: Some(CallConstraint { tools: vec![bare], required: true, parallel: false }),
+    };
+    whole(&bare, Thoughts::None, &ONE.replace("{\"x\": 1}", "{}"));
+    until(&bare, Thoughts::None, ONE, ONE.find("\"x").unwrap());
 }
 
 #[test]
