@@ -1,5 +1,8 @@
 //! Clients that others wrote, unmodified, against the real server.
 
+mod responses;
+mod structured;
+
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
