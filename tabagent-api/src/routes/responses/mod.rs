@@ -5,6 +5,7 @@ mod conversation;
 mod events;
 mod forms;
 mod items;
+mod options;
 mod request;
 mod response;
 mod stored;
@@ -24,11 +25,12 @@ pub use items::{
     InputItem, Item, ItemContent, ItemPart, ItemRole, ItemStatus, PlainMessage, ReasoningPart, ResponseInput,
     SummaryPart,
 };
-pub use request::{
-    AllowedFunction, Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseRequest,
-    ResponseStreamOptions, ResponseTool, ResponseToolChoice, ServiceTier, TextFormat, TextOptions,
-    ToolChoiceMode, Truncation, Verbosity,
+pub use options::{
+    AllowedFunction, Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions,
+    ResponseTool, ResponseToolChoice, ServiceTier, TextFormat, TextOptions, ToolChoiceMode, Truncation,
+    Verbosity,
 };
+pub use request::ResponseRequest;
 use response::Begun;
 pub use response::{
     DeletedResponse, IncompleteDetails, InputTokensDetails, OutputTokensDetails, Response, ResponseFailure,

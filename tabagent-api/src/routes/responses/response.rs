@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::items::Item;
-use super::request::{
-    ReasoningOptions, ResponseRequest, ResponseTool, ResponseToolChoice, ServiceTier, TextOptions,
-    ToolChoiceMode, Truncation,
+use super::options::{
+    ReasoningOptions, ResponseTool, ResponseToolChoice, ServiceTier, TextOptions, ToolChoiceMode, Truncation,
 };
+use super::request::ResponseRequest;
 use crate::Schema;
 
 /// A response.
@@ -41,7 +41,7 @@ pub struct Response {
     pub model: String,
     /// What the model thought, said and called, in this order as far as the model keeps it.
     pub output: Vec<Item>,
-    /// Always `true`.
+    /// Whether it may call several functions.
     pub parallel_tool_calls: bool,
     /// The response that it continues.
     pub previous_response_id: Option<String>,
@@ -192,7 +192,7 @@ impl Response {
             max_tool_calls: request.max_tool_calls,
             model: begun.model,
             output: Vec::new(),
-            parallel_tool_calls: true,
+            parallel_tool_calls: request.parallel_tool_calls.unwrap_or(true),
             previous_response_id: request.previous_response_id,
             prompt_cache_key: request.prompt_cache_key,
             reasoning: request.reasoning.unwrap_or_default(),
