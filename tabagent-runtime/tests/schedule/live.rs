@@ -66,6 +66,7 @@ pub(crate) fn request(id: &str, model: &str, prompts: &[Vec<u32>], join: &Join) 
         prompt: GeneratePrompt::Tokens(prompts[join.prompt].clone()),
         sampling,
         max_tokens: Some(join.tokens),
+        constraint: None,
         stop: Vec::new(),
         ignore_end: ignores_end(join.prompt),
         choices: join.choices,
