@@ -1,0 +1,167 @@
+//! One step: a part of one prompt, and one token for every sequence that is beyond its prompt.
+
+use std::{thread, time::Instant};
+
+use super::Engine;
+use crate::{
+    error::Result,
+    generate::{
+        metrics::Counters,
+        rows::Row,
+        sequence::{FinishReason, Sequence},
+    },
+    tokenizer::Tokenizer,
+};
+
+/// Most tokens of one part of a prompt.
+const LARGEST_PART: usize = 512;
+/// Least tokens of one part, while others decode.
+const LEAST_PART: usize = 16;
+
+impl Engine {
+    /// Reads the next part of the prompt that is being read.
+    pub(super) fn read(&mut self) {
+        let place = self.rows.decoding;
+        let part = self.part();
+        let row = &self.rows.all[place];
+        let Some(sequence) = &row.sequence else { return };
+        let past = row.tokens.len();
+        let end = sequence.tokens.len().min(past + part);
+        let begun = Instant::now();
+        self.ids.clear();
+        self.ids.extend_from_slice(&sequence.tokens[past..end]);
+        let finished = end == sequence.tokens.len();
+        let outcome = self.decoder.run(&self.run, place, &self.ids, &[past]);
+        let took = begun.elapsed();
+        self.counters.read(took);
+        mean(&mut self.token_seconds, took.as_secs_f64() / self.ids.len() as f64);
+        let row = &mut self.rows.all[place];
+        row.used = self.clock;
+        let advanced = match outcome {
+            Ok(logits) => {
+                row.tokens.extend_from_slice(&self.ids);
+                if !finished {
+                    return;
+                }
+                let Some(sequence) = &mut row.sequence else { return };
+                advance(sequence, &self.tokenizer, logits, &self.counters)
+            }
+            Err(error) => {
+                self.forget(place);
+                Err(error)
+            }
+        };
+        match advanced {
+            Ok(None) => {
+                self.rows.reading = false;
+                self.rows.decoding += 1;
+            }
+            Ok(Some(_)) => self.end(place),
+            Err(error) => self.fail(place, &error),
+        }
+    }
+
+    /// Tokens of the next part of a prompt: all that fit while nobody decodes, else what takes about as long as a
+    /// decoding step.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped right away")]
+    fn part(&self) -> usize {
+        if self.rows.decoding == 0 || self.token_seconds == 0.0 {
+            return LARGEST_PART;
+        }
+        ((self.step_seconds / self.token_seconds) as usize).clamp(LEAST_PART, LARGEST_PART)
+    }
+
+    /// Decodes one token for every sequence that is beyond its prompt.
+    pub(super) fn decode(&mut self) {
+        while self.rows.decoding > 0 && !self.has_room_for_a_token() {
+            self.preempt();
+        }
+        let count = self.rows.decoding;
+        if count == 0 {
+            return;
+        }
+        self.ids.clear();
+        self.lengths.clear();
+        for row in &self.rows.all[..count] {
+            let Some(sequence) = &row.sequence else { continue };
+            self.ids.extend(sequence.tokens.last());
+            self.lengths.push(row.tokens.len());
+        }
+        let begun = Instant::now();
+        let (rows, counters) = (&mut self.rows.all[..count], &self.counters);
+        // What constraints allow depends on no logits: it is found while the model runs.
+        let outcome = thread::scope(|scope| {
+            let guided = |row: &Row| row.sequence.as_ref().is_some_and(|sequence| sequence.guide.is_some());
+            if rows.iter().any(guided) {
+                let look_ahead = || {
+                    for sequence in rows.iter_mut().filter_map(|row| row.sequence.as_mut()) {
+                        sequence.look_ahead(counters);
+                    }
+                };
+                // Where there is no thread, it is found afterwards.
+                let _spawned =
+                    thread::Builder::new().name("guide".to_owned()).spawn_scoped(scope, look_ahead);
+            }
+            self.decoder.run(&self.run, 0, &self.ids, &self.lengths)
+        });
+        let mut ended: Vec<(usize, Result<()>)> = Vec::new();
+        match outcome {
+            Ok(logits) => {
+                let ran = begun.elapsed();
+                mean(&mut self.step_seconds, ran.as_secs_f64());
+                let vocabulary = logits.len() / count;
+                let rows =
+                    self.rows.all.iter_mut().zip(self.ids.iter().zip(logits.chunks(vocabulary))).take(count);
+                for (index, (row, (token, logits))) in rows.enumerate() {
+                    row.tokens.push(*token);
+                    row.used = self.clock;
+                    let Some(sequence) = &mut row.sequence else { continue };
+                    match advance(sequence, &self.tokenizer, logits, &self.counters) {
+                        Ok(None) => {}
+                        Ok(Some(_)) => ended.push((index, Ok(()))),
+                        Err(error) => ended.push((index, Err(error))),
+                    }
+                }
+                let whole = begun.elapsed();
+                self.counters.step(count, whole, whole - ran);
+            }
+            Err(error) => {
+                for index in 0..count {
+                    self.forget(index);
+                    ended.push((index, Err(error.clone())));
+                }
+            }
+        }
+        // From behind, so that the places of those in front stay.
+        for (index, outcome) in ended.into_iter().rev() {
+            match outcome {
+                Ok(()) => self.end(index),
+                Err(error) => self.fail(index, &error),
+            }
+        }
+    }
+}
+
+/// Chooses the next token of a sequence and notes when it came.
+fn advance(
+    sequence: &mut Sequence,
+    tokenizer: &Tokenizer,
+    logits: &[f32],
+    counters: &Counters,
+) -> Result<Option<FinishReason>> {
+    let reason = sequence.advance(tokenizer, logits, counters)?;
+    let now = Instant::now();
+    match sequence.last.replace(now) {
+        Some(last) => counters.further(now - last),
+        None => {
+            sequence.first = Some(now);
+            counters.first(now - sequence.job.since);
+        }
+    }
+    Ok(reason)
+}
+
+/// A moving mean over about eight values.
+fn mean(mean: &mut f64, value: f64) {
+    *mean = if *mean > 0.0 { *mean + (value - *mean) / 8.0 } else { value };
+}
