@@ -22,10 +22,7 @@ use super::{
     rows::Rows,
     sequence::Sequence,
 };
-use crate::{
-    error::BackendError,
-    tokenizer::Tokenizer,
-};
+use crate::{error::BackendError, tokenizer::Tokenizer};
 
 /// What an engine may use.
 #[derive(Debug, Clone, Copy)]
