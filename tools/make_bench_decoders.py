@@ -8,7 +8,7 @@ OUTPUT is a models folder outside the repository, for example ~/.cache/tabagent-
 OUTPUT/bench: `model.onnx` of onnxruntime-genai's builder (int4, blocks of 32, accuracy level 4, GroupQueryAttention) for
 TabAgent and onnxruntime-genai, and `model-q4_0.gguf` for llama.cpp, quantised from the same float32 weights. Shapes are
 those of published models; weights are random from a fixed seed, and nothing is downloaded. The largest is 0.6 billion
-parameters: the script takes 12 GB of memory, and about 10 minutes on two cores.
+parameters: 16 GB of memory are enough for it, and both take about 10 minutes on two cores.
 
 The ids that a model chooses are letters only, one token a chunk of text, so that a client sees each token come.
 """

@@ -16,8 +16,14 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
-    // What cargo set for this program does not hold for another package.
-    command.env_remove("CARGO_MANIFEST_DIR");
+    // What cargo set for this program does not hold for another package, and dependencies whose build scripts read it
+    // would be built anew each time, with all that depends on them.
+    let set = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| set.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

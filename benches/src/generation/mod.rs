@@ -39,8 +39,9 @@ pub(crate) struct Options {
     /// Threads that every contestant has within an operator.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Tokens that each stream goes on for. Fewer make a quick look.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(8..=512))]
+    /// Tokens that each stream goes on for. Our server begins streams one after the other, so with few of them the first
+    /// one ends before all run.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(64..=512))]
     tokens: u16,
     /// Leaves out onnxruntime-genai.
     #[arg(long)]

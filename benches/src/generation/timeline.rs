@@ -37,12 +37,13 @@ impl Timeline {
         self.times.iter().filter_map(|times| times.last()).copied().fold(f64::NAN, f64::max)
     }
 
-    /// Tokens a second while all streams run: from the time at which the last one began until the first one ended.
+    /// Tokens a second while all streams run: from the time at which the last one began until the first one ended. NaN
+    /// where one ended before all had begun.
     pub(super) fn decode_rate(&self) -> f64 {
         let begin = self.first();
         let end = self.times.iter().filter_map(|times| times.last()).copied().fold(f64::NAN, f64::min);
         let tokens = self.times.iter().flatten().filter(|time| **time > begin && **time <= end).count();
-        tokens as f64 / (end - begin)
+        if end > begin { tokens as f64 / (end - begin) } else { f64::NAN }
     }
 
     /// Tokens a second from beginning to end, reading the prompts included.
@@ -72,6 +73,8 @@ mod tests {
         assert!(close(timeline.first(), 2.0));
         assert!(close(timeline.decode_rate(), 2.0));
         assert!(close(timeline.whole_rate(), 8.0 / 5.0));
+        let apart = Timeline { ids: Vec::new(), times: vec![vec![1.0, 2.0], vec![3.0, 4.0]] };
+        assert!(apart.decode_rate().is_nan());
         assert_eq!(alike(&timeline.ids, &[vec![1, 2, 9], vec![5, 6, 7]]), 2);
         assert!(timeline.clone().check("it", 2, 4).is_ok());
         assert!(timeline.check("it", 2, 5).is_err());
