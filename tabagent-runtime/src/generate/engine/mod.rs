@@ -1,8 +1,7 @@
 //! The engine: one thread for each loaded decoder, which owns its session and runs continuous batching.
 //!
-//! Between two steps sequences join and leave. A step reads one part of one prompt, where a prompt waits to be read, and
-//! decodes one token for every sequence that is beyond its prompt. A part is as long as takes about the time of one
-//! decoding step, so that running streams keep flowing.
+//! Between two steps sequences join and leave. A step decodes one token for every sequence that is beyond its prompt, and
+//! from time to time reads a part of the prompt that is to be read. Reading and decoding get the same time (`step`).
 
 mod room;
 mod step;
@@ -46,6 +45,8 @@ pub(crate) struct Engine {
     rows: Rows,
     /// Counts steps, to tell which row was used last.
     clock: u64,
+    /// Decoding steps until the next part of a prompt is read, as long as somebody decodes.
+    pause: u32,
     /// Seconds of a decoding step and of reading one token, moving means.
     step_seconds: f64,
     token_seconds: f64,
@@ -72,6 +73,7 @@ impl Engine {
             run,
             rows: Rows::default(),
             clock: 0,
+            pause: 0,
             step_seconds: 0.0,
             token_seconds: 0.0,
             ids: Vec::new(),
@@ -106,11 +108,12 @@ impl Engine {
             return !self.queue.ended();
         }
         self.queue.step(Some(Instant::now()));
-        if self.rows.reading {
+        if self.rows.reading && (self.pause == 0 || self.rows.decoding == 0) {
             self.read();
         }
         if self.rows.decoding > 0 {
             self.decode();
+            self.pause = self.pause.saturating_sub(1);
         }
         self.counters.cache(self.decoder.cache_bytes());
         true
