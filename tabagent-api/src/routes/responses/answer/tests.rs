@@ -67,7 +67,7 @@ fn a_thought_a_text_and_two_calls() {
     let output = serde_json::to_value(&response.output).unwrap();
     assert_eq!(output[0]["content"], json!([{ "type": "reasoning_text", "text": "I must look." }]));
     assert_eq!(output[1]["content"][0]["text"], "One moment.");
-    assert_eq!((&output[2]["name"], &output[2]["arguments"]), (&json!("now"), &json!("{\"zone\":\"UTC\"}")));
+    assert_eq!((&output[2]["name"], &output[2]["arguments"]), (&json!("now"), &json!("{\"zone\": \"UTC\"}")));
     assert_ne!(output[2]["call_id"], output[3]["call_id"]);
     let whole = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
     for (at, event) in whole("response.output_item.done").into_iter().enumerate() {
