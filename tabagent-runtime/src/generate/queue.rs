@@ -86,7 +86,7 @@ impl Queue {
     pub(crate) fn push(&self, sequences: Vec<Sequence>) -> Result<()> {
         let mut state = self.lock();
         if state.closed {
-            return Err(shutting_down(&self.model));
+            return Err(state.aborted.clone().unwrap_or_else(|| shutting_down(&self.model)));
         }
         if state.waiting.len() + sequences.len() > self.capacity {
             self.counters.rejected();
