@@ -400,6 +400,35 @@ async fn what_cannot_be_generated_is_refused_with_its_field() {
 }
 
 #[tokio::test]
+async fn settings_that_leave_no_room_for_a_token_are_named() {
+    for context in [0, 1] {
+        let options = RuntimeOptions { context: Some(context), ..RuntimeOptions::default() };
+        match Runtime::start(options).unwrap_err() {
+            BackendError::ConfigurationError { setting, reason } => {
+                assert!(setting == "context" && reason.contains("--context"), "{setting}: {reason}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    let runtime = start(RuntimeOptions { cache_bytes: Some(1), ..RuntimeOptions::default() });
+    for (model, _) in decoders() {
+        let asked = request(&model, GeneratePrompt::Text("hello".to_owned()), 4);
+        match runtime.generate(asked).await.unwrap_err() {
+            BackendError::ConfigurationError { setting, reason } => {
+                assert!(setting == "cache" && reason.contains("--cache"), "{setting}: {reason}");
+                assert!(reason.contains(&format!("model `{model}`")), "{reason}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    // The shortest context there is: one token of a prompt and one of its answer.
+    let runtime = start(RuntimeOptions { context: Some(2), ..RuntimeOptions::default() });
+    let (model, reference) = decoders().swap_remove(0);
+    let prompt = GeneratePrompt::Tokens(reference.prompts[0].prompt_ids[..1].to_vec());
+    assert_eq!(answer(&runtime, request(&model, prompt, 4)).await.ids.len(), 1);
+}
+
+#[tokio::test]
 async fn several_prompts_are_admitted_together_or_not_at_all() {
     let runtime = start(RuntimeOptions { generation_queue: 4, parallel: 1, ..RuntimeOptions::default() });
     let (model, reference) = decoders().swap_remove(0);

@@ -68,7 +68,8 @@ pub(crate) struct GenerationLimits {
 /// Opens everything that a decoder needs.
 ///
 /// # Errors
-/// What is wrong with its files, or with the session.
+/// What is wrong with its files, or with the session; [`BackendError::ConfigurationError`] of `cache` where that holds no
+/// sequence of it.
 fn load(
     entry: Arc<Entry>,
     session: &SessionOptions,
@@ -92,11 +93,8 @@ fn load(
     // One sequence always fits the cache.
     let room = usize::try_from(bounds.cache_bytes / decoder.token_bytes().max(1)).unwrap_or(usize::MAX);
     let context = bounds.context.map_or(files.context, |asked| asked.min(files.context)).min(room);
-    if context < 2 {
-        return Err(BackendError::OutOfMemory {
-            required: 2 * decoder.token_bytes(),
-            available: bounds.cache_bytes,
-        });
+    if context < SHORTEST {
+        return Err(too_short(id, room, bounds.cache_bytes, decoder.token_bytes()));
     }
     let run = RunOptions::new().map_err(|error| ort_failure("CPU", &error))?;
     let limits = Limits { rows: bounds.rows, cache_bytes: bounds.cache_bytes, context };
@@ -118,6 +116,22 @@ fn load(
         entry,
     });
     Ok((loaded, engine))
+}
+
+/// Tokens of the shortest sequence: one of the prompt and one of its answer.
+pub(crate) const SHORTEST: usize = 2;
+
+/// The setting that leaves no sequence of a model enough room.
+fn too_short(id: &str, room: usize, cache_bytes: u64, token_bytes: u64) -> BackendError {
+    if room < SHORTEST {
+        let needed = token_bytes.saturating_mul(SHORTEST as u64);
+        let reason = format!(
+            "is {cache_bytes} bytes, and the keys and values of model `{id}` take {needed} for {SHORTEST} tokens; raise \
+             it with --cache"
+        );
+        return BackendError::configuration("cache", reason);
+    }
+    BackendError::corrupted(id, format!("its files say that it takes fewer than {SHORTEST} tokens"))
 }
 
 /// Starts the thread of a decoder.
