@@ -207,6 +207,23 @@ fn a_folder_that_cannot_be_written_is_told() {
 }
 
 #[test]
+fn what_is_kept_is_counted() {
+    let store = SqliteStore::in_memory().unwrap();
+    tokio().block_on(async {
+        let mut bytes = 0;
+        for number in 0..3 {
+            let usage = store.usage().await.unwrap();
+            assert_eq!((usage.responses, usage.bytes), (number, bytes));
+            let kept = response(&format!("resp_{number}"));
+            bytes += (kept.input.to_string().len() + kept.response.to_string().len()) as u64;
+            store.put_response(kept).await.unwrap();
+        }
+        assert!(store.delete_response("resp_1").await.unwrap());
+        assert_eq!(store.usage().await.unwrap().responses, 2);
+    });
+}
+
+#[test]
 fn looking_at_a_folder_leaves_it_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let names = |folder: &Path| -> BTreeSet<String> {

@@ -12,7 +12,7 @@ mod thread;
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{GenerationParams, RETENTION, Store, StoreFuture, StoredResponse};
+use super::{GenerationParams, RETENTION, Store, StoreFuture, StoreUsage, StoredResponse};
 use crate::error::Result;
 use open::Opened;
 use thread::Worker;
@@ -89,6 +89,10 @@ impl Store for SqliteStore {
             self.worker
                 .call("deleting a response", move |connection| queries::delete_response(connection, &id)),
         )
+    }
+
+    fn usage(&self) -> StoreFuture<'_, StoreUsage> {
+        Box::pin(self.worker.call("counting the responses", |connection| queries::usage(connection)))
     }
 
     fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams> {
