@@ -19,7 +19,11 @@ pub(crate) fn marked(schema: &Schema) -> TokenStream {
         Shape::Struct(body) => vec![body],
         Shape::Enum(variants) => variants.iter().map(|variant| &variant.body).collect(),
     };
-    let fields = bodies.iter().flat_map(|body| body.fields().iter().enumerate()).filter_map(of_field);
+    let whole = schema.serde.default.is_some();
+    let fields = bodies
+        .iter()
+        .flat_map(|body| body.fields().iter().enumerate())
+        .filter_map(|(index, field)| of_field(index, field, whole));
     let checks: Vec<TokenStream> = of_type(schema).into_iter().chain(fields).collect();
     if checks.is_empty() {
         return marked;
@@ -35,9 +39,11 @@ pub(crate) fn marked(schema: &Schema) -> TokenStream {
     }
 }
 
-/// The default of one field.
-fn of_field((index, field): (usize, &Field)) -> Option<TokenStream> {
-    let default = field.serde.default.as_ref().filter(|_| !field.serde.skip)?;
+/// The default of one field, `whole` where the type has one too.
+fn of_field(index: usize, field: &Field, whole: bool) -> Option<TokenStream> {
+    // What is never read has always its default.
+    let unread = (field.serde.unread && !whole).then_some(&SerdeDefault::Trait);
+    let default = field.serde.default.as_ref().or(unread).filter(|_| !field.serde.skip)?;
     // An absent `Option` has no value that could break a rule.
     if matches!(default, SerdeDefault::Trait) && field.is_optional() {
         return None;

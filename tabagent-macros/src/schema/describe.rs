@@ -89,7 +89,7 @@ fn in_text(schema: &Schema) -> TokenStream {
     };
     let fields = match &schema.shape {
         Shape::Struct(Body::Named(fields)) => {
-            let fields = fields.iter().filter(|field| !field.serde.skip).map(|field| {
+            let fields = fields.iter().filter(|field| field.is_read()).map(|field| {
                 let name = &field.name;
                 // serde keeps the text of flattened fields for later, when it can no longer become a number.
                 let fits = if field.serde.flatten {
@@ -129,7 +129,7 @@ fn known_types(schema: &Schema) -> TokenStream {
 pub(crate) fn path_names(schema: &Schema) -> Option<Vec<String>> {
     match &schema.shape {
         Shape::Struct(Body::Named(fields)) => {
-            Some(fields.iter().filter(|field| !field.serde.skip).map(|field| field.name.clone()).collect())
+            Some(fields.iter().filter(|field| field.is_read()).map(|field| field.name.clone()).collect())
         }
         _ => None,
     }
@@ -139,7 +139,7 @@ fn path_fields(schema: &Schema) -> Option<TokenStream> {
     let names = path_names(schema)?;
     let ident = &schema.ident;
     let Shape::Struct(body) = &schema.shape else { return None };
-    let schemas = body.fields().iter().filter(|field| !field.serde.skip).map(|field| {
+    let schemas = body.fields().iter().filter(|field| field.is_read()).map(|field| {
         let (name, usage) = (&field.name, usage(field));
         let description = &field.description;
         quote! { (::core::option::Option::Some(#name), __t::described(#usage, #description)) }
@@ -195,7 +195,7 @@ fn body_schema(body: &Body, closed: bool, all_default: bool, more: &TokenStream)
                     return quote! { __object.flatten(#usage); };
                 }
                 let name = &field.name;
-                let required = !(field.is_optional() || field.serde.default.is_some() || field.serde.omitted || all_default);
+                let required = !(all_default || field.may_be_absent());
                 let description = &field.description;
                 let aliases = &field.serde.aliases;
                 let deprecated = field.deprecated;

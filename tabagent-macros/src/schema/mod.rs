@@ -9,6 +9,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt as _;
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, Type};
 
 use crate::diagnostics::Sink;
@@ -74,9 +75,24 @@ impl Field {
         self.rules.schema_as.as_ref().unwrap_or(&self.ty)
     }
 
-    /// Whether the field may be absent.
+    /// Whether the value may be absent.
     pub(crate) fn is_optional(&self) -> bool {
         generic_of(&self.ty, "Option").is_some()
+    }
+
+    /// Whether serde reads the type without the field, where the type has no default of its own.
+    pub(crate) fn may_be_absent(&self) -> bool {
+        self.serde.default.is_some() || self.serde.unread || (self.is_optional() && !self.serde.read_by_fn)
+    }
+
+    /// Whether requests have the field.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.serde.skip && !self.serde.unread
+    }
+
+    /// The token to point at.
+    fn token(&self) -> TokenStream {
+        self.ident.as_ref().map_or_else(|| self.ty.to_token_stream(), ToTokens::to_token_stream)
     }
 }
 
@@ -103,7 +119,6 @@ impl Schema {
 
     /// The name in the document.
     pub(crate) fn name(&self) -> String {
-        use syn::ext::IdentExt as _;
         self.rules.name.as_ref().map_or_else(|| self.ident.unraw().to_string(), syn::LitStr::value)
     }
 }
@@ -151,7 +166,7 @@ fn read(input: &DeriveInput, sink: &mut Sink) -> Option<Schema> {
     let serde = serde::container(&input.attrs);
     let rules = rule::container(&input.attrs, sink);
     let shape = match &input.data {
-        Data::Struct(data) => Shape::Struct(body(&data.fields, serde.rename_all.as_deref(), sink)),
+        Data::Struct(data) => Shape::Struct(body(&data.fields, serde.rename_all.both(), sink)),
         Data::Enum(data) => Shape::Enum(variants(data, &serde, sink)),
         Data::Union(_) => {
             sink.report(
@@ -172,12 +187,12 @@ fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Var
         .iter()
         .map(|variant| {
             let own = serde::variant(&variant.attrs);
-            let rename_fields = own.rename_all.as_deref().or(serde.rename_all_fields.as_deref());
+            let rename_fields = own.rename_all.or(&serde.rename_all_fields);
+            let plain = variant.ident.unraw().to_string();
+            let names = own.rename.names(&plain, serde.rename_all.both(), serde::rename_variant);
             Variant {
                 ident: variant.ident.clone(),
-                name: own.rename.clone().unwrap_or_else(|| {
-                    serde::rename_variant(&variant.ident.to_string(), serde.rename_all.as_deref())
-                }),
+                name: one_name(names, own.skip, &variant.ident, sink),
                 description: description(&variant.attrs),
                 body: body(&variant.fields, rename_fields, sink),
                 skipped: own.skip,
@@ -186,17 +201,35 @@ fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Var
         .collect()
 }
 
-fn body(fields: &Fields, rename_all: Option<&str>, sink: &mut Sink) -> Body {
+/// The name on the wire. One schema describes what is read and what is written, so both have it.
+fn one_name([written, read]: [String; 2], skipped: bool, at: impl ToTokens, sink: &mut Sink) -> String {
+    if written != read && !skipped {
+        let wrong =
+            format!("serde writes this as `{written}` and reads it as `{read}`, and a schema has one name");
+        let help = "write `#[serde(rename = \"..\")]`, or `rename_all`, for both; \
+                    `alias` adds a name under which it is read too";
+        sink.report("schema-unsupported", at, wrong, help);
+    }
+    read
+}
+
+fn body(fields: &Fields, rename_all: [Option<&str>; 2], sink: &mut Sink) -> Body {
     let read = |sink: &mut Sink| {
         fields
             .iter()
             .enumerate()
             .map(|(index, field)| {
-                use syn::ext::IdentExt as _;
                 let serde = serde::field(&field.attrs);
                 let plain =
                     field.ident.as_ref().map_or_else(|| index.to_string(), |ident| ident.unraw().to_string());
-                let name = serde.rename.clone().unwrap_or_else(|| serde::rename_field(&plain, rename_all));
+                // The fields of a tuple have no names.
+                let name = match &field.ident {
+                    Some(ident) => {
+                        let names = serde.rename.names(&plain, rename_all, serde::rename_field);
+                        one_name(names, serde.skip || serde.flatten, ident, sink)
+                    }
+                    None => plain,
+                };
                 Field {
                     ident: field.ident.clone(),
                     name,
@@ -216,8 +249,31 @@ fn body(fields: &Fields, rename_all: Option<&str>, sink: &mut Sink) -> Body {
     }
 }
 
+/// What serde may be told and a schema cannot say.
+fn sayable(schema: &Schema, sink: &mut Sink) {
+    let closed = schema.serde.deny_unknown_fields;
+    for field in schema.all_fields().filter(|field| !field.serde.skip) {
+        let name = &field.name;
+        if field.serde.unread && closed {
+            let wrong = format!(
+                "the schema would offer `{name}`, and serde refuses it: `skip_deserializing` makes it a field that \
+                 `deny_unknown_fields` does not know"
+            );
+            let help = "write a type for the request without the field, or remove one of the two";
+            sink.report("schema-unsupported", field.token(), wrong, help);
+        }
+        if field.serde.omitted && !field.may_be_absent() && schema.serde.default.is_none() {
+            let wrong =
+                format!("serde may leave `{name}` out when it writes, and refuses to read without it");
+            let help = "add `default` beside it: `#[serde(default, skip_serializing_if = \"..\")]`";
+            sink.report("schema-unsupported", field.token(), wrong, help);
+        }
+    }
+}
+
 /// The rules about rules.
 fn judge(schema: &Schema, sink: &mut Sink) {
+    sayable(schema, sink);
     if let Some(none) = &schema.rules.none
         && let Some(field) = schema.all_fields().find(|field| field.rules.is_stated())
     {
@@ -241,10 +297,7 @@ fn judge(schema: &Schema, sink: &mut Sink) {
                 }
                 _ => "add `#[rule(items(max = 100))]`, or `#[rule(any(\"why every size is right\"))]`",
             };
-            match &field.ident {
-                Some(ident) => sink.report("schema-field-unbounded", ident, wrong, help),
-                None => sink.report("schema-field-unbounded", &field.ty, wrong, help),
-            }
+            sink.report("schema-field-unbounded", field.token(), wrong, help);
         }
     }
 }

@@ -3,6 +3,26 @@ const _: () = {
     use ::tabagent_api::__private as __t;
     use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
     const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bound_no_count(
+            "length",
+            "characters",
+            (MAX) as f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bounds_apart(
+            __t::Reach::Open,
+            1f64,
+            (MAX) as f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
         const __SENTENCE: __t::Sentence = __t::bound_beyond(
             "Option<f32>",
             <__t::FieldType<Option<f32>>>::REACH,
@@ -16,6 +36,16 @@ const _: () = {
         const __SENTENCE: __t::Sentence = __t::bound_beyond(
             "Option<f32>",
             <__t::FieldType<Option<f32>>>::REACH,
+            2.5f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bounds_apart(
+            <__t::FieldType<Option<f32>>>::REACH,
+            0f64,
             2.5f64,
         );
         if !__SENTENCE.is_silent() {
