@@ -3,7 +3,8 @@
 //! A client that leaves out what the schema lets it leave out must not be refused for it.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use super::serde::SerdeDefault;
 use super::validate::{bound, check, pattern};
@@ -81,6 +82,14 @@ fn of_type(schema: &Schema) -> Option<TokenStream> {
 fn value(default: &SerdeDefault, ty: &TokenStream) -> TokenStream {
     match default {
         SerdeDefault::Trait => quote! { <__t::DefaultOf<#ty>>::value() },
-        SerdeDefault::Path(path) => quote! { ::core::option::Option::<#ty>::Some(#path()) },
+        // At the fn's name, where serde reports one of another type.
+        SerdeDefault::Path(path) => {
+            quote_spanned! { path.span() =>
+                {
+                    let __default: #ty = #path();
+                    ::core::option::Option::Some(__default)
+                }
+            }
+        }
     }
 }

@@ -377,11 +377,11 @@ fn with_fallback(schema: &Schema, sink: Sink) -> TokenStream {
     let errors = sink.into_compile_errors();
     let facade = facade(schema);
     let ident = &schema.ident;
-    let path = describe::path_names(schema).map(|names| {
+    let path = describe::path_shape(schema).map(|shape| {
         quote! {
             #[automatically_derived]
             impl __t::PathFields for #ident {
-                const SHAPE: __t::PathShape = __t::PathShape::Named(&[#(#names),*]);
+                const SHAPE: __t::PathShape = #shape;
                 fn schemas() -> ::std::vec::Vec<(::core::option::Option<&'static str>, __t::serde_json::Value)> {
                     ::std::vec::Vec::new()
                 }

@@ -318,6 +318,9 @@ const _: () = {
                 __t::FieldType < Option < Inner > >> ::usage(), & []), ""))
             ]
         }
+        fn collect(__list: &mut __t::SchemaList) {
+            <Self as __t::utoipa::ToSchema>::schemas(__list);
+        }
         fn check(&self) -> ::std::vec::Vec<__t::FieldError> {
             __t::broken_rules(self)
         }

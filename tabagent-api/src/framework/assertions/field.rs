@@ -1,6 +1,6 @@
 //! Sentences about the fields of a type: bounds that it never meets, values that a query or a path cannot hold.
 
-use super::sentence::Sentence;
+use super::sentence::{Sentence, same};
 use crate::framework::validation::schema::SAFE_INTEGER;
 use crate::framework::validation::{Reach, TextFields};
 
@@ -60,7 +60,8 @@ pub const fn text_unreadable(part: &str, ty: &str, fields: TextFields) -> Senten
     let fields =
         match fields {
             TextFields::Unknown => return Sentence::SILENT,
-            TextFields::None => {
+            TextFields::Whole if same(part, "path") => return Sentence::SILENT,
+            TextFields::None | TextFields::Whole => {
                 return say.and("the ").and(part).and(" is read field by field, and ").quoted(ty).and(
                     " has no fields with names\n  help: take a struct that derives `tabagent_api::Schema`",
                 );

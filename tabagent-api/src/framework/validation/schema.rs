@@ -20,6 +20,8 @@ pub enum TextFields {
     Unknown,
     /// It has no fields with names.
     None,
+    /// It has no fields with names, and is read from one piece of text, or from one for each of its values.
+    Whole,
     /// Each field's name on the wire, and whether its value stands in one piece of text.
     Named(&'static [(&'static str, bool)]),
 }

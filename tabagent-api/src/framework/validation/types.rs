@@ -348,6 +348,8 @@ macro_rules! tuples {
     ($(($($name:ident $index:tt),+)),*) => {$(
         impl<$($name: SchemaType),+> SchemaType for ($($name,)+) {
             const IN_TEXT: bool = false;
+            const FIELDS: TextFields =
+                if true $(&& $name::IN_TEXT)+ { TextFields::Whole } else { TextFields::None };
 
             fn usage() -> Value {
                 tuple_schema(vec![$($name::usage()),+])
