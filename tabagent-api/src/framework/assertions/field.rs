@@ -27,6 +27,7 @@ pub const fn bound_beyond(name: &str, reach: Reach, bound: f64) -> Sentence {
 }
 
 /// `schema-rule-mismatch`: a bound of the counting rule `name` that is no number of `what`.
+#[allow(clippy::cast_possible_truncation, reason = "what a cast cuts is compared with the whole")]
 pub const fn bound_no_count(name: &str, what: &str, bound: f64) -> Sentence {
     if bound >= 0.0 && bound <= SAFE_INTEGER as f64 && bound as i64 as f64 == bound {
         return Sentence::SILENT;
@@ -37,6 +38,7 @@ pub const fn bound_no_count(name: &str, what: &str, bound: f64) -> Sentence {
 }
 
 /// `schema-rule-mismatch`: two bounds between which no value is. What is wrong with either alone is said before.
+#[allow(clippy::cast_possible_truncation, reason = "what a cast cuts is added again")]
 pub const fn bounds_apart(reach: Reach, min: f64, max: f64) -> Sentence {
     let say = Sentence::SILENT.and("[schema-rule-mismatch] ");
     if min > max {
