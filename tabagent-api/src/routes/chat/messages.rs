@@ -5,10 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::tools::ToolCall;
 use crate::Schema;
+use crate::routes::inference::InferenceError;
 
 /// One message, by who speaks.
 #[derive(Debug, Deserialize, Schema)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+#[allow(clippy::large_enum_variant, reason = "a request has few messages, and holds them once")]
 pub enum ChatMessage {
     /// Who made the application; the same as `system`.
     Developer {
@@ -55,6 +57,15 @@ pub enum ChatMessage {
         #[serde(alias = "reasoning")]
         #[rule(length(max = 1_048_576))]
         reasoning_content: Option<String>,
+        /// Places that the text refers to; models here make none, and they are not read.
+        #[rule(any("they are not read"))]
+        annotations: Option<Vec<Value>>,
+        /// Only `null`: what was said is text here.
+        #[rule(any("it is refused with what to send instead"))]
+        audio: Option<Value>,
+        /// Only `null`: `tool_calls` are what was called.
+        #[rule(any("it is refused with what to send instead"))]
+        function_call: Option<Value>,
     },
     /// A tool that was called.
     Tool {
@@ -93,6 +104,26 @@ pub enum ContentPart {
 }
 
 impl ChatMessage {
+    /// Refuses what is not done here; `at` is the place of the message in the request.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`], with what to send instead.
+    pub(super) fn refuse(&self, at: usize) -> Result<(), InferenceError> {
+        let Self::Assistant { audio, function_call, .. } = self else { return Ok(()) };
+        InferenceError::refuse(&[
+            (
+                &format!("messages[{at}].audio"),
+                audio.is_some(),
+                "sounds are not served; send what was said as `content`",
+            ),
+            (
+                &format!("messages[{at}].function_call"),
+                function_call.is_some(),
+                "is the older form of `tool_calls`; send those",
+            ),
+        ])
+    }
+
     /// The message in the form of transformers' `apply_chat_template`.
     pub(super) fn for_template(&self) -> Value {
         let mut message = Map::new();
@@ -109,7 +140,7 @@ impl ChatMessage {
                 put("content", json!(content.text()));
                 name
             }
-            Self::Assistant { content, name, tool_calls, refusal, reasoning_content } => {
+            Self::Assistant { content, name, tool_calls, refusal, reasoning_content, .. } => {
                 put("role", json!("assistant"));
                 let said = content.as_ref().map(ChatContent::text).or_else(|| refusal.clone());
                 put("content", json!(said.unwrap_or_default()));

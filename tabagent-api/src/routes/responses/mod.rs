@@ -26,9 +26,8 @@ pub use items::{
     SummaryPart,
 };
 pub use options::{
-    AllowedFunction, Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions,
-    ResponseTool, ResponseToolChoice, ServiceTier, TextFormat, TextOptions, ToolChoiceMode, Truncation,
-    Verbosity,
+    AllowedFunction, Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool,
+    ResponseToolChoice, TextFormat, TextOptions, ToolChoiceMode, Truncation,
 };
 pub use request::ResponseRequest;
 use response::Begun;
