@@ -36,8 +36,8 @@ pub use response::{
     ResponseItemList, ResponseStatus, ResponseUsage,
 };
 pub use stored::{
-    InputItemsQuery, ItemOrder, ResponsePath, StoredResponseError, delete_response, list_input_items,
-    retrieve_response,
+    InputItemsQuery, ItemOrder, ResponsePath, RetrieveQuery, StoredResponseError, delete_response,
+    list_input_items, retrieve_response,
 };
 use stream::Work;
 
