@@ -18,9 +18,8 @@ pub struct EmbeddingRequest {
     /// What to embed: a text, a list of texts, the token ids of one text, or a list of such lists.
     #[rule(nested)]
     pub input: EmbeddingInput,
-    /// Form of the vectors. OpenAI's Python client asks for base64 by default.
-    #[serde(default)]
-    pub encoding_format: EncodingFormat,
+    /// Form of the vectors; `float` when absent. OpenAI's Python client asks for base64 by default.
+    pub encoding_format: Option<EncodingFormat>,
     /// Keeps so many leading dimensions and normalises again.
     #[rule(range(min = 1, max = 65_536))]
     pub dimensions: Option<u32>,
@@ -28,8 +27,7 @@ pub struct EmbeddingRequest {
     #[rule(length(min = 1, max = 64))]
     pub prompt_name: Option<String>,
     /// Cuts texts that are longer than the model takes, instead of refusing them.
-    #[serde(default)]
-    pub truncate: bool,
+    pub truncate: Option<bool>,
     /// Id of the end user, for OpenAI's clients; it is neither stored nor logged.
     #[rule(length(max = 512))]
     pub user: Option<String>,
@@ -111,6 +109,7 @@ pub enum Vector {
             check = |response: &EmbeddingResponse| response.data.iter().map(|item| item.index).eq(0..3)),
         case("base64", json = { "model": "tabagent-embed", "input": "hello", "encoding_format": "base64" }, status = 200,
             check = |response: &EmbeddingResponse| matches!(&response.data[..], [Embedding { embedding: Vector::Base64(_), .. }])),
+        case("fields that are null", json = { "model": null, "input": "hello", "encoding_format": null, "dimensions": null, "truncate": null, "user": null }, status = 200, check = has_one_vector),
         case("fewer dimensions", json = { "model": "tabagent-embed", "input": "hello", "dimensions": 16 }, status = 200,
             check = has_sixteen_dimensions),
         case("token ids", json = { "model": "tabagent-embed", "input": [[10, 20], [30]] }, status = 200,
@@ -128,13 +127,13 @@ pub async fn embeddings(
     runtime: Component<Runtime>,
     Json(request): Json<EmbeddingRequest>,
 ) -> Result<Json<EmbeddingResponse>, InferenceError> {
-    let format = request.encoding_format;
+    let format = request.encoding_format.unwrap_or_default();
     let embeddings = runtime
         .embed(EmbedRequest {
             model: request.model,
             input: request.input.into(),
             dimensions: request.dimensions.map(|dimensions| dimensions as usize),
-            truncate: request.truncate,
+            truncate: request.truncate.unwrap_or(false),
             prompt: request.prompt_name.map(Prompt::Named),
             deadline: None,
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tabagent_runtime::FinishReason;
 
 use super::inference::InferenceError;
@@ -35,21 +36,75 @@ impl StopTexts {
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {
     /// Whether a last chunk has the counts of tokens.
-    #[serde(default)]
-    pub include_usage: bool,
+    pub include_usage: Option<bool>,
+    /// Whether chunks are filled up to hide their length. Only `false`.
+    pub include_obfuscation: Option<bool>,
 }
 
 impl StreamOptions {
     /// Whether the last chunk has the counts of tokens.
     ///
     /// # Errors
-    /// [`InferenceError::Invalid`] where the options are there and the stream is not.
-    pub(super) fn usage(options: Option<Self>, stream: bool) -> Result<bool, InferenceError> {
-        match options {
-            Some(_) if !stream => Err(InferenceError::invalid("stream_options", "needs `stream` to be true")),
-            options => Ok(options.unwrap_or_default().include_usage),
+    /// [`InferenceError::Invalid`] where the options are there and the stream is not, and for what is not done here.
+    pub(super) fn usage(options: Option<Self>, stream: Option<bool>) -> Result<bool, InferenceError> {
+        let Some(Self { include_usage, include_obfuscation }) = options else { return Ok(false) };
+        InferenceError::refuse(&[
+            ("stream_options", stream != Some(true), "needs `stream` to be true"),
+            (
+                "stream_options.include_obfuscation",
+                include_obfuscation == Some(true),
+                "chunks are not filled up here; send `false`",
+            ),
+        ])?;
+        Ok(include_usage == Some(true))
+    }
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verbosity {
+    /// As much as the model says by itself.
+    Medium,
+}
+
+/// How long a model thinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the words of OpenAI and of chat templates")]
+pub enum ReasoningEffort {
+    None,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    Xhigh,
+}
+
+/// How soon a response is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceTier {
+    /// As the server has it.
+    Auto,
+    /// The same.
+    Default,
+}
+
+/// Variables of a chat template: how long the model thinks, and what the request names beside.
+pub(super) fn variables(
+    effort: Option<ReasoningEffort>,
+    named: Option<&Map<String, Value>>,
+) -> Map<String, Value> {
+    let mut variables = Map::new();
+    if let Some(effort) = effort {
+        variables.insert("reasoning_effort".to_owned(), json!(effort));
+        if effort == ReasoningEffort::None {
+            variables.insert("enable_thinking".to_owned(), json!(false));
         }
     }
+    variables.extend(named.cloned().unwrap_or_default());
+    variables
 }
 
 /// Why an answer ended.

@@ -49,6 +49,17 @@ impl InferenceError {
     pub(super) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), reason: reason.into() }
     }
+
+    /// Refuses the first field that was found in a request: its name, whether it was, what to send instead.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`].
+    pub(super) fn refuse(fields: &[(&str, bool, &str)]) -> Result<(), Self> {
+        match fields.iter().find(|(_, found, _)| *found) {
+            Some((field, _, reason)) => Err(Self::invalid(*field, *reason)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl From<BackendError> for InferenceError {

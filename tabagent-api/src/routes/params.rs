@@ -23,8 +23,7 @@ pub struct ParamsChange {
     #[rule(length(min = 1, max = 256))]
     pub model: Option<String>,
     /// Whether all that was set before is taken back first.
-    #[serde(default)]
-    pub reset: bool,
+    pub reset: Option<bool>,
     /// Divides the logits; 0 always takes the likeliest token.
     #[rule(range(min = 0, max = 2))]
     pub temperature: Option<f32>,
@@ -130,7 +129,7 @@ pub async fn generation_params(
     POST, "/v1/params",
     tag = "control",
     tests = [
-        case("of the server", json = { "temperature": 0.5, "max_tokens": 256 }, status = 200,
+        case("of the server", json = { "temperature": 0.5, "max_tokens": 256, "reset": null }, status = 200,
             check = |params: &Params| params.in_force.temperature == Some(0.5) && params.in_force.max_tokens == Some(256)),
         case("of a model", json = { "model": "tabagent-chat", "top_k": 40, "repeat_penalty": 1.5 }, status = 200,
             check = |params: &Params| params.params.top_k == Some(40) && params.params.repetition_penalty == Some(1.5) && params.in_force.temperature == Some(0.5)),
@@ -156,7 +155,7 @@ pub async fn change_generation_params(
 
 impl ParamsChange {
     fn apply(&self, params: &mut GenerationParams) {
-        let before = if self.reset { GenerationParams::default() } else { *params };
+        let before = if self.reset == Some(true) { GenerationParams::default() } else { *params };
         let sent = GenerationParams {
             temperature: self.temperature,
             top_k: self.top_k.map(|count| count as usize),

@@ -24,14 +24,11 @@ pub struct RerankRequest {
     #[rule(range(min = 1, max = 1_000_000))]
     pub top_n: Option<u32>,
     /// Whether results repeat their documents.
-    #[serde(default)]
-    pub return_documents: bool,
+    pub return_documents: Option<bool>,
     /// Scores as the model gives them, instead of 0 to 1.
-    #[serde(default)]
-    pub raw_scores: bool,
+    pub raw_scores: Option<bool>,
     /// Cuts documents that are longer than the model takes, instead of refusing them.
-    #[serde(default)]
-    pub truncate: bool,
+    pub truncate: Option<bool>,
 }
 
 /// A document: a text, or an object that holds one.
@@ -98,6 +95,8 @@ pub struct RerankResult {
             status = 200, check = |response: &RerankResponse| response.results.iter().all(|result| result.document.is_some())),
         case("more results than documents", json = { "query": "a", "documents": ["b"], "top_n": 10 }, status = 200,
             check = |response: &RerankResponse| response.results.len() == 1),
+        case("fields that are null", json = { "query": "a", "documents": ["b"], "top_n": null, "return_documents": null, "raw_scores": null, "truncate": null }, status = 200,
+            check = |response: &RerankResponse| response.results.len() == 1),
         case("no documents", json = { "query": "a", "documents": [] }, problem = ApiError::RequestInvalid),
         case("unknown model", json = { "model": "nobody/nothing", "query": "a", "documents": ["b"] }, problem = InferenceError::ModelNotFound),
         untested(Invalid, "needs a model that neither ranks nor embeds; none is inside the server"),
@@ -115,15 +114,15 @@ pub async fn rerank(
             RerankDocument::Text(text) | RerankDocument::Object(DocumentText { text }) => text,
         })
         .collect();
-    let kept = request.return_documents.then(|| documents.clone());
+    let kept = request.return_documents.unwrap_or(false).then(|| documents.clone());
     let ranking = runtime
         .rerank(RankRequest {
             model: request.model,
             query: request.query,
             documents,
             top_n: request.top_n.map(|count| count as usize),
-            raw_scores: request.raw_scores,
-            truncate: request.truncate,
+            raw_scores: request.raw_scores.unwrap_or(false),
+            truncate: request.truncate.unwrap_or(false),
             deadline: None,
         })
         .await?;

@@ -19,15 +19,13 @@ pub struct SimilarityRequest {
     /// A text or a list of texts.
     #[rule(nested)]
     pub text2: SimilarityText,
-    /// How vectors are compared.
-    #[serde(default)]
-    pub metric: SimilarityMetric,
+    /// How vectors are compared; by their cosine when absent.
+    pub metric: Option<SimilarityMetric>,
     /// Compares by so many leading dimensions, normalised again.
     #[rule(range(min = 1, max = 65_536))]
     pub dimensions: Option<u32>,
     /// Cuts texts that are longer than the model takes, instead of refusing them.
-    #[serde(default)]
-    pub truncate: bool,
+    pub truncate: Option<bool>,
 }
 
 /// A text or a list of texts.
@@ -84,8 +82,10 @@ pub struct SimilarityResponse {
     tests = [
         case("the same text", json = { "text1": "a cat sleeps", "text2": "a cat sleeps" }, status = 200,
             check = |response: &SimilarityResponse| response.similarity.is_some_and(|score| (score - 1.0).abs() < 1e-3)),
-        case("lists", json = { "text1": ["a", "b"], "text2": ["c", "d", "e"], "metric": "euclidean" }, status = 200,
+        case("lists", json = { "text1": ["a", "b"], "text2": ["c", "d", "e"], "metric": "euclidean", "truncate": null }, status = 200,
             check = |response: &SimilarityResponse| response.similarities.len() == 2 && response.similarities.iter().all(|row| row.len() == 3)),
+        case("fields that are null", json = { "model": null, "text1": "a", "text2": "b", "metric": null, "dimensions": null }, status = 200,
+            check = |response: &SimilarityResponse| response.metric == SimilarityMetric::Cosine),
         case("more dimensions than there are", json = { "text1": "a", "text2": "b", "dimensions": 65536 }, problem = InferenceError::Invalid),
         case("unknown metric", json = { "text1": "a", "text2": "b", "metric": "hamming" }, problem = ApiError::RequestInvalid),
         case("unknown model", json = { "model": "nobody/nothing", "text1": "a", "text2": "b" }, problem = InferenceError::ModelNotFound),
@@ -96,22 +96,23 @@ pub async fn similarity(
     runtime: Component<Runtime>,
     Json(request): Json<SimilarityRequest>,
 ) -> Result<Json<SimilarityResponse>, InferenceError> {
+    let metric = request.metric.unwrap_or_default();
     let single = matches!((&request.text1, &request.text2), (SimilarityText::One(_), SimilarityText::One(_)));
     let found = runtime
         .similarity(tabagent_runtime::SimilarityRequest {
             model: request.model,
             left: request.text1.into(),
             right: request.text2.into(),
-            metric: request.metric.into(),
+            metric: metric.into(),
             dimensions: request.dimensions.map(|dimensions| dimensions as usize),
-            truncate: request.truncate,
+            truncate: request.truncate.unwrap_or(false),
             deadline: None,
         })
         .await?;
     let similarity = if single { found.scores.first().and_then(|row| row.first()).copied() } else { None };
     Ok(Json(SimilarityResponse {
         model: found.model,
-        metric: request.metric,
+        metric,
         similarity,
         similarities: found.scores,
         usage: TokenUsage::of(found.prompt_tokens),

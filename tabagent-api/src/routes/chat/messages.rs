@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 use super::tools::ToolCall;
 use crate::Schema;
 use crate::routes::forms::TextOrList;
+use crate::routes::inference::InferenceError;
 
 /// One message, by who speaks.
 #[derive(Debug, Deserialize, Schema)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields, try_from = "MessageFields")]
+#[allow(clippy::large_enum_variant, reason = "a request has few messages, and holds them once")]
 pub enum ChatMessage {
     /// Who made the application; the same as `system`.
     Developer {
@@ -56,6 +58,15 @@ pub enum ChatMessage {
         #[serde(alias = "reasoning")]
         #[rule(length(max = 1_048_576))]
         reasoning_content: Option<String>,
+        /// Places that the text refers to; models here make none, and they are not read.
+        #[rule(any("they are not read"))]
+        annotations: Option<Vec<Value>>,
+        /// Only `null`: what was said is text here.
+        #[rule(any("it is refused with what to send instead"))]
+        audio: Option<Value>,
+        /// Only `null`: `tool_calls` are what was called.
+        #[rule(any("it is refused with what to send instead"))]
+        function_call: Option<Value>,
     },
     /// A tool that was called.
     Tool {
@@ -104,6 +115,9 @@ struct MessageFields {
     refusal: Option<String>,
     #[serde(alias = "reasoning")]
     reasoning_content: Option<String>,
+    annotations: Option<Vec<Value>>,
+    audio: Option<Value>,
+    function_call: Option<Value>,
     tool_call_id: Option<String>,
 }
 
@@ -121,9 +135,22 @@ impl TryFrom<MessageFields> for ChatMessage {
     type Error = String;
 
     fn try_from(fields: MessageFields) -> Result<Self, String> {
-        let MessageFields { role, content, name, tool_calls, refusal, reasoning_content, tool_call_id } =
-            fields;
+        let MessageFields {
+            role,
+            content,
+            name,
+            tool_calls,
+            refusal,
+            reasoning_content,
+            annotations,
+            audio,
+            function_call,
+            tool_call_id,
+        } = fields;
         let foreign = [
+            ("annotations", annotations.is_some(), Role::Assistant),
+            ("audio", audio.is_some(), Role::Assistant),
+            ("function_call", function_call.is_some(), Role::Assistant),
             ("tool_calls", tool_calls.is_some(), Role::Assistant),
             ("refusal", refusal.is_some(), Role::Assistant),
             ("reasoning_content", reasoning_content.is_some(), Role::Assistant),
@@ -139,7 +166,16 @@ impl TryFrom<MessageFields> for ChatMessage {
             Role::Developer => Self::Developer { content: said(content)?, name },
             Role::System => Self::System { content: said(content)?, name },
             Role::User => Self::User { content: said(content)?, name },
-            Role::Assistant => Self::Assistant { content, name, tool_calls, refusal, reasoning_content },
+            Role::Assistant => Self::Assistant {
+                content,
+                name,
+                tool_calls,
+                refusal,
+                reasoning_content,
+                annotations,
+                audio,
+                function_call,
+            },
             Role::Tool => {
                 let tool_call_id = tool_call_id.ok_or_else(|| missing("tool_call_id"))?;
                 Self::Tool { content: said(content)?, tool_call_id, name }
@@ -158,6 +194,26 @@ impl From<TextOrList<ContentPart>> for ChatContent {
 }
 
 impl ChatMessage {
+    /// Refuses what is not done here; `at` is the place of the message in the request.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`], with what to send instead.
+    pub(super) fn refuse(&self, at: usize) -> Result<(), InferenceError> {
+        let Self::Assistant { audio, function_call, .. } = self else { return Ok(()) };
+        InferenceError::refuse(&[
+            (
+                &format!("messages[{at}].audio"),
+                audio.is_some(),
+                "sounds are not served; send what was said as `content`",
+            ),
+            (
+                &format!("messages[{at}].function_call"),
+                function_call.is_some(),
+                "is the older form of `tool_calls`; send those",
+            ),
+        ])
+    }
+
     /// The message in the form of transformers' `apply_chat_template`.
     pub(super) fn for_template(&self) -> Value {
         let mut message = Map::new();
@@ -174,7 +230,7 @@ impl ChatMessage {
                 put("content", json!(content.text()));
                 name
             }
-            Self::Assistant { content, name, tool_calls, refusal, reasoning_content } => {
+            Self::Assistant { content, name, tool_calls, refusal, reasoning_content, .. } => {
                 put("role", json!("assistant"));
                 let said = content.as_ref().map(ChatContent::text).or_else(|| refusal.clone());
                 put("content", json!(said.unwrap_or_default()));

@@ -24,7 +24,7 @@ use super::inference::InferenceError;
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
 pub use messages::{ChatContent, ChatMessage, ContentPart};
-pub use request::{ChatRequest, NamedSchema, ResponseFormat};
+pub use request::{ChatRequest, Modality, NamedSchema, ResponseFormat};
 pub use response::{
     AnswerMessage, AnswerRole, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,
     ChatLogprobs, TokenLogprob, ToolCallDelta, TopLogprob,
@@ -133,6 +133,28 @@ pub use tools::{
             "messages": [{ "role": "user", "content": "Who are you?" }],
             "tools": [{ "type": "function", "function": { "name": "clock", "strict": true } }],
         }, status = 200, check = is_one_answer),
+        case("an answer is sent back with all fields of OpenAI's client", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "stream": null, "stream_options": null,
+            "store": false, "metadata": { "topic": "greeting" }, "service_tier": "auto", "reasoning_effort": "low",
+            "verbosity": "medium", "modalities": ["text"], "prompt_cache_key": "a", "safety_identifier": "b",
+            "functions": null, "function_call": null, "audio": null, "prediction": null, "web_search_options": null,
+            "messages": [
+                { "role": "user", "content": "Hello" },
+                { "role": "assistant", "content": "Hi", "refusal": null, "annotations": [], "audio": null, "function_call": null, "tool_calls": null },
+                { "role": "assistant", "content": "there", "annotations": null },
+                { "role": "user", "content": "Who are you?" },
+            ],
+        }, status = 200, check = is_one_answer),
+        case("a stream without obfuscation", json = {
+            "model": "tabagent-chat", "max_tokens": 4, "stream": true, "stream_options": { "include_usage": true, "include_obfuscation": false },
+            "messages": [{ "role": "user", "content": "Hello" }],
+        }, status = 200, check = is_a_whole_stream),
+        case("a stream with obfuscation", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "stream": true, "stream_options": { "include_obfuscation": true } }, problem = InferenceError::Invalid),
+        case("an answer to be stored", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "store": true }, problem = InferenceError::Invalid),
+        case("functions in the older form", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "functions": [{ "name": "clock" }] }, problem = InferenceError::Invalid),
+        case("a call in the older form", json = { "model": "tabagent-chat", "messages": [{ "role": "assistant", "function_call": { "name": "clock", "arguments": "{}" } }] }, problem = InferenceError::Invalid),
+        case("a sound in a message", json = { "model": "tabagent-chat", "messages": [{ "role": "assistant", "audio": { "id": "audio_1" } }] }, problem = InferenceError::Invalid),
+        case("an answer as a sound", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "modalities": ["text", "audio"] }, problem = ApiError::RequestInvalid),
         case("a schema that cannot be held", json = {
             "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }],
             "response_format": { "type": "json_schema", "json_schema": { "name": "other", "strict": true, "schema": { "type": "object", "not": { "required": ["a"] } } } },
@@ -165,6 +187,7 @@ pub async fn chat_completions(
     Json(request): Json<ChatRequest>,
 ) -> Result<JsonOrStream<ChatCompletion, ChatCompletionChunk>, InferenceError> {
     let created = now();
+    request.refuse()?;
     let usage = StreamOptions::usage(request.stream_options, request.stream)?;
     let logprobs = request.logprobs()?;
     let named = matches!(request.choice(), Choice::Named(_));
@@ -190,7 +213,7 @@ pub async fn chat_completions(
         logprobs: logprobs.is_some(),
         named,
     };
-    if request.stream {
+    if request.stream == Some(true) {
         let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage);
         return Ok(JsonOrStream::Stream(EventStream::new(chunks).with_done()));
     }

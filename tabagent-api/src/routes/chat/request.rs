@@ -11,7 +11,9 @@ use super::messages::ChatMessage;
 use super::tools::{Tool, ToolChoice};
 use crate::Schema;
 use crate::routes::constraint::{Choice, Function, StructuredOutputs, constraint, json_form};
-use crate::routes::generation::{StopTexts, StreamOptions, sampling};
+use crate::routes::generation::{
+    ReasoningEffort, ServiceTier, StopTexts, StreamOptions, Verbosity, sampling, variables,
+};
 use crate::routes::inference::InferenceError;
 
 /// A conversation to be continued.
@@ -64,8 +66,7 @@ pub struct ChatRequest {
     #[rule(nested)]
     pub stop: Option<StopTexts>,
     /// Whether the answer comes as server-sent events.
-    #[serde(default)]
-    pub stream: bool,
+    pub stream: Option<bool>,
     /// What the stream tells beside the answer.
     pub stream_options: Option<StreamOptions>,
     /// Whether log probabilities are told.
@@ -90,9 +91,53 @@ pub struct ChatRequest {
     /// Further variables of the model's chat template, such as `enable_thinking`.
     #[rule(any("what a template reads is the template's to say"))]
     pub chat_template_kwargs: Option<Map<String, Value>>,
+    /// How long the model thinks: the variable `reasoning_effort` of its chat template; `none` is also
+    /// `enable_thinking: false`. Templates that read neither do not change.
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// How much is said. Only `medium`: a message can say more of it.
+    pub verbosity: Option<Verbosity>,
+    /// What an answer is made of: text.
+    #[rule(items(min = 1, max = 16))]
+    pub modalities: Option<Vec<Modality>>,
+    /// How soon it is answered: there is one way.
+    pub service_tier: Option<ServiceTier>,
+    /// Only `false`: answers of this route are not stored.
+    pub store: Option<bool>,
+    /// Labels, for OpenAI's clients; they are neither stored nor logged.
+    #[rule(items(max = 16), each(length(max = 512)))]
+    pub metadata: Option<BTreeMap<String, String>>,
     /// Id of the end user, for OpenAI's clients; it is neither stored nor logged.
     #[rule(length(max = 512))]
     pub user: Option<String>,
+    /// The newer name of `user`.
+    #[rule(length(max = 512))]
+    pub safety_identifier: Option<String>,
+    /// Name of conversations that begin alike, for OpenAI's clients: here every beginning is found by itself.
+    #[rule(length(max = 512))]
+    pub prompt_cache_key: Option<String>,
+    /// Not served: `tools` are the functions.
+    #[rule(any("it is refused with what to send instead"))]
+    pub functions: Option<Value>,
+    /// Not served: `tool_choice` says which ones are called.
+    #[rule(any("it is refused with what to send instead"))]
+    pub function_call: Option<Value>,
+    /// Not served: answers are text.
+    #[rule(any("it is refused with what to send instead"))]
+    pub audio: Option<Value>,
+    /// Not served: no part of an answer is known before.
+    #[rule(any("it is refused with what to send instead"))]
+    pub prediction: Option<Value>,
+    /// Not served: nothing is searched for in the web here.
+    #[rule(any("it is refused with what to send instead"))]
+    pub web_search_options: Option<Value>,
+}
+
+/// What an answer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Text.
+    Text,
 }
 
 /// The form of an answer.
@@ -129,6 +174,30 @@ pub struct NamedSchema {
 }
 
 impl ChatRequest {
+    /// Refuses what is not done here.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`], with what to send instead.
+    pub(super) fn refuse(&self) -> Result<(), InferenceError> {
+        InferenceError::refuse(&[
+            (
+                "store",
+                self.store == Some(true),
+                "answers of this route are not stored; send `false`, or use /v1/responses, which stores them",
+            ),
+            ("functions", self.functions.is_some(), "is the older form of `tools`; send those"),
+            ("function_call", self.function_call.is_some(), "is the older form of `tool_choice`; send that"),
+            ("audio", self.audio.is_some(), "answers are text here; leave it out"),
+            ("prediction", self.prediction.is_some(), "answers are generated whole here; leave it out"),
+            (
+                "web_search_options",
+                self.web_search_options.is_some(),
+                "nothing is searched for here; send a function of yours that searches in `tools`",
+            ),
+        ])?;
+        self.messages.iter().enumerate().try_for_each(|(at, message)| message.refuse(at))
+    }
+
     /// How tokens are chosen.
     pub(super) fn sampling(&self) -> Result<SamplingRequest, InferenceError> {
         sampling!(self)
@@ -185,7 +254,7 @@ impl ChatRequest {
             messages: self.messages.iter().map(ChatMessage::for_template).collect(),
             tools: tools.iter().map(Tool::for_template).collect(),
             add_generation_prompt: true,
-            variables: self.chat_template_kwargs.clone().unwrap_or_default(),
+            variables: variables(self.reasoning_effort, self.chat_template_kwargs.as_ref()),
             now: None,
         }
     }

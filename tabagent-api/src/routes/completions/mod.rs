@@ -36,6 +36,10 @@ pub use response::{Completion, CompletionChoice, CompletionLogprobs};
             check = |body: &Body| matches!(body, JsonOrEvents::Events(chunks) if chunks.iter().flat_map(|chunk| &chunk.choices).filter(|choice| choice.finish_reason.is_some()).count() == 1)),
         case("one of these texts", json = { "model": "tabagent-chat", "prompt": "Yes or no?", "n": 3, "seed": 3, "structured_outputs": { "choice": ["yes", "no"] } }, status = 200,
             check = |body: &Body| matches!(body, JsonOrEvents::Json(completion) if completion.choices.iter().all(|choice| matches!(choice.text.as_str(), "yes" | "no") && choice.finish_reason == Some(EndReason::Stop)))),
+        case("fields that are null", json = { "model": "tabagent-chat", "prompt": ["one", "two"], "n": 2, "seed": 1, "max_tokens": 2, "logprobs": 1, "ignore_eos": true, "echo": null, "stream": null, "stream_options": null, "suffix": null, "best_of": 2 }, status = 200,
+            check = has_four_answers),
+        case("the best of several", json = { "model": "tabagent-chat", "prompt": "Hi", "best_of": 3 }, problem = InferenceError::Invalid),
+        case("a text in front of another", json = { "model": "tabagent-chat", "prompt": "Hi", "suffix": "!" }, problem = InferenceError::Invalid),
         case("a regular expression that is none", json = { "model": "tabagent-chat", "prompt": "Hi", "structured_outputs": { "regex": "(" } }, problem = InferenceError::Invalid),
         case("two forms", json = { "model": "tabagent-chat", "prompt": "Hi", "structured_outputs": { "regex": "a", "choice": ["b"] } }, problem = InferenceError::Invalid),
         case("a form of another server", json = { "model": "tabagent-chat", "prompt": "Hi", "grammar": "root ::= \"a\"" }, problem = ApiError::RequestInvalid),
@@ -51,7 +55,7 @@ pub async fn completions(
     RequestId(id): RequestId,
     Json(request): Json<CompletionRequest>,
 ) -> Result<JsonOrStream<Completion, Completion>, InferenceError> {
-    let stream = request.stream;
+    let stream = request.stream == Some(true);
     let mut work = Work::begin(&runtime, &id, request).await?;
     if stream {
         return Ok(JsonOrStream::Stream(EventStream::new(chunks(work)).with_done()));
@@ -94,8 +98,10 @@ struct Work {
 impl Work {
     async fn begin(runtime: &Runtime, id: &str, request: CompletionRequest) -> Result<Self, InferenceError> {
         let include_usage = StreamOptions::usage(request.stream_options, request.stream)?;
+        request.refuse()?;
+        let echoed = request.echo == Some(true);
         let sampling = sampling!(&request)?;
-        if request.echo && request.logprobs.is_some() {
+        if echoed && request.logprobs.is_some() {
             return Err(InferenceError::invalid(
                 "echo",
                 "cannot be had together with `logprobs`; send one of them",
@@ -111,8 +117,7 @@ impl Work {
             CompletionPrompt::Tokens(ids) => vec![GeneratePrompt::Tokens(ids)],
             CompletionPrompt::TokenLists(lists) => lists.into_iter().map(GeneratePrompt::Tokens).collect(),
         };
-        let echoes =
-            prompts.iter().map(|prompt| echo(prompt, request.echo)).collect::<Result<Vec<_>, _>>()?;
+        let echoes = prompts.iter().map(|prompt| echo(prompt, echoed)).collect::<Result<Vec<_>, _>>()?;
         let mut prompts = prompts.into_iter();
         let Some(prompt) = prompts.next() else {
             return Err(InferenceError::invalid("prompt", "is empty; give at least one text"));
@@ -125,7 +130,7 @@ impl Work {
             max_tokens: Some(request.max_tokens.map_or(16, |count| count as usize)),
             constraint,
             stop: StopTexts::list(request.stop),
-            ignore_end: request.ignore_eos,
+            ignore_end: request.ignore_eos == Some(true),
             choices: answers,
             logprobs,
             deadline: None,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::Schema;
 use crate::routes::constraint::StructuredOutputs;
 use crate::routes::generation::{StopTexts, StreamOptions};
+use crate::routes::inference::InferenceError;
 
 /// Texts to be continued.
 #[derive(Debug, Deserialize, Schema)]
@@ -19,6 +20,9 @@ pub struct CompletionRequest {
     /// What comes before: a text, a list of texts, the token ids of one text, or a list of such lists.
     #[rule(nested)]
     pub prompt: CompletionPrompt,
+    /// Only empty: nothing is put in front of a text here.
+    #[rule(length(max = 4_194_304))]
+    pub suffix: Option<String>,
     /// Most tokens of an answer; 16 when absent, as OpenAI has it.
     #[rule(range(min = 1, max = 10_000_000))]
     pub max_tokens: Option<u32>,
@@ -52,9 +56,11 @@ pub struct CompletionRequest {
     /// How many answers to each prompt.
     #[rule(range(min = 1, max = 128))]
     pub n: Option<u32>,
+    /// Only as many as `n`, or 1: every answer that is made is given.
+    #[rule(range(min = 0, max = 128))]
+    pub best_of: Option<u32>,
     /// Whether each answer begins with its prompt; not together with `logprobs` or token ids.
-    #[serde(default)]
-    pub echo: bool,
+    pub echo: Option<bool>,
     /// How many of the likeliest tokens are told in place of each.
     #[rule(range(min = 0, max = 5))]
     pub logprobs: Option<u32>,
@@ -65,16 +71,37 @@ pub struct CompletionRequest {
     #[rule(nested)]
     pub structured_outputs: Option<StructuredOutputs>,
     /// Goes on where the model would end an answer, as benchmarks do.
-    #[serde(default)]
-    pub ignore_eos: bool,
+    pub ignore_eos: Option<bool>,
     /// Whether the answer comes as server-sent events.
-    #[serde(default)]
-    pub stream: bool,
+    pub stream: Option<bool>,
     /// What the stream tells beside the answer.
     pub stream_options: Option<StreamOptions>,
     /// Id of the end user, for OpenAI's clients; it is neither stored nor logged.
     #[rule(length(max = 512))]
     pub user: Option<String>,
+}
+
+impl CompletionRequest {
+    /// Refuses what is not done here.
+    ///
+    /// # Errors
+    /// [`InferenceError::Invalid`], with what to send instead.
+    pub(super) fn refuse(&self) -> Result<(), InferenceError> {
+        let answers = self.n.unwrap_or(1);
+        let refused = [
+            (
+                "best_of",
+                self.best_of.is_some_and(|count| count != 1 && count != answers),
+                "answers are not chosen here; leave it out, and choose among `n` by their `logprobs`",
+            ),
+            (
+                "suffix",
+                self.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()),
+                "models here write what comes after a text; leave it out, or put the model's own marks for a gap into `prompt`",
+            ),
+        ];
+        InferenceError::refuse(&refused)
+    }
 }
 
 /// What comes before.

@@ -26,9 +26,8 @@ pub use items::{
     SummaryPart,
 };
 pub use options::{
-    AllowedFunction, Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions,
-    ResponseTool, ResponseToolChoice, ServiceTier, TextFormat, TextOptions, ToolChoiceMode, Truncation,
-    Verbosity,
+    AllowedFunction, Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool,
+    ResponseToolChoice, TextFormat, TextOptions, ToolChoiceMode, Truncation,
 };
 pub use request::ResponseRequest;
 use response::Begun;
@@ -37,8 +36,8 @@ pub use response::{
     ResponseItemList, ResponseStatus, ResponseUsage,
 };
 pub use stored::{
-    InputItemsQuery, ItemOrder, ResponsePath, StoredResponseError, delete_response, list_input_items,
-    retrieve_response,
+    InputItemsQuery, ItemOrder, ResponsePath, RetrieveQuery, StoredResponseError, delete_response,
+    list_input_items, retrieve_response,
 };
 use stream::Work;
 

@@ -7,6 +7,7 @@ use tabagent_runtime::{TextConstraint, TextForm};
 use crate::Schema;
 use crate::routes::chat::{AllowedMode, ToolKind};
 use crate::routes::constraint::{Function, json_form};
+use crate::routes::generation::{ReasoningEffort, Verbosity};
 
 /// What a stream tells beside the response.
 #[derive(Debug, Clone, Copy, Deserialize, Schema)]
@@ -141,14 +142,6 @@ impl Default for TextFormat {
     }
 }
 
-/// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
-#[serde(rename_all = "lowercase")]
-pub enum Verbosity {
-    /// As much as the model says by itself.
-    Medium,
-}
-
 /// How the model thinks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
@@ -161,19 +154,6 @@ pub struct ReasoningOptions {
     pub summary: Option<String>,
 }
 
-/// How long a model thinks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the words of OpenAI and of chat templates")]
-pub enum ReasoningEffort {
-    None,
-    Minimal,
-    Low,
-    Medium,
-    High,
-    Xhigh,
-}
-
 /// What happens to a conversation that the model cannot take whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "lowercase")]
@@ -182,16 +162,6 @@ pub enum Truncation {
     Disabled,
     /// Its oldest items are left out; not served.
     Auto,
-}
-
-/// How soon a response is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
-#[serde(rename_all = "lowercase")]
-pub enum ServiceTier {
-    /// As the server has it.
-    Auto,
-    /// The same.
-    Default,
 }
 
 impl ResponseTool {

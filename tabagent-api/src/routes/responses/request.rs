@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tabagent_runtime::{Constraint, SamplingRequest};
 
 use super::items::ResponseInput;
 use super::options::{
-    Includable, NamedTool, ReasoningEffort, ReasoningOptions, ResponseStreamOptions, ResponseTool,
-    ResponseToolChoice, ServiceTier, TextOptions, ToolChoiceMode, Truncation,
+    Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool, ResponseToolChoice,
+    TextOptions, ToolChoiceMode, Truncation,
 };
 use crate::Schema;
 use crate::routes::chat::{AllowedMode, FunctionDefinition, Tool, ToolKind};
 use crate::routes::constraint::{Choice, Function, constraint};
+use crate::routes::generation::{ServiceTier, variables};
 use crate::routes::inference::InferenceError;
 
 /// A response that is asked for.
@@ -156,10 +157,7 @@ impl ResponseRequest {
                 "thoughts are told whole, as items of the type `reasoning`; leave it out",
             ),
         ];
-        match refused.into_iter().find(|(_, found, _)| *found) {
-            Some((field, _, reason)) => Err(InferenceError::invalid(field, reason)),
-            None => Ok(()),
-        }
+        InferenceError::refuse(&refused)
     }
 
     /// What the answer has to be like.
@@ -235,14 +233,7 @@ impl ResponseRequest {
 
     /// Variables of the chat template.
     pub(super) fn variables(&self) -> Map<String, Value> {
-        let mut variables = Map::new();
-        if let Some(effort) = self.reasoning.as_ref().and_then(|reasoning| reasoning.effort) {
-            variables.insert("reasoning_effort".to_owned(), json!(effort));
-            if effort == ReasoningEffort::None {
-                variables.insert("enable_thinking".to_owned(), json!(false));
-            }
-        }
-        variables.extend(self.chat_template_kwargs.clone().unwrap_or_default());
-        variables
+        let effort = self.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+        variables(effort, self.chat_template_kwargs.as_ref())
     }
 }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::items::Item;
 use super::options::{
-    ReasoningOptions, ResponseTool, ResponseToolChoice, ServiceTier, TextOptions, ToolChoiceMode, Truncation,
+    ReasoningOptions, ResponseTool, ResponseToolChoice, TextOptions, ToolChoiceMode, Truncation,
 };
 use super::request::ResponseRequest;
 use crate::Schema;
+use crate::routes::generation::ServiceTier;
 
 /// A response.
 // Stored as it is: a field that comes later needs a default, so that older ones can still be read.

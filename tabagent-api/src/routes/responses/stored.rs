@@ -49,6 +49,22 @@ pub enum StoredResponseError {
         /// The id.
         after: String,
     },
+    /// A way of showing a response that there is not here.
+    #[error("`{field}`: {reason}")]
+    #[problem(
+        status = 400,
+        title = "Not served for stored responses",
+        slug = "stored-response-option",
+        code = "unsupported_parameter",
+        hint = "a stored response is answered whole, as it was made"
+    )]
+    NotServed {
+        /// The parameter.
+        #[problem(param)]
+        field: &'static str,
+        /// What to do instead.
+        reason: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     #[problem(transparent)]
@@ -61,15 +77,62 @@ impl From<BackendError> for StoredResponseError {
     }
 }
 
+/// How a stored response is shown: whole, in one way. OpenAI's other ways are refused.
+#[derive(Debug, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct RetrieveQuery {
+    /// Only `false`: what is stored is whole, and no stream.
+    pub stream: Option<bool>,
+    /// Not served: it is for streams.
+    #[rule(range(min = 0, max = 1_000_000_000))]
+    pub starting_after: Option<u64>,
+    /// Only `false`: it is for streams.
+    pub include_obfuscation: Option<bool>,
+    /// Not served: what was asked for when the response was made is shown. `include[]` is another name for it.
+    #[serde(alias = "include[]")]
+    #[rule(length(max = 256))]
+    pub include: Option<String>,
+}
+
+impl RetrieveQuery {
+    /// Refuses what is not done here.
+    fn refuse(&self) -> Result<(), StoredResponseError> {
+        let refused = [
+            (
+                "stream",
+                self.stream == Some(true),
+                "a stored response is shown whole; leave it out, or send `stream` to POST /v1/responses",
+            ),
+            ("starting_after", self.starting_after.is_some(), "is for streams; leave it out"),
+            ("include_obfuscation", self.include_obfuscation == Some(true), "is for streams; leave it out"),
+            (
+                "include",
+                self.include.is_some(),
+                "what POST /v1/responses was asked to include is stored and shown; send it there, and leave it out here",
+            ),
+        ];
+        match refused.into_iter().find(|(_, found, _)| *found) {
+            Some((field, _, reason)) => Err(StoredResponseError::NotServed { field, reason }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Show a stored response.
 ///
-/// As it was answered.
+/// As it was answered, and whole.
 #[route(
     GET, "/v1/responses/{response_id}",
     tag = "inference",
     tests = [
         case("stored", path = { response_id: "resp_example" }, status = 200,
             check = |response: &Response| response.id == "resp_example" && !response.output.is_empty()),
+        case("without a stream", path = { response_id: "resp_example" }, query = { stream: "false", include_obfuscation: "false" }, status = 200,
+            check = |response: &Response| response.id == "resp_example"),
+        case("as a stream", path = { response_id: "resp_example" }, query = { stream: "true", starting_after: "3" }, problem = StoredResponseError::NotServed),
+        case("a stream that goes on", path = { response_id: "resp_example" }, query = { starting_after: "3" }, problem = StoredResponseError::NotServed),
+        case("with more in it", path = { response_id: "resp_example" }, query = { "include[]": "message.output_text.logprobs" }, problem = StoredResponseError::NotServed),
+        case("misspelt", path = { response_id: "resp_example" }, query = { steam: "true" }, problem = ApiError::RequestInvalid),
         case("unknown", path = { response_id: "resp_nobody" }, problem = StoredResponseError::NotFound),
         untested(AfterNotFound, "the list of the input has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
@@ -78,7 +141,9 @@ impl From<BackendError> for StoredResponseError {
 pub async fn retrieve_response(
     runtime: Component<Runtime>,
     Path(ResponsePath { response_id }): Path<ResponsePath>,
+    Query(query): Query<RetrieveQuery>,
 ) -> Result<Json<Response>, StoredResponseError> {
+    query.refuse()?;
     let stored = runtime.kept_response(&response_id).await?;
     let stored = stored.ok_or(StoredResponseError::NotFound { response_id })?;
     Ok(Json(read(&stored.id, stored.response)?))
@@ -95,6 +160,7 @@ pub async fn retrieve_response(
             check = |deleted: &DeletedResponse| deleted.deleted && deleted.object == "response" && deleted.id == "resp_to_delete"),
         case("unknown", path = { response_id: "resp_nobody" }, problem = StoredResponseError::NotFound),
         untested(AfterNotFound, "the list of the input has it"),
+        untested(NotServed, "GET of the response has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
 )]
@@ -148,6 +214,7 @@ pub enum ItemOrder {
         case("after an unknown item", path = { response_id: "resp_example" }, query = { after: "msg_9" }, problem = StoredResponseError::AfterNotFound),
         case("too many", path = { response_id: "resp_example" }, query = { limit: "101" }, problem = ApiError::RequestInvalid),
         case("unknown", path = { response_id: "resp_nobody" }, problem = StoredResponseError::NotFound),
+        untested(NotServed, "GET of the response has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
 )]
