@@ -92,6 +92,8 @@ struct Work {
     /// Parts of all answers, as they come.
     parts: SelectAll<Parts>,
     usage: GenerationUsage,
+    /// How many there are to each prompt.
+    answers: usize,
 }
 
 impl Work {
@@ -124,6 +126,7 @@ impl Work {
             include_usage,
             parts: SelectAll::new(),
             usage: GenerationUsage::default(),
+            answers,
         };
         for (at, prompt) in prompts.into_iter().enumerate() {
             let echo = match &prompt {
@@ -156,7 +159,7 @@ impl Work {
 
     fn count(&mut self, part: &Part) {
         if let Some((completion_tokens, cached_tokens)) = part.counts {
-            self.usage.add(part.choice.index, completion_tokens, cached_tokens);
+            self.usage.add(part.choice.index % self.answers, completion_tokens, cached_tokens);
         }
     }
 
