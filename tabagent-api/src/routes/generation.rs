@@ -230,3 +230,19 @@ pub(super) use sampling;
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_prompt_found_cached_is_counted_once() {
+        let mut usage = GenerationUsage::of_prompt(30);
+        // Two answers to each of two prompts, as completions end them.
+        for (index, cached) in [(1, 0), (0, 3), (2, 4), (3, 9)] {
+            usage.add(index % 2, 5, cached);
+        }
+        assert_eq!(usage.prompt_tokens_details.cached_tokens, 7);
+        assert_eq!((usage.completion_tokens, usage.total_tokens), (20, 50));
+    }
+}
