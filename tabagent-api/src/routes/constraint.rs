@@ -72,6 +72,17 @@ pub(super) struct Function {
     pub(super) strict: bool,
 }
 
+impl Function {
+    /// Whether the schema of its parameters is one of objects, as far as its `type` says.
+    fn takes_an_object(&self) -> bool {
+        match self.parameters.as_ref().and_then(|schema| schema.get("type")) {
+            None => true,
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+            Some(kind) => kind == "object",
+        }
+    }
+}
+
 /// Which functions are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -91,7 +102,8 @@ pub(super) enum Choice {
 /// that calls tools by itself is not held to more than what is asked for.
 ///
 /// # Errors
-/// [`InferenceError::Invalid`] where a choice needs tools that are not there.
+/// [`InferenceError::Invalid`] where a choice needs tools that are not there, and where the parameters of a tool are no
+/// object.
 pub(super) fn constraint(
     text: Option<TextConstraint>,
     mut tools: Vec<Function>,
@@ -105,6 +117,11 @@ pub(super) fn constraint(
             Some(_) => Err(InferenceError::invalid("parallel_tool_calls", "needs `tools`")),
             None => Ok(text.map(|text| Constraint { text: Some(text), calls: None })),
         };
+    }
+    if let Some(tool) = tools.iter().find(|tool| !tool.takes_an_object()) {
+        let reason = "has to describe an object, as arguments have names; send `type: \"object\"`, and what this describes as one \
+                      of its `properties`";
+        return Err(InferenceError::invalid(&*tool.field, reason));
     }
     let named: &[String] = match choice {
         Choice::Named(name) => std::slice::from_ref(name),

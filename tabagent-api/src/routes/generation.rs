@@ -149,6 +149,8 @@ pub struct GenerationUsage {
     pub total_tokens: u64,
     /// More about the prompt.
     pub prompt_tokens_details: PromptTokensDetails,
+    /// More about the answers.
+    pub completion_tokens_details: CompletionTokensDetails,
 }
 
 /// More about the tokens of a prompt.
@@ -158,19 +160,32 @@ pub struct PromptTokensDetails {
     pub cached_tokens: u64,
 }
 
+/// More about the tokens of answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct CompletionTokensDetails {
+    /// Tokens of thoughts, those of their marks among them. Completions of plain text do not tell thoughts from text: 0.
+    pub reasoning_tokens: u64,
+}
+
 impl GenerationUsage {
     /// Counts of a prompt, before its answers.
     pub(super) fn of_prompt(tokens: usize) -> Self {
         Self { prompt_tokens: tokens as u64, total_tokens: tokens as u64, ..Self::default() }
     }
 
-    /// Adds an answer that ended. Of several answers to one prompt the first one reads it, and what it found cached is told.
+    /// Adds an answer that ended; `choice` is its number among those to its prompt. The first one of them reads the prompt,
+    /// and what it found cached is told.
     pub(super) fn add(&mut self, choice: usize, completion_tokens: usize, cached_tokens: usize) {
         self.completion_tokens += completion_tokens as u64;
         self.total_tokens += completion_tokens as u64;
         if choice == 0 {
-            self.prompt_tokens_details.cached_tokens = cached_tokens as u64;
+            self.prompt_tokens_details.cached_tokens += cached_tokens as u64;
         }
+    }
+
+    /// Adds the thought of an answer.
+    pub(super) fn add_thought(&mut self, tokens: usize) {
+        self.completion_tokens_details.reasoning_tokens += tokens as u64;
     }
 }
 
@@ -214,4 +229,20 @@ pub(super) use sampling;
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_prompt_found_cached_is_counted_once() {
+        let mut usage = GenerationUsage::of_prompt(30);
+        // Two answers to each of two prompts, as completions end them.
+        for (index, cached) in [(1, 0), (0, 3), (2, 4), (3, 9)] {
+            usage.add(index % 2, 5, cached);
+        }
+        assert_eq!(usage.prompt_tokens_details.cached_tokens, 7);
+        assert_eq!((usage.completion_tokens, usage.total_tokens), (20, 50));
+    }
 }

@@ -374,12 +374,13 @@ async fn calls_keep_the_schema_of_their_arguments() {
         if answer.reason != Some(FinishReason::Stop) {
             continue;
         }
-        let mut pieces: Vec<Piece> = answer.text.chars().flat_map(|c| parser.push(&c.to_string())).collect();
-        pieces.extend(parser.finish());
+        let mut pieces: Vec<Piece> =
+            answer.text.chars().flat_map(|c| parser.push(&c.to_string(), 1)).collect();
+        pieces.extend(parser.finish(false));
         let (mut calls, mut said) = (0, String::new());
         for piece in pieces {
             match piece {
-                Piece::Call { name, arguments } => {
+                Piece::Call { name, arguments, .. } => {
                     let at: usize = name.strip_prefix("tool_").unwrap().parse().unwrap();
                     let arguments: Value = serde_json::from_str(&arguments).unwrap();
                     jsonschema::validate(&parameters[at], &arguments).unwrap();

@@ -15,8 +15,8 @@ use tabagent_runtime::{
 };
 
 use self::checks::{
-    calls_the_weather, calls_the_weather_by_name, has_two_answers_with_logprobs, is_a_whole_stream,
-    is_one_answer, says, streams_a_port, streams_the_weather, tells_a_port,
+    begins_a_call, calls_the_weather, calls_the_weather_by_name, has_two_answers_with_logprobs,
+    is_a_whole_stream, is_one_answer, says, streams_a_port, streams_the_weather, tells_a_port,
 };
 use super::constraint::Choice;
 use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now};
@@ -116,6 +116,23 @@ pub use tools::{
                 } } },
             ],
         }, status = 200, check = calls_the_weather_by_name),
+        case("a call that is cut off", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 40, "tool_choice": "required",
+            "messages": [{ "role": "user", "content": "What is the weather?" }],
+            "tools": [{ "type": "function", "function": { "name": "weather", "parameters": {
+                "type": "object", "properties": { "place": { "const": "the city at the mouth of the river in the north" } }, "required": ["place"],
+                "additionalProperties": false,
+            } } }],
+        }, status = 200, check = begins_a_call),
+        case("a call that is cut off in its mark", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 3, "tool_choice": "required",
+            "messages": [{ "role": "user", "content": "What is the weather?" }],
+            "tools": [{ "type": "function", "function": { "name": "weather" } }],
+        }, status = 200, check = |body: &Body| matches!(body, JsonOrEvents::Json(completion) if matches!(&completion.choices[..], [choice] if choice.finish_reason == EndReason::Length && choice.message.content.as_deref() == Some("") && choice.message.tool_calls.is_none()))),
+        case("a tool whose parameters are no object", json = {
+            "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }],
+            "tools": [{ "type": "function", "function": { "name": "clock", "parameters": { "type": "string" } } }],
+        }, problem = InferenceError::Invalid),
         case("allowed tools", json = {
             "model": "tabagent-chat", "seed": 4, "parallel_tool_calls": false,
             "tool_choice": { "type": "allowed_tools", "allowed_tools": { "mode": "required", "tools": [{ "type": "function", "function": { "name": "weather" } }] } },
@@ -259,7 +276,7 @@ impl Answer {
             match piece {
                 Piece::Text(text) => self.text.push_str(&text),
                 Piece::Thought(thought) => self.thoughts.push_str(&thought),
-                Piece::Call { name, arguments } => self.calls.push(ToolCall {
+                Piece::Call { name, arguments, .. } => self.calls.push(ToolCall {
                     id: call_id(),
                     r#type: ToolKind::Function,
                     function: FunctionCall { name, arguments },
@@ -269,7 +286,7 @@ impl Answer {
     }
 
     fn choice(mut self, index: usize, reason: FinishReason, head: &Head) -> ChatChoice {
-        let rest = self.parser.finish();
+        let rest = self.parser.finish(reason == FinishReason::Length);
         self.take(rest);
         let called = !self.calls.is_empty();
         ChatChoice {
@@ -302,7 +319,7 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
         match event? {
             GenerationEvent::Delta { choice, text, tokens } => {
                 let answer = answers.entry(choice).or_insert_with(|| Answer::new(markup));
-                let pieces = answer.parser.push(&text);
+                let pieces = answer.parser.push(&text, tokens.len());
                 answer.take(pieces);
                 if head.logprobs {
                     answer.tokens.extend(tokens.iter().filter_map(|token| token_logprob(&generation, token)));
@@ -311,6 +328,7 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
                 usage.add(choice, completion_tokens, cached_tokens);
                 let answer = answers.remove(&choice).unwrap_or_else(|| Answer::new(markup));
+                usage.add_thought(answer.parser.thought_tokens());
                 choices.push(answer.choice(choice, reason, &head));
             }
         }

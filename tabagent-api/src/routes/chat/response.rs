@@ -54,7 +54,7 @@ pub struct AnswerMessage {
     /// What the model thought, where it marks its thoughts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Tools that are to be called.
+    /// Tools that are to be called. The arguments of the last one are not whole where `finish_reason` is `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
     /// Always `null`: models here do not refuse in a field of its own.
@@ -138,7 +138,7 @@ pub struct ChatDelta {
     /// What the model thinks, where it marks its thoughts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Tools that are to be called, each whole.
+    /// Tools that are to be called, each in one part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCallDelta>>,
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::stream::{self, Stream};
-use tabagent_runtime::{Generation, GenerationEvent, MarkupParser, Piece};
+use tabagent_runtime::{FinishReason, Generation, GenerationEvent, MarkupParser, Piece};
 
 use super::{
     AnswerRole, ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, FunctionCall, Head,
@@ -93,19 +93,21 @@ impl State {
     fn take(&mut self, event: GenerationEvent) {
         match event {
             GenerationEvent::Delta { choice, text, tokens } => {
+                let count = tokens.len();
                 let tokens: Vec<_> = if self.head.logprobs {
                     tokens.iter().filter_map(|token| token_logprob(&self.generation, token)).collect()
                 } else {
                     Vec::new()
                 };
                 let Some(answer) = self.answers.get_mut(choice) else { return };
-                let pieces = answer.parser.push(&text);
+                let pieces = answer.parser.push(&text, count);
                 self.tell(choice, pieces, tokens);
             }
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
                 self.usage.add(choice, completion_tokens, cached_tokens);
                 let Some(answer) = self.answers.get_mut(choice) else { return };
-                let pieces = answer.parser.finish();
+                let pieces = answer.parser.finish(reason == FinishReason::Length);
+                self.usage.add_thought(answer.parser.thought_tokens());
                 self.tell(choice, pieces, Vec::new());
                 let called = self.answers.get(choice).is_some_and(|answer| answer.calls > 0);
                 let reason =
@@ -121,7 +123,7 @@ impl State {
             let delta = match piece {
                 Piece::Text(text) => ChatDelta { content: Some(text), ..ChatDelta::default() },
                 Piece::Thought(text) => ChatDelta { reasoning_content: Some(text), ..ChatDelta::default() },
-                Piece::Call { name, arguments } => {
+                Piece::Call { name, arguments, .. } => {
                     let Some(answer) = self.answers.get_mut(choice) else { return };
                     let index = answer.calls;
                     answer.calls += 1;

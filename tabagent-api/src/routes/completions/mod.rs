@@ -93,6 +93,8 @@ struct Work {
     /// Parts of all answers, as they come.
     parts: SelectAll<Parts>,
     usage: GenerationUsage,
+    /// How many there are to each prompt.
+    answers: usize,
 }
 
 impl Work {
@@ -143,6 +145,7 @@ impl Work {
             include_usage,
             parts: SelectAll::new(),
             usage: GenerationUsage::default(),
+            answers,
         };
         for (at, (generation, echo)) in begun.into_iter().zip(echoes).enumerate() {
             work.model.clone_from(&generation.model);
@@ -155,7 +158,7 @@ impl Work {
 
     fn count(&mut self, part: &Part) {
         if let Some((completion_tokens, cached_tokens)) = part.counts {
-            self.usage.add(part.choice.index, completion_tokens, cached_tokens);
+            self.usage.add(part.choice.index % self.answers, completion_tokens, cached_tokens);
         }
     }
 

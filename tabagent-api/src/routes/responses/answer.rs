@@ -23,7 +23,6 @@ pub(super) struct Answer {
     /// Log probabilities of tokens whose text is held back.
     held: Vec<TokenLogprob>,
     input_tokens: usize,
-    reasoning_tokens: u64,
     /// Number of the next event.
     sequence: u64,
     events: Vec<ResponseEvent>,
@@ -51,7 +50,6 @@ impl Answer {
             open: None,
             held: Vec::new(),
             input_tokens,
-            reasoning_tokens: 0,
             sequence: 0,
             events: Vec::new(),
         }
@@ -81,25 +79,20 @@ impl Answer {
 
     /// Takes text and the tokens that it came of; `logprobs` are theirs, where they are asked for.
     pub(super) fn take(&mut self, text: &str, tokens: usize, logprobs: Vec<TokenLogprob>) {
-        let pieces = self.parser.push(text);
-        let thinks = pieces.iter().any(|piece| matches!(piece, Piece::Thought(_)))
-            || pieces.is_empty() && self.open.as_ref().is_some_and(|open| open.kind == Kind::Reasoning);
-        if thinks {
-            self.reasoning_tokens += tokens as u64;
-        }
+        let pieces = self.parser.push(text, tokens);
         self.held.extend(logprobs);
         self.take_pieces(pieces);
     }
 
     /// Ends it; what is told afterwards is that it is whole.
     pub(super) fn end(&mut self, reason: FinishReason, output_tokens: usize, cached_tokens: usize) {
-        let rest = self.parser.finish();
+        let cut = reason == FinishReason::Length;
+        let rest = self.parser.finish(cut);
         self.take_pieces(rest);
         if self.open.is_none() && self.response.output.is_empty() {
             // The model said nothing, in as many words.
             self.open(Kind::Message);
         }
-        let cut = reason == FinishReason::Length;
         self.close(if cut { ItemStatus::Incomplete } else { ItemStatus::Completed });
         let (input_tokens, output_tokens) = (self.input_tokens as u64, output_tokens as u64);
         self.response.usage = Some(ResponseUsage {
@@ -110,7 +103,7 @@ impl Answer {
             },
             output_tokens,
             output_tokens_details: OutputTokensDetails {
-                reasoning_tokens: self.reasoning_tokens.min(output_tokens),
+                reasoning_tokens: self.parser.thought_tokens() as u64,
             },
             total_tokens: input_tokens + output_tokens,
         });
@@ -158,7 +151,7 @@ impl Answer {
             match piece {
                 Piece::Text(text) => self.grow(Kind::Message, text),
                 Piece::Thought(text) => self.grow(Kind::Reasoning, text),
-                Piece::Call { name, arguments } => self.call(name, arguments),
+                Piece::Call { name, arguments, whole } => self.call(name, arguments, whole),
             }
         }
     }
@@ -251,8 +244,8 @@ impl Answer {
         self.done(open.whole(status));
     }
 
-    /// Adds a call, which comes whole.
-    fn call(&mut self, name: String, arguments: String) {
+    /// Adds a call, which comes in one part, and is not `whole` where the response was cut off.
+    fn call(&mut self, name: String, arguments: String, whole: bool) {
         self.held.clear();
         self.close(ItemStatus::Completed);
         let output_index = self.response.output.len();
@@ -277,7 +270,8 @@ impl Answer {
             output_index,
             delta,
         });
-        let whole = item(ItemStatus::Completed, arguments.clone());
+        let status = if whole { ItemStatus::Completed } else { ItemStatus::Incomplete };
+        let whole = item(status, arguments.clone());
         self.tell(|sequence_number| ResponseEvent::FunctionCallArgumentsDone {
             sequence_number,
             item_id: id,

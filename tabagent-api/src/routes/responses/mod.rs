@@ -143,6 +143,7 @@ impl ResponseError {
         case("unknown field", json = { "model": "tabagent-chat", "input": "Hi", "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("a tool of OpenAI", json = { "model": "tabagent-chat", "input": "Hi", "tools": [{ "type": "web_search" }] }, problem = ApiError::RequestInvalid),
         case("an item of another kind", json = { "model": "tabagent-chat", "input": [{ "type": "item_reference", "id": "msg_1" }] }, problem = ApiError::RequestInvalid),
+        case("a function whose parameters are no object", json = { "model": "tabagent-chat", "input": "Hi", "tools": [{ "type": "function", "name": "clock", "parameters": { "type": "string" } }] }, problem = ResponseError::Inference),
         case("in the background", json = { "model": "tabagent-chat", "input": "Hi", "background": true }, problem = ResponseError::Inference),
         case("an output without its call", json = { "model": "tabagent-chat", "input": [{ "type": "function_call_output", "call_id": "call_1", "output": "1" }] }, problem = ResponseError::Inference),
         case("an unknown previous response", json = { "model": "tabagent-chat", "input": "Hi", "previous_response_id": "resp_nobody" }, problem = ResponseError::PreviousNotFound),

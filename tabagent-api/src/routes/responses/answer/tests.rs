@@ -82,8 +82,24 @@ fn a_thought_a_text_and_two_calls() {
     let usage = response.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.total_tokens), (10, 10, 20));
     assert_eq!(usage.input_tokens_details.cached_tokens, 4);
-    // The thought, and the mark at its end.
-    assert!((2..=4).contains(&usage.output_tokens_details.reasoning_tokens), "{usage:?}");
+    // The thought, and its marks.
+    assert_eq!(usage.output_tokens_details.reasoning_tokens, 4);
+}
+
+#[test]
+fn nothing_but_a_thought_and_its_marks_is_counted_as_reasoning() {
+    let reasoning = |deltas: &[&str]| {
+        let (response, _) = answer(deltas, FinishReason::Stop);
+        response.usage.unwrap().output_tokens_details.reasoning_tokens
+    };
+    // A call directly after the thought, in many tokens.
+    let call = ["<tool_call>", "{\"name\"", ": \"now\"", "}", "</tool_call>"];
+    assert_eq!(reasoning(&[&["<think>", "So", ".", "</think>", "\n\n"][..], &call].concat()), 4);
+    assert_eq!(reasoning(&call), 0);
+    // Marks in several tokens.
+    assert_eq!(reasoning(&["\n", "<", "think", ">", "So", "</", "think", ">", "Yes", "."]), 7);
+    assert_eq!(reasoning(&["<", "thanks", ">"]), 0);
+    assert_eq!(reasoning(&["Yes", " <think>", "no", "</think>"]), 0);
 }
 
 #[test]
@@ -93,6 +109,17 @@ fn an_answer_that_is_cut_off_is_incomplete() {
     assert_eq!(response.status, ResponseStatus::Incomplete);
     assert_eq!(response.incomplete_details.unwrap().reason, "max_output_tokens");
     assert_eq!(serde_json::to_value(&response.output).unwrap()[0]["status"], "incomplete");
+}
+
+#[test]
+fn a_call_that_is_cut_off_is_incomplete() {
+    let deltas = ["<tool_call>", "{\"name\": \"now\", \"arguments\": {\"zone\": \"U"];
+    let (response, events) = answer(&deltas, FinishReason::Length);
+    assert_eq!(names(&events).last(), Some(&"response.incomplete"));
+    let output = serde_json::to_value(&response.output).unwrap();
+    assert_eq!(output.as_array().unwrap().len(), 1);
+    let told = ["type", "status", "name", "arguments"].map(|field| output[0][field].as_str().unwrap());
+    assert_eq!(told, ["function_call", "incomplete", "now", "{\"zone\": \"U"]);
 }
 
 #[test]

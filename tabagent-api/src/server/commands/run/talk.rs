@@ -156,7 +156,7 @@ impl Talk {
                             figures.first = begun.elapsed();
                         }
                         figures.tokens += tokens.len();
-                        take(parser.push(&text));
+                        take(parser.push(&text, tokens.len()));
                     }
                     GenerationEvent::End { reason, completion_tokens, cached_tokens, .. } => {
                         (figures.tokens, figures.cached_tokens) = (completion_tokens, cached_tokens);
@@ -168,7 +168,7 @@ impl Talk {
                 },
             }
         }
-        take(parser.finish());
+        take(parser.finish(matches!(end, End::Cut)));
         figures.whole = begun.elapsed();
         self.last = Some(figures);
         let mut turn = Map::new();
