@@ -216,8 +216,12 @@ async fn alone_equals_together() {
         let mut random = ChaCha8Rng::seed_from_u64(16);
         let alone = start(RuntimeOptions { parallel: 1, ..RuntimeOptions::default() });
         // So little memory that sequences give their rows to others and come back.
-        let together =
-            start(RuntimeOptions { parallel: 6, cache_bytes: Some(400_000), ..RuntimeOptions::default() });
+        let together = start(RuntimeOptions {
+            parallel: 6,
+            prompt_part: 32,
+            cache_bytes: Some(400_000),
+            ..RuntimeOptions::default()
+        });
         let mut below = |most: usize| random.next_u32() as usize % most;
         let prompts: Vec<GenerateRequest> = (0..16)
             .map(|index| {

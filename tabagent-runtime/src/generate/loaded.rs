@@ -59,6 +59,8 @@ pub(crate) struct GenerationLimits {
     pub(crate) queue: usize,
     /// Sequences that run side by side.
     pub(crate) rows: usize,
+    /// Most tokens of a prompt that are read at once.
+    pub(crate) part: usize,
     /// Bytes of the cache.
     pub(crate) cache_bytes: u64,
     /// Most tokens of one sequence; the model's own limit where there is none or a larger one.
@@ -97,7 +99,7 @@ fn load(
         return Err(too_short(id, room, bounds.cache_bytes, decoder.token_bytes()));
     }
     let run = RunOptions::new().map_err(|error| ort_failure("CPU", &error))?;
-    let limits = Limits { rows: bounds.rows, cache_bytes: bounds.cache_bytes, context };
+    let limits = Limits { rows: bounds.rows, part: bounds.part, cache_bytes: bounds.cache_bytes, context };
     let engine =
         Engine::new(decoder, Arc::clone(&tokenizer), Arc::clone(queue), Arc::clone(counters), limits, run);
     let loaded = Arc::new(LoadedDecoder {

@@ -162,6 +162,7 @@ impl Inner {
         let bounds = GenerationLimits {
             queue: options.generation_queue,
             rows: options.parallel,
+            part: options.prompt_part.max(1),
             cache_bytes: options.cache_bytes.unwrap_or_else(|| match hardware::memory().total {
                 // A system that does not tell.
                 0 => 1 << 30,

@@ -28,6 +28,8 @@ pub struct RuntimeOptions {
     pub default_model: String,
     /// Sequences that a decoder generates side by side.
     pub parallel: usize,
+    /// Most tokens of a prompt that a decoder reads at once. Fewer stop running streams for a shorter time, and read slower.
+    pub prompt_part: usize,
     /// Sequences that may wait for each decoder.
     pub generation_queue: usize,
     /// Most tokens of one sequence, prompt and answer together; each model's own limit where there is none or a larger one.
@@ -50,6 +52,7 @@ impl Default for RuntimeOptions {
             generation_deadline: Duration::from_secs(30 * 60),
             default_model: EMBED_ID.to_owned(),
             parallel: 8,
+            prompt_part: 512,
             generation_queue: 256,
             context: None,
             cache_bytes: None,

@@ -159,18 +159,23 @@ impl Play<'_> {
         totals.parts += found.prefill.count();
         totals.begun += found.queue_wait.count();
 
-        // Every row: as many sequences as there are rows join one after the other and then decode together, so that no step
-        // is for fewer of them than have joined.
-        let tokens = 24;
+        // Every row: as many sequences as there are rows run side by side.
         let short = self.prompts.iter().position(|prompt| prompt.len() <= 2).unwrap();
-        let side_by_side =
-            Join { prompt: short, tokens, choices: self.schedule.parallel, draws: false, deadline: None };
+        let side_by_side = Join {
+            prompt: short,
+            tokens: LONGEST,
+            choices: self.schedule.parallel,
+            draws: false,
+            deadline: None,
+        };
         assert!(ignores_end(short), "the answers have to be of one length");
         let mut live = self.join(&side_by_side).await.unwrap();
-        while live.read().await {}
-        let together = self.settle().await;
-        let steps = together.batch_rows.count() - found.batch_rows.count();
-        assert_eq!(steps, (self.schedule.parallel + tokens - 2) as u64, "rows are missing");
+        let mut most = 0;
+        while live.read().await {
+            most = self.metrics().running.max(most);
+        }
+        self.settle().await;
+        assert_eq!(most, self.schedule.parallel as u64, "rows are missing");
 
         // All of the cache: a sequence as long as fits.
         let longest = (0..self.prompts.len()).max_by_key(|at| self.prompts[*at].len()).unwrap();
@@ -211,6 +216,7 @@ pub(crate) async fn play(schedule: &Schedule, alone: &[Alone; 2], prompts: &[Vec
         MODELS[at],
         RuntimeOptions {
             parallel: schedule.parallel,
+            prompt_part: 16,
             generation_queue: schedule.queue,
             cache_bytes: Some(schedule.room as u64 * TOKEN_BYTES),
             ..RuntimeOptions::default()

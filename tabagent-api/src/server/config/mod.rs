@@ -124,6 +124,7 @@ impl Config {
             deadline: self.deadline,
             generation_deadline: self.generation_deadline,
             parallel: self.parallel.get(),
+            prompt_part: self.prompt_part.get(),
             generation_queue: self.chat_queue.get(),
             context: self.context.map(NonZeroUsize::get),
             cache_bytes: self.cache.map(|size| size.0 as u64),

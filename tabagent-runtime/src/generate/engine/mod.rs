@@ -28,6 +28,8 @@ use crate::{error::BackendError, tokenizer::Tokenizer};
 pub(crate) struct Limits {
     /// Sequences that run side by side.
     pub(crate) rows: usize,
+    /// Most tokens of a prompt that are read at once.
+    pub(crate) part: usize,
     /// Bytes of the cache.
     pub(crate) cache_bytes: u64,
     /// Tokens of one sequence.

@@ -16,8 +16,6 @@ use crate::{
     tokenizer::Tokenizer,
 };
 
-/// Most tokens of one part of a prompt.
-const LARGEST_PART: usize = 512;
 /// Least tokens of one part, while others decode.
 const LEAST_PART: usize = 16;
 /// Decoding steps between two parts of a prompt that are as long as they may be.
@@ -78,10 +76,10 @@ impl Engine {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped right away")]
     fn part(&self) -> usize {
         if self.rows.decoding == 0 || self.token_seconds == 0.0 {
-            return LARGEST_PART;
+            return self.limits.part;
         }
         let seconds = (self.step_seconds * f64::from(BETWEEN)).min(LONGEST_STALL.max(self.step_seconds));
-        ((seconds / self.token_seconds) as usize).clamp(LEAST_PART, LARGEST_PART)
+        ((seconds / self.token_seconds) as usize).clamp(LEAST_PART.min(self.limits.part), self.limits.part)
     }
 
     /// Decodes one token for every sequence that is beyond its prompt.
