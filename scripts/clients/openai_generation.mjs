@@ -287,14 +287,6 @@ async function rate_limit(url, key) {
   assert.ok((await client(url, key).chat.completions.create(GREEDY)).choices);
 }
 
-/** The server has less memory for keys and values than two tokens need. */
-async function out_of_memory(url, key) {
-  const api = client(url, key, { maxRetries: 0 });
-  const error = await raised(OpenAI.InternalServerError, () => api.chat.completions.create(GREEDY), 503, "out_of_memory",
-    ["unload a model"]);
-  assert.ok(Number(error.headers.get("retry-after")) >= 1);
-}
-
 /** The server has a decoder `someone/damaged`, whose graph is none. */
 async function damaged(url, key) {
   const api = client(url, key, { maxRetries: 0 });
@@ -350,6 +342,6 @@ async function stopped(url, key) {
 }
 
 const PLAIN = [chat, chat_stream, sampling, logprobs, stop, completions, failures, stopped];
-const SPECIAL = [tools, authentication, rate_limit, out_of_memory, damaged, deadline, server_dies];
+const SPECIAL = [tools, authentication, rate_limit, damaged, deadline, server_dies];
 
 await main(PLAIN, SPECIAL);

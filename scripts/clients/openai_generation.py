@@ -328,14 +328,6 @@ def rate_limit(url: str, key: str) -> None:
     assert client(url, key).chat.completions.create(**GREEDY).choices
 
 
-def out_of_memory(url: str, key: str) -> None:
-    """The server has less memory for keys and values than two tokens need."""
-    api = client(url, key, max_retries=0)
-    error = raised(openai.InternalServerError, lambda: api.chat.completions.create(**GREEDY), 503, "out_of_memory",
-                   ["unload a model"])
-    assert int(error.response.headers["retry-after"]) >= 1, error.response.headers
-
-
 def damaged(url: str, key: str) -> None:
     """The server has a decoder `someone/damaged`, whose graph is none."""
     api = client(url, key, max_retries=0)
@@ -396,6 +388,6 @@ def stopped(url: str, key: str) -> None:
 
 
 PLAIN = [chat, chat_stream, sampling, logprobs, stop, completions, failures, stopped]
-SPECIAL = [tools, authentication, rate_limit, out_of_memory, damaged, deadline, server_dies]
+SPECIAL = [tools, authentication, rate_limit, damaged, deadline, server_dies]
 
 main(PLAIN, SPECIAL)

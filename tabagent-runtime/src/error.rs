@@ -8,12 +8,13 @@ use std::time::Duration;
 /// A failure of the runtime.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BackendError {
-    /// The model exists and is not in memory, and is not brought there now: loading on demand is off, or the runtime is
-    /// shutting down.
-    #[error("model `{model}` is not loaded")]
+    /// The model exists and is not in memory, and is not brought there now: the runtime is shutting down.
+    #[error("model `{model}` is not loaded: {reason}")]
     ModelNotLoaded {
         /// Id of the model.
         model: String,
+        /// Why it is not.
+        reason: String,
     },
     /// No model of this id is in the models folder or embedded.
     #[error("there is no model `{model}` here")]

@@ -29,4 +29,4 @@ pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{Generating, Health, ModelHealth, ParamsInForce, Runtime, RuntimeMetrics, RuntimeOptions};
 pub use similarity::{Metric, Similarities, SimilarityRequest};
-pub use store::{GenerationParams, StoredResponse};
+pub use store::{GenerationParams, StoreUsage, StoredResponse};

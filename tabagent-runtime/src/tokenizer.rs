@@ -35,6 +35,8 @@ pub struct Tokenizer {
     seams: Option<Seams>,
     /// How the vocabulary writes bytes.
     spelling: Spelling,
+    /// Bytes of the longest token, at least.
+    longest: usize,
 }
 
 /// One input, tokenised: what the graph is given, without padding.
@@ -64,11 +66,13 @@ impl Tokenizer {
         let mut inner = read(&bytes).map_err(corrupted)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(corrupted)?;
+        let longest = inner.get_vocab(true).keys().map(String::len).max().unwrap_or(0);
         let largest = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         Ok(Self {
             seams: Seams::of(&inner),
             spelling: Spelling::of(&inner),
             inner,
+            longest,
             max_length: description.max_length,
             lower_case: description.lower_case,
             special_tokens: description.special_tokens,
@@ -215,6 +219,7 @@ impl Tokenizer {
         most: usize,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Vec<u32>> {
+        self.check_size(field, text, most)?;
         Ok(self.plain(field, text, most, stopped)?.encoding.get_ids().to_vec())
     }
 
@@ -230,10 +235,29 @@ impl Tokenizer {
         most: usize,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Vec<u32>> {
+        self.check_size(field, text, most)?;
         let plain = self.plain(field, text, most, stopped)?;
         let encoding =
             self.inner.post_process(plain.encoding, None, true).map_err(|error| cannot(field, &error))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Refuses a text that is more than `most` tokens for sure, before the time is spent that reading it takes: the library
+    /// reads a text of a byte-level vocabulary as a whole.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`], as for a text that was read.
+    fn check_size(&self, field: &str, text: &str, most: usize) -> Result<()> {
+        // Such a vocabulary has a token for every byte. What normalisation composes has at most three times the bytes.
+        let largest = most.saturating_mul(self.longest).saturating_mul(3);
+        if self.spelling == Spelling::ByteLevel && text.len() > largest {
+            let bytes = text.len();
+            let reason = format!(
+                "has {bytes} bytes, which is more than the {most} tokens that the model takes with its answer"
+            );
+            return Err(BackendError::context_length(field, reason));
+        }
+        Ok(())
     }
 
     /// The bytes that a token stands for, which may be a part of a character.

@@ -400,6 +400,74 @@ async fn what_cannot_be_generated_is_refused_with_its_field() {
 }
 
 #[tokio::test]
+async fn settings_that_leave_no_room_for_a_token_are_named() {
+    for context in [0, 1] {
+        let options = RuntimeOptions { context: Some(context), ..RuntimeOptions::default() };
+        match Runtime::start(options).unwrap_err() {
+            BackendError::ConfigurationError { setting, reason } => {
+                assert!(setting == "context" && reason.contains("--context"), "{setting}: {reason}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    let runtime = start(RuntimeOptions { cache_bytes: Some(1), ..RuntimeOptions::default() });
+    for (model, _) in decoders() {
+        let asked = request(&model, GeneratePrompt::Text("hello".to_owned()), 4);
+        match runtime.generate(asked).await.unwrap_err() {
+            BackendError::ConfigurationError { setting, reason } => {
+                assert!(setting == "cache" && reason.contains("--cache"), "{setting}: {reason}");
+                assert!(reason.contains(&format!("model `{model}`")), "{reason}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    // The shortest context there is: one token of a prompt and one of its answer.
+    let runtime = start(RuntimeOptions { context: Some(2), ..RuntimeOptions::default() });
+    let (model, reference) = decoders().swap_remove(0);
+    let prompt = GeneratePrompt::Tokens(reference.prompts[0].prompt_ids[..1].to_vec());
+    assert_eq!(answer(&runtime, request(&model, prompt, 4)).await.ids.len(), 1);
+}
+
+#[tokio::test]
+async fn several_prompts_are_admitted_together_or_not_at_all() {
+    let runtime = start(RuntimeOptions { generation_queue: 4, parallel: 1, ..RuntimeOptions::default() });
+    let (model, reference) = decoders().swap_remove(0);
+    let ids = |index: usize| GeneratePrompt::Tokens(reference.prompts[index].prompt_ids.clone());
+    let asked = |choices| GenerateRequest { choices, ignore_end: true, ..request(&model, ids(0), 4) };
+    let begun = runtime.generate_all(asked(2), vec![ids(1)]).await.unwrap();
+    for (generation, prompt) in begun.into_iter().zip(&reference.prompts) {
+        assert_eq!(generation.prompt_tokens, prompt.prompt_ids.len());
+        for answer in collect(generation).await.unwrap() {
+            assert_eq!(answer.ids, prompt.greedy_ids[..4], "{:?}", prompt.prompt);
+        }
+    }
+    // Each prompt alone has room, all together never have, however idle the server is.
+    for (choices, prompts, fault, way_out) in [
+        (2, 3, "n", "ask for at most 1,"),
+        (4, 2, "n", "ask for at most 2,"),
+        (5, 1, "n", "ask for at most 4"),
+        (1, 5, "prompt", "send at most 4"),
+    ] {
+        match runtime.generate_all(asked(choices), vec![ids(1); prompts - 1]).await.unwrap_err() {
+            BackendError::InvalidInput { field, reason, .. } => {
+                assert!(field == fault && reason.contains(way_out), "{field}: {reason}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    // One runs and three wait: there is room for one more and not for two.
+    let mut running = runtime.generate(GenerateRequest { max_tokens: Some(400), ..asked(1) }).await.unwrap();
+    running.next().await.unwrap().unwrap();
+    let waiting = runtime.generate(asked(3)).await.unwrap();
+    let refused = runtime.generate_all(asked(1), vec![ids(1)]).await.unwrap_err();
+    assert!(matches!(refused, BackendError::ResourceLimitExceeded { limit: 4, current: 3, .. }), "{refused}");
+    assert_eq!(runtime.metrics().generation[0].waiting, 3, "none of the two was admitted");
+    let last = runtime.generate(asked(1)).await.unwrap();
+    drop(running);
+    assert_eq!(collect(waiting).await.unwrap().len() + collect(last).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn the_embedded_decoder_answers_in_its_authors_way_and_stops() {
     let runtime = start(RuntimeOptions::default());
     for (question, expected) in [

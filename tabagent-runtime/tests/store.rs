@@ -141,8 +141,10 @@ fn parameters_are_whole_after_a_kill_at_any_moment() {
 fn one_process_uses_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let (mut child, _lines) = spawn(folder.path(), "");
-    let reason = unusable(SqliteStore::open(folder.path()));
-    assert!(reason.contains("used by another server") && reason.contains("--data-dir"), "{reason}");
+    for reason in [unusable(SqliteStore::open(folder.path())), unusable(SqliteStore::examine(folder.path()))]
+    {
+        assert!(reason.contains("used by another server") && reason.contains("--data-dir"), "{reason}");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     // In one process as well.
@@ -171,12 +173,16 @@ fn a_damaged_file_is_told_and_not_touched() {
     fs::write(&path, &damaged).unwrap();
     let reason = unusable(SqliteStore::open(folder.path()));
     assert!(reason.contains("is damaged; restore it from a backup"), "{reason}");
+    let examined = unusable(SqliteStore::examine(folder.path()));
+    assert!(examined.contains("is damaged; restore it from a backup"), "{examined}");
     assert_eq!(fs::read(&path).unwrap(), damaged);
 
     // Everything behind its first page: seen at the first use.
     let mut damaged = whole.clone();
     damaged[4096..].fill(b'x');
     fs::write(&path, &damaged).unwrap();
+    let examined = unusable(SqliteStore::examine(folder.path()));
+    assert!(examined.contains("is damaged"), "{examined}");
     let outcome = SqliteStore::open(folder.path())
         .and_then(|store| tokio().block_on(store.response("resp_7")).map(|_| ()));
     let reason = unusable(outcome);
@@ -195,7 +201,59 @@ fn a_folder_that_cannot_be_written_is_told() {
     for folder in ["/proc/self", "/proc/tabagent-test"] {
         let reason = unusable(SqliteStore::open(Path::new(folder)));
         assert!(reason.contains(folder) && reason.contains("--data-dir"), "{reason}");
+        let reason = unusable(SqliteStore::examine(Path::new(folder)));
+        assert!(reason.contains("/proc") && reason.contains("--data-dir"), "{reason}");
     }
+}
+
+#[test]
+fn what_is_kept_is_counted() {
+    let store = SqliteStore::in_memory().unwrap();
+    tokio().block_on(async {
+        let mut bytes = 0;
+        for number in 0..3 {
+            let usage = store.usage().await.unwrap();
+            assert_eq!((usage.responses, usage.bytes), (number, bytes));
+            let kept = response(&format!("resp_{number}"));
+            bytes += (kept.input.to_string().len() + kept.response.to_string().len()) as u64;
+            store.put_response(kept).await.unwrap();
+        }
+        assert!(store.delete_response("resp_1").await.unwrap());
+        assert_eq!(store.usage().await.unwrap().responses, 2);
+    });
+}
+
+#[test]
+fn looking_at_a_folder_leaves_it_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = |folder: &Path| -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(SqliteStore::examine(folder.path()).unwrap(), None);
+    assert_eq!(SqliteStore::examine(&folder.path().join("not/yet/there")).unwrap(), None);
+    assert!(names(folder.path()).is_empty());
+
+    drop(SqliteStore::open(folder.path()).unwrap());
+    let before = (names(folder.path()), fs::read(folder.path().join(DATABASE)).unwrap());
+    assert_eq!(SqliteStore::examine(folder.path()).unwrap(), Some(before.1.len() as u64));
+    assert_eq!((names(folder.path()), fs::read(folder.path().join(DATABASE)).unwrap()), before);
+
+    // What a killed server left is whole, and still there for the next one.
+    let answered = killed(folder.path(), "responses", 5);
+    assert!(SqliteStore::examine(folder.path()).unwrap().is_some());
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for number in answered {
+        assert!(tokio().block_on(store.response(&format!("resp_{number}"))).unwrap().is_some(), "{number}");
+    }
+    drop(store);
+
+    // A folder where the file should be, and a file where the folder should be.
+    let other = tempfile::tempdir().unwrap();
+    fs::create_dir(other.path().join(DATABASE)).unwrap();
+    let reason = unusable(SqliteStore::examine(other.path()));
+    assert!(reason.contains(DATABASE) && reason.contains("--data-dir"), "{reason}");
+    assert!(unusable(SqliteStore::examine(&folder.path().join(DATABASE))).contains("is not a folder"));
 }
 
 #[cfg(unix)]

@@ -74,6 +74,10 @@ pub struct CaseResponse {
 }
 
 /// What a check may return: nothing (it asserts), a bool, or a reason.
+#[diagnostic::on_unimplemented(
+    message = "[route::case-type-mismatch] a check gives nothing, a bool or a `Result<(), impl Display>`, and this one gives `{Self}`",
+    label = "does not say whether the response is right"
+)]
 pub trait CheckOutcome {
     /// `Err` with what was wrong.
     fn outcome(self) -> Result<(), String>;

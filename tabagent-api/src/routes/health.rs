@@ -1,6 +1,7 @@
 //! Whether the server lives, is ready, and how it is.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tabagent_runtime::{ModelHealth, Runtime};
@@ -91,6 +92,19 @@ pub struct Health {
     pub models: Vec<LoadedModel>,
     /// Texts that wait for a model.
     pub waiting: usize,
+    /// What the server keeps.
+    pub store: StoreHealth,
+}
+
+/// The store.
+#[derive(Debug, Default, Serialize, Deserialize, Schema)]
+pub struct StoreHealth {
+    /// Whether it answers; else `problems` has the reason.
+    pub usable: bool,
+    /// Responses that are kept.
+    pub responses: u64,
+    /// Bytes of them.
+    pub bytes: u64,
 }
 
 /// A model in memory.
@@ -120,13 +134,17 @@ impl From<ModelHealth> for LoadedModel {
     }
 }
 
+/// How long the store may take to answer before it counts as a problem: whoever asks for the health does not wait long.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
 fn not_usable(state: &tabagent_runtime::Health) -> ReadyError {
     ReadyError::NotReady { reason: state.problems.join("; ") }
 }
 
 /// How the server is, in more words.
 ///
-/// Answers 503 while the runtime cannot work, with the reason.
+/// Answers 503 while the runtime cannot work, with the reason. A store that cannot is a problem beside it: models answer
+/// without one.
 #[route(
     GET, "/health",
     tag = "system",
@@ -147,12 +165,24 @@ pub async fn health(
     if readiness.is_draining() {
         return Err(ReadyError::NotReady { reason: "it is shutting down".to_owned() });
     }
+    let mut problems = state.problems;
+    let store = match tokio::time::timeout(STORE_PATIENCE, runtime.store_usage()).await {
+        Ok(Ok(usage)) => StoreHealth { usable: true, responses: usage.responses, bytes: usage.bytes },
+        Ok(Err(error)) => {
+            problems.push(format!("the store cannot be used: {error}"));
+            StoreHealth::default()
+        }
+        Err(_) => {
+            problems.push(format!("the store has not answered for {} seconds", STORE_PATIENCE.as_secs()));
+            StoreHealth::default()
+        }
+    };
     Ok(Json(Health {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: readiness.uptime().as_secs_f64(),
         onnxruntime: state.onnxruntime,
-        problems: state.problems,
+        problems,
         models_available: blocking(runtime, Runtime::models)
             .await
             .iter()
@@ -160,9 +190,13 @@ pub async fn health(
             .count(),
         models: state.models.into_iter().map(LoadedModel::from).collect(),
         waiting: state.waiting,
+        store,
     }))
 }
 
 fn is_healthy(health: &Health) -> bool {
-    health.status == "ok" && health.models_available >= 1 && health.uptime_seconds >= 0.0
+    health.status == "ok"
+        && health.models_available >= 1
+        && health.uptime_seconds >= 0.0
+        && health.store.usable
 }

@@ -9,14 +9,14 @@ use crate::{Problem, Schema};
 /// Why a model did not answer.
 #[derive(Debug, thiserror::Error, Problem)]
 pub enum InferenceError {
-    /// The request keeps its schema, and the model cannot use one of its values: a token id that it does not have, more
-    /// dimensions than it gives, a prompt that it does not name.
+    /// The request keeps its schema, and one of its values cannot be used: the model does not have that token id or that
+    /// many dimensions, another field rules it out, or it is not served here.
     #[error("`{field}`: {reason}")]
     #[problem(
         status = 400,
-        title = "The model cannot use a value",
+        title = "A value cannot be used",
         code = "invalid_value",
-        hint = "GET /v1/models/{model_id} has what the model takes"
+        hint = "change the field that is named, or leave it out"
     )]
     Invalid {
         /// The field at fault.

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod constraint;
 pub mod control;
 pub mod embeddings;
+mod forms;
 pub mod generation;
 pub mod health;
 pub mod inference;

@@ -216,13 +216,18 @@ fn parse_key(input: ParseStream<'_>, parts: &mut Parts, sink: &mut Sink) -> syn:
         "content_type" => parts.content_type = Some(values::text(input)?),
         "path" => parts.path = Some((key.span(), values::pairs(input)?)),
         "query" => parts.query = values::pairs(input)?,
-        "headers" => parts.headers = values::pairs(input)?,
+        "headers" => {
+            let headers = values::pairs(input)?;
+            headers.iter().try_for_each(header)?;
+            parts.headers = headers;
+        }
         "status" => {
             let (code, span) = values::status(input)?;
             parts.status = Some(Status { code, span });
         }
         "check" => {
             let expression: Expr = input.parse()?;
+            callable(&expression)?;
             let check = match expression {
                 Expr::Path(path) if path.qself.is_none() => Check::Function(path.path),
                 other => Check::Expression(other),
@@ -252,6 +257,43 @@ fn parse_key(input: ParseStream<'_>, parts: &mut Parts, sink: &mut Sink) -> syn:
         return Err(input.error(format!("unexpected after the value of `{name}`; expected a comma")));
     }
     Ok(())
+}
+
+/// That a header can be sent: a token as its name, and a value on one line (RFC 9110, 5.1 and 5.5).
+fn header(pair: &Pair) -> syn::Result<()> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if pair.key.is_empty() || !pair.key.bytes().all(is_token) {
+        let message = format!(
+            "`{}` cannot name a header; a name is made of letters, digits and marks such as `-`",
+            pair.key.escape_debug()
+        );
+        return Err(syn::Error::new(pair.key_span, message));
+    }
+    if !pair.value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)) {
+        let message = format!(
+            "the value of `{}` has control characters, which no header has; write it on one line",
+            pair.key
+        );
+        return Err(syn::Error::new(pair.key_span, message));
+    }
+    Ok(())
+}
+
+/// That a check is something to call with the response, as far as can be seen.
+fn callable(check: &Expr) -> syn::Result<()> {
+    let wrong = match check {
+        Expr::Lit(_) => "a check is called with the response, and this is a value",
+        Expr::Closure(closure) if closure.inputs.len() != 1 => {
+            "a check is called with the response, and this closure does not take one argument"
+        }
+        Expr::Group(group) => return callable(&group.expr),
+        Expr::Paren(paren) => return callable(&paren.expr),
+        _ => return Ok(()),
+    };
+    Err(syn::Error::new_spanned(
+        check,
+        format!("{wrong}; write a fn or a closure, `|answer| answer.is_right`"),
+    ))
 }
 
 fn expectation(name: &LitStr, parts: &mut Parts, sink: &mut Sink) -> Expectation {

@@ -92,7 +92,7 @@ impl<'a> Ready<'a> {
                 fn __is_free() { #free }
                 use #facade::__private as __t;
                 use __t::{
-                    CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _, UnlessHead as _,
+                    CheckFits as _, CheckMisfits as _, CheckOfNothing as _, LastOfBody as _, LastOfHead as _, Unless as _, UnlessHead as _,
                     UnlessLast as _, UnlessParsed as _, UnlessResult as _,
                 };
                 #docs
@@ -321,7 +321,7 @@ impl<'a> Ready<'a> {
                         }
                     }
                     Check::Function(check) => quote_spanned! { check.span() =>
-                    |__response| __t::check_outcome((&&__t::CheckFn::<#ok, _>::new(#check)).run(__response))
+                    |__response| __t::check_outcome((&&&__t::CheckFn::<#ok, _>::new(#check)).run(__response))
                                         },
                 };
                 quote! { __t::Expectation::Success { status: #code, check: #check } }

@@ -122,7 +122,9 @@ fn object(group: &Group, out: &mut String) -> syn::Result<()> {
         };
         let name = match syn::parse2::<LitStr>(TokenStream::from(key.clone())) {
             Ok(name) => name.value(),
-            Err(_) => return Err(error(key, &format!("a key in JSON needs quotes: `\"{key}\"`"))),
+            Err(_) => {
+                return Err(error(key, &format!("a key in JSON needs double quotes: `\"{}\"`", bare(key))));
+            }
         };
         if seen.contains(&name) {
             return Err(error(key, &format!("the key \"{name}\" stands twice in one object")));
@@ -137,6 +139,15 @@ fn object(group: &Group, out: &mut String) -> syn::Result<()> {
     }
     out.push('}');
     Ok(())
+}
+
+/// What a key in other quotes, or in none, was to be.
+fn bare(key: &TokenTree) -> String {
+    match syn::parse2::<Lit>(key.clone().into()) {
+        Ok(Lit::Char(character)) => character.value().to_string(),
+        Ok(Lit::ByteStr(bytes)) => String::from_utf8_lossy(&bytes.value()).into_owned(),
+        _ => key.to_string(),
+    }
 }
 
 /// The parts between commas; one trailing comma is allowed.
@@ -198,7 +209,8 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused_with_the_way_out() {
         for (source, hint) in [
-            ("{ a: 1 }", "needs quotes"),
+            ("{ a: 1 }", "needs double quotes: `\"a\"`"),
+            ("{ 'a': 1 }", "needs double quotes: `\"a\"`"),
             ("{ \"a\": 1, \"a\": 2 }", "stands twice"),
             ("[hello]", "a string needs quotes"),
             ("[1 2]", "a comma is missing"),

@@ -8,6 +8,7 @@ mod json;
 pub(crate) mod model;
 pub(crate) mod path;
 pub(crate) mod signature;
+pub(crate) mod unnamed;
 pub(crate) mod values;
 
 use proc_macro2::TokenStream;

@@ -93,11 +93,17 @@ impl Reader {
         for at in 0..self.characters.len() {
             let character = self.characters[at];
             if matches!(character, '?' | '#') {
-                let help = "take what follows `?` with an argument `Query<T>`";
+                let help = if character == '?' {
+                    "take what follows `?` with an argument `Query<T>`"
+                } else {
+                    "remove it: what follows `#` stays with the client and never comes to a server"
+                };
                 self.fault(at, 1, format!("`{character}` is not part of a path"), help);
                 return;
             }
-            if character.is_whitespace() || character.is_control() || !character.is_ascii() {
+            // Clients send these percent-encoded (RFC 3986, 3.3), which is another path.
+            let is_encoded = matches!(character, '"' | '<' | '>' | '\\' | '^' | '`' | '|');
+            if is_encoded || character.is_whitespace() || character.is_control() || !character.is_ascii() {
                 let help = "use ASCII letters, digits, `-`, `_`, `.` and `~`";
                 self.fault(at, 1, format!("{character:?} cannot stand in a path"), help);
             }
@@ -128,6 +134,10 @@ impl Reader {
             return;
         }
         let text = self.text(start, end);
+        if text == "." || text == ".." {
+            let wrong = format!("clients resolve `{text}` before they ask, and never send it");
+            return self.fault(start, end - start, wrong, "write the path that is meant, without it");
+        }
         match self.characters[start] {
             ':' => {
                 let help = format!("write `{{{}}}`", &text[1..]);
@@ -226,6 +236,8 @@ mod tests {
         assert_eq!(path.names(), ["session_id", "file"]);
         assert!(path.faults.is_empty());
         assert!(read("/").faults.is_empty());
+        assert!(read("/.well-known/a:b@c/%7Ed/e...f").faults.is_empty());
+        assert_eq!(read("/a<b>\"").faults.len(), 3);
     }
 
     #[test]
@@ -248,6 +260,12 @@ mod tests {
             "/a b",
             "/{*}",
             "/{1a}",
+            "/v1/../x",
+            "/v1/./b",
+            "/..",
+            "/a\\b",
+            "/a|b",
+            "/x#y",
         ] {
             assert_eq!(read(path).faults.len(), 1, "{path}");
         }

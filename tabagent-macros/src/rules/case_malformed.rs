@@ -7,6 +7,7 @@ use super::{Rule, status_mismatch};
 use crate::diagnostics::Sink;
 use crate::route::Ready;
 use crate::route::cases::{Case, CaseBody, Expectation};
+use crate::route::expand::whole;
 use crate::route::model::{Check, Route};
 use crate::suggest;
 
@@ -71,9 +72,25 @@ fn path_values(route: &Route, case: &Case, sink: &mut Sink) {
 /// A success with a body has a check, a success without one has none.
 fn assertion(ready: &Ready<'_>) -> TokenStream {
     let ok = &ready.ok;
+    let with_check = ready.route.attribute.cases.iter().filter_map(|case| match &case.expectation {
+        Expectation::Success { check: Check::Function(check), .. } => Some((case, check.to_token_stream())),
+        Expectation::Success { check: Check::Expression(check), .. } => Some((case, check.to_token_stream())),
+        _ => None,
+    });
+    let needless = with_check.map(|(case, check)| {
+        let holds = quote! { <__t::Probe<#ok>>::HAS_BODY || !<__t::Probe<#ok>>::IS_OUTPUT };
+        let wrong = format!("the case \"{}\" checks the body of a response that has none", case.name.value());
+        super::unless(
+            RULE.id,
+            whole(&check),
+            &holds,
+            &wrong,
+            "remove `check`: that there is no body is checked",
+        )
+    });
     // `status-mismatch` says that the body should not be there.
     if ready.route.attribute.status.is_some_and(|status| status_mismatch::forbids_body(status.code)) {
-        return TokenStream::new();
+        return needless.collect();
     }
     let without_check = ready.route.attribute.cases.iter().filter_map(|case| match &case.expectation {
         Expectation::Success { status, check: Check::None } => Some((case, status)),
@@ -86,5 +103,6 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
             let wrong = format!("the case \"{}\" does not look at the response", case.name.value());
             super::unless(RULE.id, status.span, &holds, &wrong, help)
         })
+        .chain(needless)
         .collect()
 }

@@ -8,6 +8,7 @@ use super::Rule;
 use crate::route::Ready;
 use crate::route::expand::whole;
 use crate::route::signature::{ArgumentKind, written};
+use crate::route::unnamed::Unnamed;
 
 pub(crate) const RULE: Rule = Rule { id: "request-undocumented", check: None, assertion: Some(assertion) };
 
@@ -24,6 +25,15 @@ pub(super) fn request_types<'a>(ready: &'a Ready<'_>) -> impl Iterator<Item = (&
 fn assertion(ready: &Ready<'_>) -> TokenStream {
     let read = request_types(ready).map(|(part, ty)| {
         let probe = quote! { <__t::Probe<#ty>> };
+        if let Some(unnamed) = Unnamed::of(ty) {
+            let holds = if part == "path" {
+                quote! { #probe::IS_PATH }
+            } else {
+                quote! { #probe::HAS_SCHEMA && #probe::VALIDATES }
+            };
+            let (wrong, help) = unnamed.sentence(part, ty);
+            return super::unless(RULE.id, whole(ty), &holds, &wrong, &help);
+        }
         let holds = if part == "path" {
             quote! { #probe::IS_PATH || (#probe::HAS_SCHEMA && !#probe::VALIDATES) }
         } else {

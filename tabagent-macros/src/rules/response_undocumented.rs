@@ -8,6 +8,7 @@ use super::Rule;
 use crate::route::Ready;
 use crate::route::expand::whole;
 use crate::route::signature::{generic_of, written};
+use crate::route::unnamed::Unnamed;
 
 pub(crate) const RULE: Rule = Rule { id: "response-undocumented", check: None, assertion: Some(assertion) };
 
@@ -44,8 +45,14 @@ fn assertion(ready: &Ready<'_>) -> TokenStream {
         .iter()
         .map(|ty| {
             let holds = quote! { <__t::Probe<#ty>>::HAS_SCHEMA };
-            let wrong = format!("`{}` is the response of a route and has no schema", written(ty));
-            super::unless(RULE.id, whole(ty), &holds, &wrong, "derive `tabagent_api::Schema` for it")
+            let (wrong, help) = match Unnamed::of(ty) {
+                Some(unnamed) => unnamed.sentence("response", ty),
+                None => (
+                    format!("`{}` is the response of a route and has no schema", written(ty)),
+                    "derive `tabagent_api::Schema` for it".to_owned(),
+                ),
+            };
+            super::unless(RULE.id, whole(ty), &holds, &wrong, &help)
         })
         .chain([foreign])
         .collect()

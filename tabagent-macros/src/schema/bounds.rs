@@ -1,6 +1,6 @@
 //! `min = .., max = ..`: the bounds of a rule, each written so that the compiler takes it as the number that it is.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
@@ -39,7 +39,18 @@ impl Bounds {
                         "`{name}` has no `{written}`; it has `min` and `max`, both inclusive"
                     )));
                 };
-                *place = Some(inner.value()?.parse()?);
+                if place.is_some() {
+                    return Err(inner.error(format!("`{}` is given twice; remove one of them", key(&inner))));
+                }
+                let bound: Expr = inner.value()?.parse()?;
+                if let Expr::Lit(literal) = &bound
+                    && !matches!(literal.lit, Lit::Int(_) | Lit::Float(_))
+                {
+                    let message =
+                        format!("a bound of `{name}` is a number; write it without quotes, as in `max = 10`");
+                    return Err(syn::Error::new_spanned(literal, message));
+                }
+                *place = Some(bound);
                 Ok(())
             })?;
         }
@@ -87,7 +98,8 @@ impl Bounds {
     }
 }
 
-/// A const check for each bound of a number that the type of its field goes so far.
+/// Const checks of the bounds of every rule: that each is one that values of its field's type reach, and that there is a
+/// value between the two. What stands there may be a constant, whose value the macro does not see.
 pub(super) fn assertions(schema: &Schema) -> TokenStream {
     let mut checks = TokenStream::new();
     for field in schema.all_fields().filter(|field| !field.serde.skip) {
@@ -100,16 +112,16 @@ pub(super) fn assertions(schema: &Schema) -> TokenStream {
 
 fn within(ty: &Type, rule: &Rule, checks: &mut TokenStream) {
     match &rule.kind {
-        RuleKind::Range(bounds) => checks.extend(bounds.iter().map(|bound| {
-            let (value, name) = (typed(bound, "f64"), written(ty));
-            quote_spanned! { bound.span() =>
-                const _: () = {
-                    const __SENTENCE: __t::Sentence =
-                        __t::bound_beyond(#name, <__t::FieldType<#ty>>::REACH, #value);
-                    if !__SENTENCE.is_silent() { ::core::panic!("{}", __SENTENCE.text()) }
-                };
+        RuleKind::Range(bounds) => {
+            let (name, reach) = (written(ty), quote! { <__t::FieldType<#ty>>::REACH });
+            for bound in bounds.iter() {
+                let value = typed(bound, "f64");
+                say(bound.span(), &quote! { __t::bound_beyond(#name, #reach, #value) }, checks);
             }
-        })),
+            bounds.between(rule.span, &reach, checks);
+        }
+        RuleKind::Length(bounds) => bounds.counts("length", "characters", rule.span, checks),
+        RuleKind::Items(bounds) => bounds.counts("items", "elements", rule.span, checks),
         RuleKind::Each(rules) => {
             let list = generic_of(ty, "Option").map_or_else(|| ty.clone(), |mut inner| inner.remove(0));
             let element = last_ident(&list).and_then(|name| generic_of(&list, &name.to_string()));
@@ -119,6 +131,37 @@ fn within(ty: &Type, rule: &Rule, checks: &mut TokenStream) {
             }
         }
         _ => {}
+    }
+}
+
+/// A const check that stops the compiler at `span` when `sentence` says something.
+fn say(span: Span, sentence: &TokenStream, checks: &mut TokenStream) {
+    checks.extend(quote_spanned! { span =>
+        const _: () = {
+            const __SENTENCE: __t::Sentence = #sentence;
+            if !__SENTENCE.is_silent() { ::core::panic!("{}", __SENTENCE.text()) }
+        };
+    });
+}
+
+impl Bounds {
+    /// Checks of the bounds of a rule that counts. Literals were looked at when they were read.
+    fn counts(&self, name: &str, what: &str, span: Span, checks: &mut TokenStream) {
+        for bound in self.iter().filter(|bound| number(bound).is_none()) {
+            let value = typed(bound, "f64");
+            say(bound.span(), &quote! { __t::bound_no_count(#name, #what, #value) }, checks);
+        }
+        if self.iter().any(|bound| number(bound).is_none()) {
+            self.between(span, &quote! { __t::Reach::Open }, checks);
+        }
+    }
+
+    /// A check that a value of this reach is between the two.
+    fn between(&self, span: Span, reach: &TokenStream, checks: &mut TokenStream) {
+        if let (Some(min), Some(max)) = (&self.min, &self.max) {
+            let (min, max) = (typed(min, "f64"), typed(max, "f64"));
+            say(span, &quote! { __t::bounds_apart(#reach, #min, #max) }, checks);
+        }
     }
 }
 

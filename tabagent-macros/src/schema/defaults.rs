@@ -3,7 +3,8 @@
 //! A client that leaves out what the schema lets it leave out must not be refused for it.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use super::serde::SerdeDefault;
 use super::validate::{bound, check, pattern};
@@ -19,7 +20,11 @@ pub(crate) fn marked(schema: &Schema) -> TokenStream {
         Shape::Struct(body) => vec![body],
         Shape::Enum(variants) => variants.iter().map(|variant| &variant.body).collect(),
     };
-    let fields = bodies.iter().flat_map(|body| body.fields().iter().enumerate()).filter_map(of_field);
+    let whole = schema.serde.default.is_some();
+    let fields = bodies
+        .iter()
+        .flat_map(|body| body.fields().iter().enumerate())
+        .filter_map(|(index, field)| of_field(index, field, whole));
     let checks: Vec<TokenStream> = of_type(schema).into_iter().chain(fields).collect();
     if checks.is_empty() {
         return marked;
@@ -35,9 +40,11 @@ pub(crate) fn marked(schema: &Schema) -> TokenStream {
     }
 }
 
-/// The default of one field.
-fn of_field((index, field): (usize, &Field)) -> Option<TokenStream> {
-    let default = field.serde.default.as_ref().filter(|_| !field.serde.skip)?;
+/// The default of one field, `whole` where the type has one too.
+fn of_field(index: usize, field: &Field, whole: bool) -> Option<TokenStream> {
+    // What is never read has always its default.
+    let unread = (field.serde.unread && !whole).then_some(&SerdeDefault::Trait);
+    let default = field.serde.default.as_ref().or(unread).filter(|_| !field.serde.skip)?;
     // An absent `Option` has no value that could break a rule.
     if matches!(default, SerdeDefault::Trait) && field.is_optional() {
         return None;
@@ -75,6 +82,14 @@ fn of_type(schema: &Schema) -> Option<TokenStream> {
 fn value(default: &SerdeDefault, ty: &TokenStream) -> TokenStream {
     match default {
         SerdeDefault::Trait => quote! { <__t::DefaultOf<#ty>>::value() },
-        SerdeDefault::Path(path) => quote! { ::core::option::Option::<#ty>::Some(#path()) },
+        // At the fn's name, where serde reports one of another type.
+        SerdeDefault::Path(path) => {
+            quote_spanned! { path.span() =>
+                {
+                    let __default: #ty = #path();
+                    ::core::option::Option::Some(__default)
+                }
+            }
+        }
     }
 }

@@ -89,7 +89,7 @@ fn in_text(schema: &Schema) -> TokenStream {
     };
     let fields = match &schema.shape {
         Shape::Struct(Body::Named(fields)) => {
-            let fields = fields.iter().filter(|field| !field.serde.skip).map(|field| {
+            let fields = fields.iter().filter(|field| field.is_read()).map(|field| {
                 let name = &field.name;
                 // serde keeps the text of flattened fields for later, when it can no longer become a number.
                 let fits = if field.serde.flatten {
@@ -99,13 +99,16 @@ fn in_text(schema: &Schema) -> TokenStream {
                 };
                 quote! { (#name, #fits) }
             });
-            quote! { Named(&[#(#fields),*]) }
+            quote! { __t::TextFields::Named(&[#(#fields),*]) }
         }
-        _ => quote! { None },
+        _ if reads_one_value(schema) => {
+            quote! { if Self::IN_TEXT { __t::TextFields::Whole } else { __t::TextFields::None } }
+        }
+        _ => quote! { __t::TextFields::None },
     };
     quote! {
         const IN_TEXT: bool = #whole;
-        const FIELDS: __t::TextFields = __t::TextFields::#fields;
+        const FIELDS: __t::TextFields = #fields;
     }
 }
 
@@ -125,31 +128,54 @@ fn known_types(schema: &Schema) -> TokenStream {
         .collect()
 }
 
-/// The wire names of a struct with named fields.
-pub(crate) fn path_names(schema: &Schema) -> Option<Vec<String>> {
+/// Whether a path parameter may be read into the type as a whole: an enum of names, or a struct of one value.
+fn reads_one_value(schema: &Schema) -> bool {
+    match &schema.shape {
+        Shape::Struct(body) => matches!(body, Body::Tuple(fields) if fields.len() == 1),
+        Shape::Enum(variants) => {
+            schema.serde.tag.is_none()
+                && !schema.serde.untagged
+                && variants.iter().all(|variant| matches!(variant.body, Body::Unit))
+        }
+    }
+}
+
+/// How a path is read into the type, as a `PathShape`, where it can be.
+pub(crate) fn path_shape(schema: &Schema) -> Option<TokenStream> {
     match &schema.shape {
         Shape::Struct(Body::Named(fields)) => {
-            Some(fields.iter().filter(|field| !field.serde.skip).map(|field| field.name.clone()).collect())
+            let names = fields.iter().filter(|field| field.is_read()).map(|field| &field.name);
+            Some(quote! { __t::PathShape::Named(&[#(#names),*]) })
         }
-        _ => None,
+        _ => reads_one_value(schema).then(|| quote! { __t::PathShape::Scalar }),
     }
 }
 
 fn path_fields(schema: &Schema) -> Option<TokenStream> {
-    let names = path_names(schema)?;
+    let shape = path_shape(schema)?;
     let ident = &schema.ident;
-    let Shape::Struct(body) = &schema.shape else { return None };
-    let schemas = body.fields().iter().filter(|field| !field.serde.skip).map(|field| {
-        let (name, usage) = (&field.name, usage(field));
-        let description = &field.description;
-        quote! { (::core::option::Option::Some(#name), __t::described(#usage, #description)) }
-    });
+    let schemas = match &schema.shape {
+        Shape::Struct(body @ Body::Named(_)) => {
+            let fields = body.fields().iter().filter(|field| field.is_read()).map(|field| {
+                let (name, usage) = (&field.name, usage(field));
+                let description = &field.description;
+                quote! { (::core::option::Option::Some(#name), __t::described(#usage, #description)) }
+            });
+            quote! { #(#fields),* }
+        }
+        _ => quote! {
+            (::core::option::Option::None, __t::openapi::schema_value(<Self as __t::utoipa::PartialSchema>::schema()))
+        },
+    };
     Some(quote! {
         #[automatically_derived]
         impl __t::PathFields for #ident {
-            const SHAPE: __t::PathShape = __t::PathShape::Named(&[#(#names),*]);
+            const SHAPE: __t::PathShape = #shape;
             fn schemas() -> ::std::vec::Vec<(::core::option::Option<&'static str>, __t::serde_json::Value)> {
-                ::std::vec![#(#schemas),*]
+                ::std::vec![#schemas]
+            }
+            fn collect(__list: &mut __t::SchemaList) {
+                <Self as __t::utoipa::ToSchema>::schemas(__list);
             }
             fn check(&self) -> ::std::vec::Vec<__t::FieldError> {
                 __t::broken_rules(self)
@@ -195,7 +221,7 @@ fn body_schema(body: &Body, closed: bool, all_default: bool, more: &TokenStream)
                     return quote! { __object.flatten(#usage); };
                 }
                 let name = &field.name;
-                let required = !(field.is_optional() || field.serde.default.is_some() || field.serde.omitted || all_default);
+                let required = !(all_default || field.may_be_absent());
                 let description = &field.description;
                 let aliases = &field.serde.aliases;
                 let deprecated = field.deprecated;

@@ -3,16 +3,18 @@
 mod bounds;
 mod defaults;
 mod describe;
+mod judge;
 mod rule;
 mod serde;
 mod validate;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt as _;
 use syn::{Data, DataEnum, DeriveInput, Fields, Ident, Type};
 
 use crate::diagnostics::Sink;
-use crate::route::signature::{description, generic_of, last_ident, written};
+use crate::route::signature::{description, generic_of};
 use rule::{ContainerRules, FieldRules};
 use serde::{SerdeContainer, SerdeField};
 
@@ -74,9 +76,24 @@ impl Field {
         self.rules.schema_as.as_ref().unwrap_or(&self.ty)
     }
 
-    /// Whether the field may be absent.
+    /// Whether the value may be absent.
     pub(crate) fn is_optional(&self) -> bool {
         generic_of(&self.ty, "Option").is_some()
+    }
+
+    /// Whether serde reads the type without the field, where the type has no default of its own.
+    pub(crate) fn may_be_absent(&self) -> bool {
+        self.serde.default.is_some() || self.serde.unread || (self.is_optional() && !self.serde.read_by_fn)
+    }
+
+    /// Whether requests have the field.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.serde.skip && !self.serde.unread
+    }
+
+    /// The token to point at.
+    fn token(&self) -> TokenStream {
+        self.ident.as_ref().map_or_else(|| self.ty.to_token_stream(), ToTokens::to_token_stream)
     }
 }
 
@@ -103,7 +120,6 @@ impl Schema {
 
     /// The name in the document.
     pub(crate) fn name(&self) -> String {
-        use syn::ext::IdentExt as _;
         self.rules.name.as_ref().map_or_else(|| self.ident.unraw().to_string(), syn::LitStr::value)
     }
 }
@@ -118,7 +134,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let Some(schema) = read(&input, &mut sink) else {
         return sink.into_compile_errors();
     };
-    judge(&schema, &mut sink);
+    judge::judge(&schema, &mut sink);
     if !sink.is_empty() {
         return with_fallback(&schema, sink);
     }
@@ -151,7 +167,7 @@ fn read(input: &DeriveInput, sink: &mut Sink) -> Option<Schema> {
     let serde = serde::container(&input.attrs);
     let rules = rule::container(&input.attrs, sink);
     let shape = match &input.data {
-        Data::Struct(data) => Shape::Struct(body(&data.fields, serde.rename_all.as_deref(), sink)),
+        Data::Struct(data) => Shape::Struct(body(&data.fields, serde.rename_all.both(), sink)),
         Data::Enum(data) => Shape::Enum(variants(data, &serde, sink)),
         Data::Union(_) => {
             sink.report(
@@ -172,12 +188,12 @@ fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Var
         .iter()
         .map(|variant| {
             let own = serde::variant(&variant.attrs);
-            let rename_fields = own.rename_all.as_deref().or(serde.rename_all_fields.as_deref());
+            let rename_fields = own.rename_all.or(&serde.rename_all_fields);
+            let plain = variant.ident.unraw().to_string();
+            let names = own.rename.names(&plain, serde.rename_all.both(), serde::rename_variant);
             Variant {
                 ident: variant.ident.clone(),
-                name: own.rename.clone().unwrap_or_else(|| {
-                    serde::rename_variant(&variant.ident.to_string(), serde.rename_all.as_deref())
-                }),
+                name: one_name(names, own.skip, &variant.ident, sink),
                 description: description(&variant.attrs),
                 body: body(&variant.fields, rename_fields, sink),
                 skipped: own.skip,
@@ -186,17 +202,35 @@ fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Var
         .collect()
 }
 
-fn body(fields: &Fields, rename_all: Option<&str>, sink: &mut Sink) -> Body {
+/// The name on the wire. One schema describes what is read and what is written, so both have it.
+fn one_name([written, read]: [String; 2], skipped: bool, at: impl ToTokens, sink: &mut Sink) -> String {
+    if written != read && !skipped {
+        let wrong =
+            format!("serde writes this as `{written}` and reads it as `{read}`, and a schema has one name");
+        let help = "write `#[serde(rename = \"..\")]`, or `rename_all`, for both; \
+                    `alias` adds a name under which it is read too";
+        sink.report("schema-unsupported", at, wrong, help);
+    }
+    read
+}
+
+fn body(fields: &Fields, rename_all: [Option<&str>; 2], sink: &mut Sink) -> Body {
     let read = |sink: &mut Sink| {
         fields
             .iter()
             .enumerate()
             .map(|(index, field)| {
-                use syn::ext::IdentExt as _;
                 let serde = serde::field(&field.attrs);
                 let plain =
                     field.ident.as_ref().map_or_else(|| index.to_string(), |ident| ident.unraw().to_string());
-                let name = serde.rename.clone().unwrap_or_else(|| serde::rename_field(&plain, rename_all));
+                // The fields of a tuple have no names.
+                let name = match &field.ident {
+                    Some(ident) => {
+                        let names = serde.rename.names(&plain, rename_all, serde::rename_field);
+                        one_name(names, serde.skip || serde.flatten, ident, sink)
+                    }
+                    None => plain,
+                };
                 Field {
                     ident: field.ident.clone(),
                     name,
@@ -216,119 +250,16 @@ fn body(fields: &Fields, rename_all: Option<&str>, sink: &mut Sink) -> Body {
     }
 }
 
-/// The rules about rules.
-fn judge(schema: &Schema, sink: &mut Sink) {
-    if let Some(none) = &schema.rules.none
-        && let Some(field) = schema.all_fields().find(|field| field.rules.is_stated())
-    {
-        let wrong = format!("`none` says that no value can be wrong, and `{}` has rules", field.name);
-        sink.report("schema-rule-unknown", none, wrong, "remove one of them");
-        return;
-    }
-    for field in schema.all_fields() {
-        fits(&field.ty, &field.rules.rules, sink);
-    }
-    if schema.rules.none.is_some() || !schema.is_validated() {
-        return;
-    }
-    for field in schema.all_fields().filter(|field| !field.serde.skip && !field.rules.is_stated()) {
-        if let Some(kind) = unbounded(&field.ty) {
-            let wrong =
-                format!("`{}` is {kind} of any size, and the type states rules for other fields", field.name);
-            let help = match kind {
-                "a string" => {
-                    "add `#[rule(length(max = 200))]`, or `#[rule(any(\"why every size is right\"))]`"
-                }
-                _ => "add `#[rule(items(max = 100))]`, or `#[rule(any(\"why every size is right\"))]`",
-            };
-            match &field.ident {
-                Some(ident) => sink.report("schema-field-unbounded", ident, wrong, help),
-                None => sink.report("schema-field-unbounded", &field.ty, wrong, help),
-            }
-        }
-    }
-}
-
-/// Rules of another kind of value than the type is, where its name says what it is; traits say it of the others.
-fn fits(ty: &Type, rules: &[rule::Rule], sink: &mut Sink) {
-    use rule::RuleKind;
-    for wrapper in ["Option", "Box"] {
-        if let Some(inner) = generic_of(ty, wrapper) {
-            return fits(&inner[0], rules, sink);
-        }
-    }
-    let name = last_ident(ty).map(ToString::to_string).unwrap_or_default();
-    let kind = match name.as_str() {
-        "String" => "text",
-        "Vec" | "VecDeque" | "HashSet" | "BTreeSet" | "HashMap" | "BTreeMap" => "a list",
-        "bool" | "char" => "neither text, nor a list, nor a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" | "f32" | "f64" => {
-            "a number"
-        }
-        _ => return,
-    };
-    for rule in rules {
-        let (word, of) = match &rule.kind {
-            RuleKind::Length(_) => ("length", "text"),
-            RuleKind::Pattern(_) => ("pattern", "text"),
-            RuleKind::OneOf(_) => ("one_of", "text"),
-            RuleKind::Items(_) => ("items", "a list"),
-            RuleKind::Each(_) => ("each", "a list"),
-            RuleKind::Range(_) => ("range", "a number"),
-            RuleKind::NotEmpty if kind == "text" || kind == "a list" => continue,
-            RuleKind::NotEmpty => ("not_empty", "text or a list"),
-            RuleKind::Nested => ("nested", "a type that has rules of its own"),
-            RuleKind::Custom(_) | RuleKind::Any(_) => continue,
-        };
-        if of == kind {
-            if let (RuleKind::Each(inner), Some(types)) = (&rule.kind, generic_of(ty, &name))
-                && let Some(element) = types.last()
-            {
-                fits(element, inner, sink);
-            }
-            continue;
-        }
-        // The elements of a list may have rules, which are applied to every field.
-        if matches!(rule.kind, RuleKind::Nested) && kind == "a list" {
-            continue;
-        }
-        let wrong = format!("`{word}` is a rule of {of}, and `{}` is {kind}", written(ty));
-        let help = match kind {
-            "text" => "text has `not_empty`, `length`, `pattern` and `one_of`",
-            "a list" => "a list has `not_empty`, `items` and, for its elements, `each(..)`",
-            "a number" => "a number has `range`",
-            _ => "remove it, or check the value with `custom(path)`",
-        };
-        sink.report_at("schema-rule-mismatch", rule.span, wrong, help);
-    }
-}
-
-/// What a type that has no natural end is, in words.
-fn unbounded(ty: &Type) -> Option<&'static str> {
-    for wrapper in ["Option", "Box", "Arc"] {
-        if let Some(inner) = generic_of(ty, wrapper) {
-            return unbounded(&inner[0]);
-        }
-    }
-    match last_ident(ty).map(ToString::to_string).as_deref() {
-        Some("String" | "str") => Some("a string"),
-        Some("Cow") if written(ty).contains("str") => Some("a string"),
-        Some("Vec" | "VecDeque" | "HashSet" | "BTreeSet") => Some("a list"),
-        Some("HashMap" | "BTreeMap" | "Map") => Some("a map"),
-        _ => None,
-    }
-}
-
 /// The errors, and impls all the same: routes that use the type are not told that it has no schema.
 fn with_fallback(schema: &Schema, sink: Sink) -> TokenStream {
     let errors = sink.into_compile_errors();
     let facade = facade(schema);
     let ident = &schema.ident;
-    let path = describe::path_names(schema).map(|names| {
+    let path = describe::path_shape(schema).map(|shape| {
         quote! {
             #[automatically_derived]
             impl __t::PathFields for #ident {
-                const SHAPE: __t::PathShape = __t::PathShape::Named(&[#(#names),*]);
+                const SHAPE: __t::PathShape = #shape;
                 fn schemas() -> ::std::vec::Vec<(::core::option::Option<&'static str>, __t::serde_json::Value)> {
                     ::std::vec::Vec::new()
                 }

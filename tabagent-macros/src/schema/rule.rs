@@ -29,12 +29,14 @@ pub(crate) struct FieldRules {
     pub(crate) rules: Vec<Rule>,
     pub(crate) examples: Vec<Expr>,
     pub(crate) schema_as: Option<Type>,
+    /// Whether a rule could not be read, which was reported.
+    broken: bool,
 }
 
 impl FieldRules {
     /// Whether the field states a rule, or that it has none.
     pub(crate) fn is_stated(&self) -> bool {
-        !self.rules.is_empty()
+        self.broken || !self.rules.is_empty()
     }
 }
 
@@ -96,14 +98,20 @@ pub(crate) fn container(attributes: &[Attribute], sink: &mut Sink) -> ContainerR
 /// Reads the rules of a field.
 pub(crate) fn field(attributes: &[Attribute], sink: &mut Sink) -> FieldRules {
     let mut found = FieldRules::default();
+    let reported = sink.count();
     each_attribute(attributes, sink, |meta| {
         match key(meta).as_str() {
             "example" => found.examples.push(meta.value()?.parse()?),
             "schema_as" => found.schema_as = Some(in_parentheses(meta)?),
-            _ => found.rules.push(rule(meta)?),
+            _ => {
+                let rule = rule(meta)?;
+                once(&found.rules, &rule)?;
+                found.rules.push(rule);
+            }
         }
         Ok(())
     });
+    found.broken = sink.count() > reported;
     found
 }
 
@@ -174,7 +182,9 @@ fn rule(meta: &ParseNestedMeta<'_>) -> syn::Result<Rule> {
         "each" => {
             let mut rules = Vec::new();
             meta.parse_nested_meta(|inner| {
-                rules.push(rule(&inner)?);
+                let rule = rule(&inner)?;
+                once(&rules, &rule)?;
+                rules.push(rule);
                 Ok(())
             })?;
             if rules.is_empty() {
@@ -186,6 +196,18 @@ fn rule(meta: &ParseNestedMeta<'_>) -> syn::Result<Rule> {
         _ => return Err(unknown(meta, &name, &FIELD_KEYS)),
     };
     Ok(Rule { kind, span: meta.path.span() })
+}
+
+/// That a value has each rule once: its schema has one keyword for it. Checks of the author's own may be several.
+fn once(known: &[Rule], rule: &Rule) -> syn::Result<()> {
+    let same = |other: &&Rule| std::mem::discriminant(&other.kind) == std::mem::discriminant(&rule.kind);
+    if matches!(rule.kind, RuleKind::Custom(_)) || known.iter().find(same).is_none() {
+        return Ok(());
+    }
+    Err(syn::Error::new(
+        rule.span,
+        "this rule is given twice, and a schema says it once; write one that holds for both",
+    ))
 }
 
 fn in_parentheses<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>) -> syn::Result<T> {

@@ -3,11 +3,45 @@
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, ExprPath, LitStr, Token};
 
+/// A name, or a rule for names: what serde writes, and what it reads.
+#[derive(Default)]
+pub(crate) struct Halves {
+    pub(crate) written: Option<String>,
+    pub(crate) read: Option<String>,
+}
+
+impl Halves {
+    /// Each half, or that of `others` where there is none.
+    pub(crate) fn or<'a>(&'a self, others: &'a Self) -> [Option<&'a str>; 2] {
+        [
+            self.written.as_deref().or(others.written.as_deref()),
+            self.read.as_deref().or(others.read.as_deref()),
+        ]
+    }
+
+    /// Both.
+    pub(crate) fn both(&self) -> [Option<&str>; 2] {
+        [self.written.as_deref(), self.read.as_deref()]
+    }
+
+    /// The names of `plain`, as serde writes and reads it: these where they are given, else by the rules of each half.
+    pub(crate) fn names(
+        &self,
+        plain: &str,
+        rules: [Option<&str>; 2],
+        rename: fn(&str, Option<&str>) -> String,
+    ) -> [String; 2] {
+        let [written, read] = rules;
+        let name = |own: &Option<String>, rule| own.clone().unwrap_or_else(|| rename(plain, rule));
+        [name(&self.written, written), name(&self.read, read)]
+    }
+}
+
 /// `#[serde(..)]` of a type.
 #[derive(Default)]
 pub(crate) struct SerdeContainer {
-    pub(crate) rename_all: Option<String>,
-    pub(crate) rename_all_fields: Option<String>,
+    pub(crate) rename_all: Halves,
+    pub(crate) rename_all_fields: Halves,
     pub(crate) deny_unknown_fields: bool,
     pub(crate) default: Option<SerdeDefault>,
     pub(crate) tag: Option<String>,
@@ -18,21 +52,25 @@ pub(crate) struct SerdeContainer {
 /// `#[serde(..)]` of a variant.
 #[derive(Default)]
 pub(crate) struct SerdeVariant {
-    pub(crate) rename: Option<String>,
-    pub(crate) rename_all: Option<String>,
+    pub(crate) rename: Halves,
+    pub(crate) rename_all: Halves,
     pub(crate) skip: bool,
 }
 
 /// `#[serde(..)]` of a field.
 #[derive(Default)]
 pub(crate) struct SerdeField {
-    pub(crate) rename: Option<String>,
+    pub(crate) rename: Halves,
     pub(crate) aliases: Vec<String>,
     pub(crate) default: Option<SerdeDefault>,
     pub(crate) skip: bool,
     pub(crate) flatten: bool,
-    /// Whether a response may leave it out.
+    /// Whether it is written and never read.
+    pub(crate) unread: bool,
+    /// Whether it may be left out when it is written.
     pub(crate) omitted: bool,
+    /// Whether a fn of its own reads it, so that even an `Option` has to be there.
+    pub(crate) read_by_fn: bool,
 }
 
 /// What stands where a field is absent.
@@ -48,8 +86,8 @@ pub(crate) fn container(attributes: &[Attribute]) -> SerdeContainer {
     let mut found = SerdeContainer::default();
     each(attributes, |key, meta| {
         match key {
-            "rename_all" => found.rename_all = text(meta)?,
-            "rename_all_fields" => found.rename_all_fields = text(meta)?,
+            "rename_all" => found.rename_all = halves(meta)?,
+            "rename_all_fields" => found.rename_all_fields = halves(meta)?,
             "deny_unknown_fields" => found.deny_unknown_fields = true,
             "default" => found.default = Some(default(meta)?),
             "tag" => found.tag = text(meta)?,
@@ -67,8 +105,8 @@ pub(crate) fn variant(attributes: &[Attribute]) -> SerdeVariant {
     let mut found = SerdeVariant::default();
     each(attributes, |key, meta| {
         match key {
-            "rename" => found.rename = text(meta)?,
-            "rename_all" => found.rename_all = text(meta)?,
+            "rename" => found.rename = halves(meta)?,
+            "rename_all" => found.rename_all = halves(meta)?,
             "skip" | "skip_deserializing" => found.skip = true,
             _ => rest(meta)?,
         }
@@ -82,15 +120,20 @@ pub(crate) fn field(attributes: &[Attribute]) -> SerdeField {
     let mut found = SerdeField::default();
     each(attributes, |key, meta| {
         match key {
-            "rename" => found.rename = text(meta)?,
+            "rename" => found.rename = halves(meta)?,
             "alias" => found.aliases.extend(text(meta)?),
             "default" => found.default = Some(default(meta)?),
             "skip" => found.skip = true,
             "flatten" => found.flatten = true,
-            "skip_serializing" | "skip_deserializing" => found.omitted = true,
+            "skip_deserializing" => found.unread = true,
+            "skip_serializing" => found.omitted = true,
             "skip_serializing_if" => {
                 found.omitted = true;
-                text(meta)?;
+                rest(meta)?;
+            }
+            "with" | "deserialize_with" => {
+                found.read_by_fn = true;
+                rest(meta)?;
             }
             _ => rest(meta)?,
         }
@@ -109,21 +152,27 @@ fn each(attributes: &[Attribute], mut read: impl FnMut(&str, &ParseNestedMeta<'_
     }
 }
 
-/// `key = "text"`, or the `deserialize` half of `key(serialize = "..", deserialize = "..")`.
+/// `key = "text"`.
 fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<String>> {
-    if meta.input.peek(Token![=]) {
-        return Ok(Some(meta.value()?.parse::<LitStr>()?.value()));
+    Ok(Some(meta.value()?.parse::<LitStr>()?.value()))
+}
+
+/// `key = "text"` for both halves, or `key(serialize = "..", deserialize = "..")`, of which either may be missing.
+fn halves(meta: &ParseNestedMeta<'_>) -> syn::Result<Halves> {
+    if !meta.input.peek(syn::token::Paren) {
+        let both = text(meta)?;
+        return Ok(Halves { written: both.clone(), read: both });
     }
-    let mut found = None;
-    if meta.input.peek(syn::token::Paren) {
-        meta.parse_nested_meta(|half| {
-            let value = half.value()?.parse::<LitStr>()?.value();
-            if half.path.is_ident("deserialize") || found.is_none() {
-                found = Some(value);
-            }
-            Ok(())
-        })?;
-    }
+    let mut found = Halves::default();
+    meta.parse_nested_meta(|half| {
+        let value = Some(half.value()?.parse::<LitStr>()?.value());
+        if half.path.is_ident("serialize") {
+            found.written = value;
+        } else if half.path.is_ident("deserialize") {
+            found.read = value;
+        }
+        Ok(())
+    })?;
     Ok(found)
 }
 

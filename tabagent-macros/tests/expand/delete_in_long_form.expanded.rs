@@ -29,8 +29,9 @@ const __route_remove: () = {
     }
     use ::tabagent_api::__private as __t;
     use __t::{
-        CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _,
-        UnlessHead as _, UnlessLast as _, UnlessParsed as _, UnlessResult as _,
+        CheckFits as _, CheckMisfits as _, CheckOfNothing as _, LastOfBody as _,
+        LastOfHead as _, Unless as _, UnlessHead as _, UnlessLast as _,
+        UnlessParsed as _, UnlessResult as _,
     };
     #[allow(unsafe_code)]
     #[unsafe(

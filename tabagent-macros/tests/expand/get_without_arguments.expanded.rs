@@ -29,8 +29,9 @@ const __route_answer: () = {
     }
     use ::tabagent_api::__private as __t;
     use __t::{
-        CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _,
-        UnlessHead as _, UnlessLast as _, UnlessParsed as _, UnlessResult as _,
+        CheckFits as _, CheckMisfits as _, CheckOfNothing as _, LastOfBody as _,
+        LastOfHead as _, Unless as _, UnlessHead as _, UnlessLast as _,
+        UnlessParsed as _, UnlessResult as _,
     };
     #[allow(unsafe_code)]
     #[unsafe(export_name = "tabagent route already registered: GET /v1/answer")]
@@ -45,6 +46,14 @@ const __route_answer: () = {
         if !__SENTENCE.is_silent() {
             ::core::panic!("{}", __SENTENCE.text())
         }
+    };
+    const _: () = if !(<__t::Probe<Json<Answer>>>::HAS_BODY
+        || !<__t::Probe<Json<Answer>>>::IS_OUTPUT)
+    {
+        ::core::panic!(
+            "{}",
+            "[route::case-malformed] the case \"one\" checks the body of a response that has none\n  help: remove `check`: that there is no body is checked"
+        )
     };
     const _: () = if !(<__t::Probe<Answer>>::HAS_SCHEMA) {
         ::core::panic!(
@@ -121,7 +130,7 @@ const __route_answer: () = {
         || __t::handler(__t::Method::Get, __call), cases : & [__t::TestCase { name :
         "one", line : ::core::line!(), path : & [], query : & [], headers : & [], body :
         __t::CaseBody::None, expect : __t::Expectation::Success { status : 200u16, check
-        : | __response | __t::check_outcome((&& __t::CheckFn:: < Json < Answer >, _ >
+        : | __response | __t::check_outcome((&& & __t::CheckFn:: < Json < Answer >, _ >
         ::new(says_yes)).run(__response)) }, }], problems : < __t::Probe < Infallible >>
         ::VARIANTS, waived : & [], }
     }

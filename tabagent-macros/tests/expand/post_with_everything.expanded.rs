@@ -42,8 +42,9 @@ const __route_embeddings: () = {
     }
     use ::tabagent_api::__private as __t;
     use __t::{
-        CheckFits as _, CheckMisfits as _, LastOfBody as _, LastOfHead as _, Unless as _,
-        UnlessHead as _, UnlessLast as _, UnlessParsed as _, UnlessResult as _,
+        CheckFits as _, CheckMisfits as _, CheckOfNothing as _, LastOfBody as _,
+        LastOfHead as _, Unless as _, UnlessHead as _, UnlessLast as _,
+        UnlessParsed as _, UnlessResult as _,
     };
     #[allow(unsafe_code)]
     #[unsafe(
@@ -67,6 +68,14 @@ const __route_embeddings: () = {
         if !__SENTENCE.is_silent() {
             ::core::panic!("{}", __SENTENCE.text())
         }
+    };
+    const _: () = if !(<__t::Probe<Json<EmbeddingResponse>>>::HAS_BODY
+        || !<__t::Probe<Json<EmbeddingResponse>>>::IS_OUTPUT)
+    {
+        ::core::panic!(
+            "{}",
+            "[route::case-malformed] the case \"one text\" checks the body of a response that has none\n  help: remove `check`: that there is no body is checked"
+        )
     };
     const _: () = {
         const __SENTENCE: __t::Sentence = __t::case_problem_unknown(
@@ -142,14 +151,6 @@ const __route_embeddings: () = {
             "[route::body-not-last] `Component<Runtime>` reads the body and is not the last argument\n  help: move it to the end of the arguments"
         )
     };
-    const _: () = if !(<__t::Probe<String>>::IS_PATH || !<__t::Probe<String>>::HAS_SCHEMA
-        || (<__t::Probe<String>>::VALIDATES && !<__t::Probe<String>>::IS_PATH))
-    {
-        ::core::panic!(
-            "{}",
-            "[route::request-unvalidated] `String` is the path of a route and has no validation rules\n  help: derive `tabagent_api::Schema` and give its fields `#[rule(..)]`, or say `#[rule(none = \"why no value can be wrong\")]` on the type"
-        )
-    };
     const _: () = if !(<__t::Probe<EmbeddingRequest>>::VALIDATES
         || !<__t::Probe<EmbeddingRequest>>::HAS_SCHEMA
         || (<__t::Probe<EmbeddingRequest>>::VALIDATES
@@ -160,12 +161,10 @@ const __route_embeddings: () = {
             "[route::request-unvalidated] `EmbeddingRequest` is the body of a route and has no validation rules\n  help: derive `tabagent_api::Schema` and give its fields `#[rule(..)]`, or say `#[rule(none = \"why no value can be wrong\")]` on the type"
         )
     };
-    const _: () = if !(<__t::Probe<String>>::IS_PATH
-        || (<__t::Probe<String>>::HAS_SCHEMA && !<__t::Probe<String>>::VALIDATES))
-    {
+    const _: () = if !(<__t::Probe<String>>::IS_PATH) {
         ::core::panic!(
             "{}",
-            "[route::request-undocumented] `String` is the path of a route and has no schema\n  help: derive `tabagent_api::Schema` for it, with `#[rule(..)]` on its fields"
+            "[route::request-undocumented] `String` is text, and a path is not read into one\n  help: a path is read into `String`, `bool`, integers of up to 64 bits, tuples of these, and types that derive `tabagent_api::Schema`: structs with a field for each parameter, structs of one value, enums of names"
         )
     };
     const _: () = if !(<__t::Probe<EmbeddingRequest>>::HAS_SCHEMA) {

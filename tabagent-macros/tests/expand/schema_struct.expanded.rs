@@ -3,6 +3,26 @@ const _: () = {
     use ::tabagent_api::__private as __t;
     use __t::{UnlessDefault as _, UnlessSchemaType as _, UnlessValidated as _};
     const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bound_no_count(
+            "length",
+            "characters",
+            (MAX) as f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bounds_apart(
+            __t::Reach::Open,
+            1f64,
+            (MAX) as f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
         const __SENTENCE: __t::Sentence = __t::bound_beyond(
             "Option<f32>",
             <__t::FieldType<Option<f32>>>::REACH,
@@ -16,6 +36,16 @@ const _: () = {
         const __SENTENCE: __t::Sentence = __t::bound_beyond(
             "Option<f32>",
             <__t::FieldType<Option<f32>>>::REACH,
+            2.5f64,
+        );
+        if !__SENTENCE.is_silent() {
+            ::core::panic!("{}", __SENTENCE.text())
+        }
+    };
+    const _: () = {
+        const __SENTENCE: __t::Sentence = __t::bounds_apart(
+            <__t::FieldType<Option<f32>>>::REACH,
+            0f64,
             2.5f64,
         );
         if !__SENTENCE.is_silent() {
@@ -287,6 +317,9 @@ const _: () = {
                 (::core::option::Option::Some("inner"), __t::described(__t::ruled(<
                 __t::FieldType < Option < Inner > >> ::usage(), & []), ""))
             ]
+        }
+        fn collect(__list: &mut __t::SchemaList) {
+            <Self as __t::utoipa::ToSchema>::schemas(__list);
         }
         fn check(&self) -> ::std::vec::Vec<__t::FieldError> {
             __t::broken_rules(self)

@@ -373,9 +373,10 @@ impl Drop for Pending {
     }
 }
 
-/// What a request is told that comes during shutdown: its model leaves memory, and another process may serve it soon.
+/// What a request is told that comes during shutdown, or is cut off by it: its model leaves memory, and another process may
+/// serve it soon.
 pub(crate) fn shutting_down(model: &str) -> BackendError {
-    BackendError::ModelNotLoaded { model: model.to_owned() }
+    BackendError::ModelNotLoaded { model: model.to_owned(), reason: "the server is stopping".to_owned() }
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ pub(crate) struct GenerationLimits {
 /// Opens everything that a decoder needs.
 ///
 /// # Errors
-/// What is wrong with its files, or with the session.
+/// What is wrong with its files, or with the session; [`BackendError::ConfigurationError`] of `cache` where that holds no
+/// sequence of it.
 fn load(
     entry: Arc<Entry>,
     session: &SessionOptions,
@@ -92,11 +93,8 @@ fn load(
     // One sequence always fits the cache.
     let room = usize::try_from(bounds.cache_bytes / decoder.token_bytes().max(1)).unwrap_or(usize::MAX);
     let context = bounds.context.map_or(files.context, |asked| asked.min(files.context)).min(room);
-    if context < 2 {
-        return Err(BackendError::OutOfMemory {
-            required: 2 * decoder.token_bytes(),
-            available: bounds.cache_bytes,
-        });
+    if context < SHORTEST {
+        return Err(too_short(id, room, bounds.cache_bytes, decoder.token_bytes()));
     }
     let run = RunOptions::new().map_err(|error| ort_failure("CPU", &error))?;
     let limits = Limits { rows: bounds.rows, cache_bytes: bounds.cache_bytes, context };
@@ -118,6 +116,22 @@ fn load(
         entry,
     });
     Ok((loaded, engine))
+}
+
+/// Tokens of the shortest sequence: one of the prompt and one of its answer.
+pub(crate) const SHORTEST: usize = 2;
+
+/// The setting that leaves no sequence of a model enough room.
+fn too_short(id: &str, room: usize, cache_bytes: u64, token_bytes: u64) -> BackendError {
+    if room < SHORTEST {
+        let needed = token_bytes.saturating_mul(SHORTEST as u64);
+        let reason = format!(
+            "is {cache_bytes} bytes, and the keys and values of model `{id}` take {needed} for {SHORTEST} tokens; raise \
+             it with --cache"
+        );
+        return BackendError::configuration("cache", reason);
+    }
+    BackendError::corrupted(id, format!("its files say that it takes fewer than {SHORTEST} tokens"))
 }
 
 /// Starts the thread of a decoder.
@@ -148,66 +162,55 @@ pub(crate) fn spawn(
 }
 
 impl LoadedDecoder {
-    /// Begins a generation.
+    /// Begins a generation for each prompt, `request.prompt` the first: all of them, or none.
     ///
     /// # Errors
-    /// [`BackendError::InvalidInput`] where a value cannot be used or the prompt is too long,
-    /// [`BackendError::ResourceLimitExceeded`] where the queue is full, [`BackendError::NotImplemented`] for messages where
-    /// the model has no chat template.
+    /// [`BackendError::InvalidInput`] where a value cannot be used, a prompt is too long or there will never be room for so
+    /// many answers, [`BackendError::ResourceLimitExceeded`] where the queue is full, [`BackendError::NotImplemented`] for
+    /// messages where the model has no chat template.
     pub(crate) async fn generate(
         self: &Arc<Self>,
         request: GenerateRequest,
+        more: Vec<GeneratePrompt>,
         longest: Duration,
         workers: &Arc<Semaphore>,
-    ) -> Result<Generation> {
-        let sampling = request.sampling.over(&self.defaults);
+    ) -> Result<Vec<Generation>> {
+        let GenerateRequest { prompt, sampling, constraint, .. } = request;
+        let sampling = sampling.over(&self.defaults);
         sampling.check(self.vocabulary)?;
-        if request.choices == 0 {
+        let choices = request.choices;
+        if choices == 0 {
             return Err(BackendError::invalid("n", "is 0; ask for at least one answer"));
         }
-        let field = match request.prompt {
-            GeneratePrompt::Chat(_) => "messages",
-            GeneratePrompt::Text(_) | GeneratePrompt::Tokens(_) => "prompt",
-        };
-        let calls = request.constraint.as_ref().is_some_and(|constraint| constraint.calls.is_some());
-        let Prompt { tokens: prompt, mut markup, thoughts } =
-            self.prompt(request.prompt, calls, workers).await?;
-        let length = prompt.len();
-        if length >= self.context {
-            return Err(BackendError::context_length(
-                field,
-                format!("has {length} tokens or more and the model takes {} with its answer", self.context),
-            ));
+        // Told before any of them is read.
+        self.queue.has_ever_room(1 + more.len(), choices)?;
+        let mut prepared = Vec::with_capacity(1 + more.len());
+        for prompt in std::iter::once(prompt).chain(more) {
+            prepared.push(self.prepare(prompt, request.max_tokens, constraint.clone(), workers).await?);
         }
-        let room = self.context - length;
-        let most = request.max_tokens.map_or(room, |asked| asked.min(room));
-        if most == 0 {
-            return Err(BackendError::invalid("max_tokens", "is 0; ask for at least one token"));
-        }
-        let keeps_space = request.constraint.as_ref().is_some_and(Constraint::keeps_space);
-        markup.leading = request.constraint.as_ref().is_some_and(|constraint| constraint.text.is_some());
-        let guide = match request.constraint {
-            Some(constraint) => Some(self.guide(constraint, thoughts, workers).await?),
-            None => None,
-        };
+        // The time runs from here on: the first prompt does not pay for the reading of the others.
         let since = Instant::now();
         let deadline = since + request.deadline.map_or(longest, |asked| asked.min(longest));
-        // A delta a token, a last one for what was held back, an end, and one error.
-        let (sender, events) = mpsc::channel(request.choices * (most + 2) + 1);
-        let job = Arc::new(Job {
-            id: request.id.into(),
-            stopped: AtomicBool::new(false),
-            deadline,
-            since,
-            events: sender,
-        });
-        let sequences = (0..request.choices)
-            .map(|choice| {
-                Ok(Sequence {
+        let keeps_space = constraint.as_ref().is_some_and(Constraint::keeps_space);
+        let id: Arc<str> = request.id.into();
+        let mut sequences = Vec::with_capacity(prepared.len() * choices);
+        let mut generations = Vec::with_capacity(prepared.len());
+        for Prepared { tokens: prompt, most, markup, guide } in prepared {
+            // A delta a token, a last one for what was held back, an end, and one error.
+            let (sender, events) = mpsc::channel(choices * (most + 2) + 1);
+            let job = Arc::new(Job {
+                id: Arc::clone(&id),
+                stopped: AtomicBool::new(false),
+                deadline,
+                since,
+                events: sender,
+            });
+            for choice in 0..choices {
+                sequences.push(Sequence {
                     job: Arc::clone(&job),
                     choice,
-                    prompt: length,
-                    limit: length + most,
+                    prompt: prompt.len(),
+                    limit: prompt.len() + most,
                     ends: if request.ignore_end { Arc::from([]) } else { Arc::clone(&self.ends) },
                     sampler: Sampler::new(sampling.clone(), &prompt, request.logprobs, choice)?,
                     guide: guide.clone(),
@@ -218,21 +221,57 @@ impl LoadedDecoder {
                     first: None,
                     last: None,
                     tokens: prompt.clone(),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+                });
+            }
+            generations.push(Generation {
+                model: self.entry.id.clone(),
+                prompt_tokens: prompt.len(),
+                markup,
+                sampling: sampling.clone(),
+                decoder: Arc::clone(self),
+                job,
+                events,
+                open: choices,
+            });
+        }
+        let admitted = sequences.len();
         self.queue.push(sequences)?;
-        self.counters.admitted(request.choices);
-        Ok(Generation {
-            model: self.entry.id.clone(),
-            prompt_tokens: length,
-            markup,
-            sampling,
-            decoder: Arc::clone(self),
-            job,
-            events,
-            open: request.choices,
-        })
+        self.counters.admitted(admitted);
+        Ok(generations)
+    }
+
+    /// Reads a prompt and compiles the constraint of its answers.
+    async fn prepare(
+        self: &Arc<Self>,
+        prompt: GeneratePrompt,
+        max_tokens: Option<usize>,
+        constraint: Option<Constraint>,
+        workers: &Arc<Semaphore>,
+    ) -> Result<Prepared> {
+        let field = match prompt {
+            GeneratePrompt::Chat(_) => "messages",
+            GeneratePrompt::Text(_) | GeneratePrompt::Tokens(_) => "prompt",
+        };
+        let calls = constraint.as_ref().is_some_and(|constraint| constraint.calls.is_some());
+        let Prompt { tokens, mut markup, thoughts } = self.prompt(prompt, calls, workers).await?;
+        let length = tokens.len();
+        if length >= self.context {
+            return Err(BackendError::context_length(
+                field,
+                format!("has {length} tokens or more and the model takes {} with its answer", self.context),
+            ));
+        }
+        let room = self.context - length;
+        let most = max_tokens.map_or(room, |asked| asked.min(room));
+        if most == 0 {
+            return Err(BackendError::invalid("max_tokens", "is 0; ask for at least one token"));
+        }
+        markup.leading = constraint.as_ref().is_some_and(|constraint| constraint.text.is_some());
+        let guide = match constraint {
+            Some(constraint) => Some(self.guide(constraint, thoughts, workers).await?),
+            None => None,
+        };
+        Ok(Prepared { tokens, most, markup, guide })
     }
 
     /// The bytes that a token stands for.
@@ -332,6 +371,15 @@ impl LoadedDecoder {
         })
         .await
     }
+}
+
+/// What the answers to a prompt begin with.
+struct Prepared {
+    tokens: Vec<u32>,
+    /// Most tokens of one answer.
+    most: usize,
+    markup: Markup,
+    guide: Option<Guide>,
 }
 
 /// A prompt as it is read, and what may follow it.

@@ -49,22 +49,44 @@ impl Queue {
         })
     }
 
+    /// Whether an empty queue has room for so many answers to each of so many prompts.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] with the number that there is room for.
+    pub(crate) fn has_ever_room(&self, prompts: usize, choices: usize) -> Result<()> {
+        let most = self.capacity;
+        let asked = prompts.saturating_mul(choices);
+        if asked <= most {
+            return Ok(());
+        }
+        let bound = format!("at most {most} answers may wait here");
+        Err(match most / prompts.max(1) {
+            0 => BackendError::invalid(
+                "prompt",
+                format!("has {prompts} texts, and {bound}; send at most {most} at once"),
+            ),
+            _ if prompts <= 1 => {
+                BackendError::invalid("n", format!("is {choices}, and {bound}; ask for at most {most}"))
+            }
+            each => BackendError::invalid(
+                "n",
+                format!(
+                    "is {choices} for each of {prompts} texts, {asked} answers together, and {bound}; ask for at most \
+                     {each}, or send fewer texts"
+                ),
+            ),
+        })
+    }
+
     /// Admits all sequences of a request, or none.
     ///
     /// # Errors
-    /// [`BackendError::InvalidInput`] where there will never be room, [`BackendError::ResourceLimitExceeded`] where there is
-    /// none now, with the time that those before it will take;
+    /// [`BackendError::ResourceLimitExceeded`] where there is no room now, with the time that those before it will take;
     /// [`BackendError::ModelNotLoaded`] where the model leaves memory.
     pub(crate) fn push(&self, sequences: Vec<Sequence>) -> Result<()> {
         let mut state = self.lock();
         if state.closed {
-            return Err(shutting_down(&self.model));
-        }
-        if sequences.len() > self.capacity {
-            let most = self.capacity;
-            let reason =
-                format!("is {}, and at most {most} answers may wait here; ask for fewer", sequences.len());
-            return Err(BackendError::invalid("n", reason));
+            return Err(state.aborted.clone().unwrap_or_else(|| shutting_down(&self.model)));
         }
         if state.waiting.len() + sequences.len() > self.capacity {
             self.counters.rejected();

@@ -12,7 +12,7 @@ use crate::{
     device::Device,
     error::{BackendError, Result},
     generate::{
-        Conversation, GenerateRequest, Generation,
+        Conversation, GeneratePrompt, GenerateRequest, Generation,
         loaded::{self, GenerationLimits, LoadedDecoder},
         sequence::Job,
     },
@@ -64,11 +64,26 @@ impl Runtime {
     ///
     /// # Errors
     /// - [`BackendError::ModelNotFound`], [`BackendError::ModelCorrupted`]: the model is not there, or its files are damaged.
-    /// - [`BackendError::InvalidInput`]: a value cannot be used, the prompt is too long, or the model is no decoder.
+    /// - [`BackendError::InvalidInput`]: a value cannot be used, the prompt is too long, the model is no decoder, or there
+    ///   will never be room for so many answers.
     /// - [`BackendError::ResourceLimitExceeded`]: the queue is full.
     /// - [`BackendError::GenerationTimeout`]: the deadline passed.
     /// - [`BackendError::CudaError`], [`BackendError::OutOfMemory`]: loading or running failed.
-    pub async fn generate(&self, mut request: GenerateRequest) -> Result<Generation> {
+    pub async fn generate(&self, request: GenerateRequest) -> Result<Generation> {
+        let mut begun = self.generate_all(request, Vec::new()).await?;
+        begun.pop().ok_or_else(|| BackendError::internal("a prompt without a generation"))
+    }
+
+    /// Begins to generate for the prompt of a request and for `more` of them, which are admitted together or not at all.
+    /// Returns one generation a prompt, in their order.
+    ///
+    /// # Errors
+    /// As [`Runtime::generate`].
+    pub async fn generate_all(
+        &self,
+        mut request: GenerateRequest,
+        more: Vec<GeneratePrompt>,
+    ) -> Result<Vec<Generation>> {
         let id = request.model.clone().unwrap_or_else(|| CHAT_ID.to_owned());
         let params = self.inner.params.of(&id);
         params.fill(&mut request.sampling);
@@ -76,9 +91,11 @@ impl Runtime {
         let longest = self.inner.options.generation_deadline;
         self.within(&id, request.deadline, async {
             let model = self.decoder(&id).await?;
-            let generation = model.generate(request, longest, &self.inner.workers).await?;
-            self.inner.generating.enter(&generation);
-            Ok(generation)
+            let generations = model.generate(request, more, longest, &self.inner.workers).await?;
+            for generation in &generations {
+                self.inner.generating.enter(generation);
+            }
+            Ok(generations)
         })
         .await
     }

@@ -31,7 +31,7 @@ use crate::{
     device,
     embed::{self, loaded::Loaded, shutting_down},
     error::{BackendError, Result},
-    generate::loaded::LoadedDecoder,
+    generate::loaded::{LoadedDecoder, SHORTEST},
     hardware::{self, SystemInfo},
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
@@ -78,6 +78,12 @@ impl Runtime {
         }
         if options.threads == Some(0) {
             return Err(BackendError::configuration("threads", "is 0; at least one is needed"));
+        }
+        if let Some(context) = options.context.filter(|context| *context < SHORTEST) {
+            let reason = format!(
+                "is {context}, and a prompt with its answer has {SHORTEST} tokens or more; raise it with --context"
+            );
+            return Err(BackendError::configuration("context", reason));
         }
         let library = library::ensure(&options.library)?;
         // Told now, not by the first request.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::Runtime;
 use crate::{
     error::{BackendError, Result},
-    store::{GenerationParams, SqliteStore, Store, StoredResponse},
+    store::{GenerationParams, SqliteStore, Store, StoreUsage, StoredResponse},
 };
 
 type ParamsByModel = BTreeMap<Option<String>, GenerationParams>;
@@ -136,6 +136,14 @@ impl Runtime {
     /// Those of [`Store`].
     pub async fn kept_conversation(&self, id: &str) -> Result<Vec<StoredResponse>> {
         self.inner.store.response_chain(id).await
+    }
+
+    /// What is kept of responses.
+    ///
+    /// # Errors
+    /// Those of [`Store`].
+    pub async fn store_usage(&self) -> Result<StoreUsage> {
+        self.inner.store.usage().await
     }
 
     /// Drops a response; whether there was one.

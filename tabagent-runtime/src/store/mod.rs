@@ -10,7 +10,7 @@ mod sqlite;
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
 pub use params::GenerationParams;
-pub use responses::{CHAIN_BYTES, CHAIN_COUNT, RETENTION, Retention, StoredResponse};
+pub use responses::{CHAIN_BYTES, CHAIN_COUNT, RETENTION, Retention, StoreUsage, StoredResponse};
 pub use sqlite::{DATABASE, SqliteStore};
 
 use crate::error::Result;
@@ -38,6 +38,9 @@ pub trait Store: Send + Sync {
 
     /// Drops a response; whether there was one.
     fn delete_response(&self, id: &str) -> StoreFuture<'_, bool>;
+
+    /// What is kept of responses; an answer says as well that the store works.
+    fn usage(&self) -> StoreFuture<'_, StoreUsage>;
 
     /// All parameters of generation as they were when the store was opened: those of the server under `None`, those of
     /// models under their ids.

@@ -24,6 +24,15 @@ pub const CHAIN_COUNT: u64 = 1_000;
 /// Bytes of a conversation after which nothing older is read.
 pub const CHAIN_BYTES: u64 = 64 << 20;
 
+/// What is kept of responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreUsage {
+    /// How many there are.
+    pub responses: u64,
+    /// Bytes of them, inputs included.
+    pub bytes: u64,
+}
+
 /// A response, as it is kept. The store does not look into its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredResponse {

@@ -312,6 +312,24 @@ async fn a_form_that_becomes_too_complex_ends_alone() {
     assert_eq!(other.await.unwrap()[0].text.len(), 200);
 }
 
+/// A grammar whose text can be read in more ways the longer it gets takes more time for each token; it ends, and others do
+/// not wait for what all of it would take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_takes_too_long_ends_alone() {
+    let runtime = start(RuntimeOptions::default());
+    let model = "qwen3-gqa";
+    let other = tokio::spawn({
+        let runtime = runtime.clone();
+        async move { answers(&runtime, request(model, form(TextForm::Regex("[0-9]{200}".to_owned())), 5)).await }
+    });
+    let ambiguous = form(TextForm::Lark("start: s\ns: s s s | s s | /[a-z ]/".to_owned()));
+    let asked = GenerateRequest { ignore_end: true, ..request(model, ambiguous, 5) };
+    let outcome = collect(runtime.generate(asked).await.unwrap()).await;
+    let Err(BackendError::InvalidInput { field, reason, .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(field == "format" && (reason.contains("too long") || reason.contains("complex")), "{reason}");
+    assert_eq!(other.await.unwrap()[0].text.len(), 200);
+}
+
 /// Calls in the marks of the model, and nothing else: one, several, or a text of a form instead.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_keep_the_schema_of_their_arguments() {

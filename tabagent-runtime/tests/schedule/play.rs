@@ -188,7 +188,7 @@ impl Play<'_> {
         tokio::time::timeout(PATIENCE, shutdown).await.unwrap_or_else(|_| panic!("the shutdown has no end"));
         for mut live in std::mem::take(&mut self.live) {
             while live.read().await {}
-            if let Some(BackendError::ModelNotLoaded { model }) = &live.error {
+            if let Some(BackendError::ModelNotLoaded { model, .. }) = &live.error {
                 assert_eq!(model, self.model);
                 live.error = None;
                 let expected = self.expected(&live.join).await;

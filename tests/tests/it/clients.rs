@@ -157,11 +157,6 @@ fn openai_is_told_when_to_come_back_to_a_full_queue_of_generations() {
 }
 
 #[test]
-fn openai_is_told_that_there_is_no_memory_for_a_conversation() {
-    generation(&Server::start(&["--cache", "1KiB"]), &["out_of_memory"]);
-}
-
-#[test]
 fn openai_is_told_within_the_stream_that_it_took_too_long() {
     generation(&Server::start(&["--generation-deadline", "1s"]), &["deadline"]);
 }

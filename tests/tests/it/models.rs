@@ -90,6 +90,11 @@ fn what_is_longer_than_the_model_takes_is_refused_by_name_or_cut_on_request() {
     let compare = json!({ "model": "bert-cls", "text1": "short", "text2": long });
     assert_problem(&server.post("/v1/similarity", &compare), 400, "context-length-exceeded");
 
+    // A text that is far too long is not even read: tests would take minutes.
+    let huge = json!({ "messages": [{ "role": "user", "content": "word ".repeat(800_000) }] });
+    let problem = assert_problem(&server.post("/v1/chat/completions", &huge), 400, "context-length-exceeded");
+    assert_eq!(problem["error"]["param"], "messages");
+
     let response = server
         .post("/v1/embeddings", &json!({ "model": "bert-cls", "input": ["short", long], "truncate": true }));
     assert_eq!((response.status, &response.json()["truncated"]), (200, &json!(1)), "{}", response.text());

@@ -116,11 +116,12 @@ fn what_is_cancelled_at_the_end_of_the_grace_is_told() {
     let response = whole.receive("POST");
     let problem = assert_problem(&response, 503, "model-not-loaded");
     assert!(response.header("retry-after").is_some(), "{response:?}");
-    assert!(problem["detail"].as_str().unwrap().contains("tabagent-chat"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("tabagent-chat") && detail.contains("the server is stopping"), "{problem}");
     let events = stream.receive("POST").text();
     let last = events.trim_end().lines().last().unwrap().strip_prefix("data: ").unwrap();
     let last: Value = serde_json::from_str(last).unwrap();
-    assert!(last["error"]["message"].as_str().unwrap().contains("not loaded"), "{last}");
+    assert!(last["error"]["message"].as_str().unwrap().contains("the server is stopping"), "{last}");
     assert_eq!(server.wait(), Some(0), "{}", server.log());
 }
 
@@ -159,6 +160,14 @@ fn a_port_in_use_is_said_and_nobody_is_killed_for_it() {
         assert!(output.stderr.contains(word), "`{word}` is missing: {}", output.shown());
     }
     assert!(holder.local_addr().is_ok());
+}
+
+#[test]
+fn memory_for_no_conversation_is_refused_at_the_start() {
+    for flags in [["--context", "1"], ["--cache", "1"]] {
+        let output = run(&["serve", "--port", "0", flags[0], flags[1]]);
+        assert!(output.code == Some(1) && output.stderr.contains(flags[0]), "{}", output.shown());
+    }
 }
 
 #[test]

@@ -14,13 +14,22 @@ fn start(folder: &Path) -> Server {
     Server::start_in(tempfile::tempdir().unwrap(), &[], &[("TABAGENT_DATA_DIR", folder)])
 }
 
-/// What a server says that cannot start with the data in this folder.
+/// What a server says that cannot start with the data in this folder; `doctor` says the same.
 fn refused(folder: &Path) -> String {
     let data = tempfile::tempdir().unwrap();
     let mut command = command(&data, &["serve", "--port", "0"]);
     command.env("TABAGENT_DATA_DIR", folder);
     let output = process::run(command, server::START_DEADLINE);
     assert!(!output.success, "it starts: {}", output.shown());
+    let mut doctor = tabagent_tests::server::command(&data, &["doctor", "--port", "0", "--json"]);
+    doctor.env("TABAGENT_DATA_DIR", folder);
+    let examined = process::run(doctor, server::START_DEADLINE);
+    let report: Value = serde_json::from_str(&examined.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "data folder").unwrap();
+    assert!(!examined.success && check["state"] == "failed", "{}", examined.shown());
+    let told = check["detail"].as_str().unwrap().split(" (").next().unwrap();
+    assert!(output.stderr.contains(told), "{told}: {}", output.stderr);
     output.stderr
 }
 
@@ -88,6 +97,14 @@ fn a_damaged_store_is_told_at_the_start_and_left_as_it_is() {
     let said = refused(data.path());
     assert!(said.contains("tabagent.sqlite is damaged; restore it from a backup"), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "this is no database".repeat(500));
+}
+
+#[test]
+fn a_folder_in_place_of_the_store_is_told() {
+    let data = tempfile::tempdir().unwrap();
+    fs::create_dir(data.path().join("tabagent.sqlite")).unwrap();
+    let said = refused(data.path());
+    assert!(said.contains("tabagent.sqlite cannot be written"), "{said}");
 }
 
 #[test]

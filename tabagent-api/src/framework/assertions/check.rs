@@ -33,8 +33,8 @@ where
 
 /// A fn `F` as the check of a case whose response is an `R`.
 ///
-/// `(&&CheckFn::<R, _>::new(f)).run(..)` finds the first of three traits that holds, as [`super::Last`] does: [`CheckFits`],
-/// [`CheckMisfits`], [`UnlessParsed`]; [`check_outcome`] then accepts all but the second.
+/// `(&&&CheckFn::<R, _>::new(f)).run(..)` finds the first of four traits that holds, as [`super::Last`] does: [`CheckFits`],
+/// [`CheckOfNothing`], [`CheckMisfits`], [`UnlessParsed`]; [`check_outcome`] then accepts all but the third.
 #[derive(Debug)]
 pub struct CheckFn<R, F>(F, PhantomData<R>);
 
@@ -67,12 +67,24 @@ pub trait CheckFits<B> {
     fn run(self, response: &CaseResponse) -> Checked<B, Result<(), String>>;
 }
 
-impl<R: RouteOutput, F: ChecksResponse<R::Body>> CheckFits<R::Body> for &&CheckFn<R, F>
+impl<R: RouteOutput, F: ChecksResponse<R::Body>> CheckFits<R::Body> for &&&CheckFn<R, F>
 where
     R::Body: DeserializeOwned,
 {
     fn run(self, response: &CaseResponse) -> Checked<R::Body, Result<(), String>> {
         Checked(R::parse(response).and_then(|body| self.0.check(&body)), PhantomData)
+    }
+}
+
+/// A check of a response that has no body: never called, since a const check has stopped the compiler.
+pub trait CheckOfNothing {
+    /// Says so.
+    fn run(self, _: &CaseResponse) -> Checked<(), Result<(), String>>;
+}
+
+impl<R: RouteOutput<Body = ()>, F> CheckOfNothing for &&CheckFn<R, F> {
+    fn run(self, _: &CaseResponse) -> Checked<(), Result<(), String>> {
+        Checked(Err("the response has no body to check".to_owned()), PhantomData)
     }
 }
 
@@ -105,8 +117,8 @@ impl<R, F> UnlessParsed for CheckFn<R, F> {
 
 /// What a fitting check of a `B` gives.
 #[diagnostic::on_unimplemented(
-    message = "[route::case-type-mismatch] this check does not take `&{B}`, the body of the route's response",
-    label = "must be a `fn(&{B})` that returns nothing, a bool or a `Result<(), impl Display>`"
+    message = "[route::case-type-mismatch] this check is no `fn(&{B})` that gives nothing, a bool or a `Result<(), impl Display>`",
+    label = "the body of the route's response is `{B}`"
 )]
 pub trait FittingCheck<B> {
     /// The outcome.

@@ -12,12 +12,14 @@ use crate::framework::ApiError;
 use crate::framework::component::AppState;
 use crate::framework::openapi::OperationBuilder;
 use crate::framework::problem::FieldError;
+use crate::framework::validation::SchemaList;
 
 /// The parameters of the path, percent-decoded: one value, a tuple in the order of the path, or a struct by name.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
-/// Which parameters a type reads. Derived for structs by `#[derive(Schema)]`.
+/// Which parameters a type reads. Derived by `#[derive(Schema)]` for structs with names for their fields, for structs of
+/// one value, and for enums of names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a path",
     label = "not the values of path parameters",
@@ -29,6 +31,11 @@ pub trait PathFields {
 
     /// The schemas of the values, one a parameter: in order, or by name.
     fn schemas() -> Vec<(Option<&'static str>, serde_json::Value)>;
+
+    /// Adds the named schemas that these refer to.
+    fn collect(list: &mut SchemaList) {
+        let _ = list;
+    }
 
     /// Checks the values against their rules.
     fn check(&self) -> Vec<FieldError> {
@@ -82,7 +89,7 @@ fn rejection(rejection: PathRejection) -> ApiError {
 
 impl<T: PathFields> RouteInput for Path<T> {
     fn describe(operation: &mut OperationBuilder) {
-        operation.path_parameters(T::schemas());
+        operation.path_parameters::<T>();
     }
 }
 
@@ -101,7 +108,7 @@ macro_rules! scalars {
 scalars!(String, bool, u8, u16, u32, u64, i8, i16, i32, i64);
 
 macro_rules! tuples {
-    ($(($count:literal: $($name:ident),+)),*) => {$(
+    ($(($count:literal: $($name:ident $index:tt),+)),*) => {$(
         impl<$($name: PathFields),+> PathFields for ($($name,)+) {
             const SHAPE: PathShape = PathShape::Tuple($count);
 
@@ -110,8 +117,18 @@ macro_rules! tuples {
                 $(schemas.extend($name::schemas());)+
                 schemas
             }
+
+            fn collect(list: &mut SchemaList) {
+                $($name::collect(list);)+
+            }
+
+            fn check(&self) -> Vec<FieldError> {
+                let mut errors = Vec::new();
+                $(errors.extend(self.$index.check());)+
+                errors
+            }
         }
     )*};
 }
 
-tuples!((1: A), (2: A, B), (3: A, B, C), (4: A, B, C, D));
+tuples!((1: A 0), (2: A 0, B 1), (3: A 0, B 1, C 2), (4: A 0, B 1, C 2, D 3));

@@ -11,7 +11,7 @@ use super::schemas::Schemas;
 use crate::framework::case::{CaseBody, Expectation, TestCase};
 use crate::framework::problem::{ProblemBody, ProblemKind, ProblemReport, ProblemVariant};
 use crate::framework::record::{Auth, RouteMetadata};
-use crate::framework::{ApiError, Problem};
+use crate::framework::{ApiError, PathFields, Problem};
 
 /// Collects the parts of one operation.
 #[derive(Debug)]
@@ -57,9 +57,12 @@ impl OperationBuilder {
     }
 
     /// Adds the parameters of the path: in order, or by name.
-    pub fn path_parameters(&mut self, schemas: Vec<(Option<&'static str>, Value)>) {
+    pub fn path_parameters<T: PathFields>(&mut self) {
+        let mut parts = Vec::new();
+        T::collect(&mut parts);
+        self.schemas.add_list(parts);
         let names = parameter_names(self.path);
-        for (index, (name, mut schema)) in schemas.into_iter().enumerate() {
+        for (index, (name, mut schema)) in T::schemas().into_iter().enumerate() {
             let Some(name) = name.or_else(|| names.get(index).copied()) else { continue };
             // An empty segment never matches a parameter.
             if schema.get("type").is_some_and(|kind| kind == "string") && schema.get("minLength").is_none() {

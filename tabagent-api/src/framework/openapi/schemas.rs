@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::framework::registry::StartError;
-use crate::framework::validation::schema::{DEFAULTS_MARK, TYPE_MARK};
+use crate::framework::validation::schema::{DEFAULTS_MARK, SchemaList, TYPE_MARK};
 
 /// Named schemas.
 #[derive(Debug, Default)]
@@ -21,6 +21,11 @@ impl Schemas {
     pub fn add_parts<T: ToSchema>(&mut self) {
         let mut parts = Vec::new();
         T::schemas(&mut parts);
+        self.add_list(parts);
+    }
+
+    /// Adds named schemas.
+    pub fn add_list(&mut self, parts: SchemaList) {
         for (name, schema) in parts {
             self.insert(name, schema_value_marked(schema), "a type without #[derive(Schema)]");
         }

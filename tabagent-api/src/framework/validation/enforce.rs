@@ -10,7 +10,7 @@ use garde::{Report, Validate};
 use serde_json::Value;
 
 use super::ValidationRule;
-use super::schema::{SchemaList, SchemaType};
+use super::schema::{Reach, SchemaList, SchemaType};
 use crate::framework::problem::FieldError;
 
 /// So many broken rules are told; the others are counted.
@@ -70,8 +70,8 @@ pub struct FieldType<T: ?Sized>(PhantomData<T>);
 impl<T: SchemaType> FieldType<T> {
     /// The type has a schema.
     pub const IS_KNOWN: bool = true;
-    /// The least and the greatest number of an integer type.
-    pub const REACH: Option<(i64, i64)> = T::REACH;
+    /// How far its numbers go on the wire.
+    pub const REACH: Reach = T::REACH;
     /// Whether a value stands in one piece of text.
     pub const IN_TEXT: bool = T::IN_TEXT;
 
@@ -98,7 +98,7 @@ pub trait UnlessSchemaType {
     /// The type has no schema.
     const IS_KNOWN: bool = false;
     /// Nothing is known of its numbers.
-    const REACH: Option<(i64, i64)> = None;
+    const REACH: Reach = Reach::Open;
     /// Another rule speaks of the type.
     const IN_TEXT: bool = true;
 

@@ -20,8 +20,21 @@ pub enum TextFields {
     Unknown,
     /// It has no fields with names.
     None,
+    /// It has no fields with names, and is read from one piece of text, or from one for each of its values.
+    Whole,
     /// Each field's name on the wire, and whether its value stands in one piece of text.
     Named(&'static [(&'static str, bool)]),
+}
+
+/// How far the numbers of a type go on the wire.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach {
+    /// As far as JSON's do, or it is no number.
+    Open,
+    /// Whole numbers from the first to the second.
+    Whole(i64, i64),
+    /// As far as those of an `f32`.
+    Single,
 }
 
 /// A type that can be a field of a type with a schema.
@@ -31,8 +44,8 @@ pub enum TextFields {
     note = "derive `tabagent_api::Schema` for it, or say which schema it has on the wire: `#[rule(schema_as(String))]`"
 )]
 pub trait SchemaType {
-    /// The least and the greatest number of the type on the wire, where it is an integer.
-    const REACH: Option<(i64, i64)> = None;
+    /// How far its numbers go on the wire.
+    const REACH: Reach = Reach::Open;
     /// Whether a value stands in one piece of text, as those of a query and a path do.
     const IN_TEXT: bool = true;
     /// The fields, as a query or a path is read into them.
@@ -59,7 +72,7 @@ pub(crate) const TYPE_MARK: &str = "x-rust-type";
 pub(crate) const DEFAULTS_MARK: &str = "x-broken-defaults";
 
 /// The largest integer that every JSON reader keeps exactly.
-pub(super) const SAFE_INTEGER: i64 = (1 << 53) - 1;
+pub(crate) const SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// A schema in JSON as utoipa carries schemas: one object whose every keyword is an extension.
 ///
@@ -151,16 +164,21 @@ pub(super) fn is_type(schema: &Value, name: &str) -> bool {
     }
 }
 
-/// Writes one rule into a schema. Of two rules for one keyword the last stands, as all of them are enforced.
+/// Writes one rule into a schema. Of two bounds the narrower one stands, as all of them are enforced.
 fn say(schema: &mut Value, rule: &ValidationRule) {
     let is_map = is_type(schema, "object");
     let is_list = is_type(schema, "array");
     let is_nullable = is_type(schema, "null");
     let Some(object) = schema.as_object_mut() else { return };
     let mut bound = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            object.insert(name.to_owned(), value);
+        let Some(value) = value else { return };
+        if let (Some(known), Some(new)) = (object.get(name).and_then(Value::as_f64), value.as_f64()) {
+            let narrower = if name.starts_with("min") { new > known } else { new < known };
+            if !narrower {
+                return;
+            }
         }
+        object.insert(name.to_owned(), value);
     };
     match rule {
         ValidationRule::NotEmpty if is_list => bound("minItems", Some(1.into())),

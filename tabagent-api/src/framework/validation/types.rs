@@ -11,7 +11,9 @@ use garde::error::Path;
 use serde_json::{Map, Value, json};
 
 use super::enforce::{EmptyValue, ListValue, NumberValue, TextValue, Visit, refuse};
-use super::schema::{SAFE_INTEGER, SchemaList, SchemaType, TextFields, is_type, null_schema, tuple_schema};
+use super::schema::{
+    Reach, SAFE_INTEGER, SchemaList, SchemaType, TextFields, is_type, null_schema, tuple_schema,
+};
 
 impl<T: TextValue + ?Sized> TextValue for &T {
     fn text(&self) -> &str {
@@ -174,7 +176,7 @@ macro_rules! maps {
 maps!([] BTreeMap<String, T>, [S: BuildHasher] HashMap<String, T, S>);
 
 impl<T: SchemaType> SchemaType for Option<T> {
-    const REACH: Option<(i64, i64)> = T::REACH;
+    const REACH: Reach = T::REACH;
     const IN_TEXT: bool = T::IN_TEXT;
 
     fn usage() -> Value {
@@ -203,7 +205,7 @@ impl<T: SchemaType> SchemaType for Option<T> {
 macro_rules! wrappers {
     ($($type:ident),*) => {$(
         impl<T: SchemaType + ?Sized> SchemaType for $type<T> {
-            const REACH: Option<(i64, i64)> = T::REACH;
+            const REACH: Reach = T::REACH;
             const IN_TEXT: bool = T::IN_TEXT;
             const FIELDS: TextFields = T::FIELDS;
 
@@ -262,6 +264,8 @@ impl SchemaType for Map<String, Value> {
 }
 
 impl SchemaType for f32 {
+    const REACH: Reach = Reach::Single;
+
     fn usage() -> Value {
         json!({ "type": "number", "format": "float" })
     }
@@ -305,7 +309,7 @@ macro_rules! narrow_integers {
     ($($type:ty),*) => {$(
         impl SchemaType for $type {
             #[allow(clippy::cast_lossless, reason = "`From` is not const")]
-            const REACH: Option<(i64, i64)> = Some((<$type>::MIN as i64, <$type>::MAX as i64));
+            const REACH: Reach = Reach::Whole(<$type>::MIN as i64, <$type>::MAX as i64);
 
             fn usage() -> Value {
                 json!({ "type": "integer", "minimum": <$type>::MIN, "maximum": <$type>::MAX })
@@ -319,7 +323,7 @@ narrow_integers!(u8, u16, u32, i8, i16, i32);
 macro_rules! wide_integers {
     ($($type:ty => $least:expr),*) => {$(
         impl SchemaType for $type {
-            const REACH: Option<(i64, i64)> = Some(($least, SAFE_INTEGER));
+            const REACH: Reach = Reach::Whole($least, SAFE_INTEGER);
 
             fn usage() -> Value {
                 let least: i64 = $least;
@@ -344,6 +348,8 @@ macro_rules! tuples {
     ($(($($name:ident $index:tt),+)),*) => {$(
         impl<$($name: SchemaType),+> SchemaType for ($($name,)+) {
             const IN_TEXT: bool = false;
+            const FIELDS: TextFields =
+                if true $(&& $name::IN_TEXT)+ { TextFields::Whole } else { TextFields::None };
 
             fn usage() -> Value {
                 tuple_schema(vec![$($name::usage()),+])

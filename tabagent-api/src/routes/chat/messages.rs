@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::tools::ToolCall;
 use crate::Schema;
+use crate::routes::forms::TextOrList;
 use crate::routes::inference::InferenceError;
 
 /// One message, by who speaks.
 #[derive(Debug, Deserialize, Schema)]
-#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields, try_from = "MessageFields")]
 #[allow(clippy::large_enum_variant, reason = "a request has few messages, and holds them once")]
 pub enum ChatMessage {
     /// Who made the application; the same as `system`.
@@ -83,7 +84,7 @@ pub enum ChatMessage {
 
 /// What is said.
 #[derive(Debug, Deserialize, Schema)]
-#[serde(untagged)]
+#[serde(untagged, from = "TextOrList<ContentPart>")]
 pub enum ChatContent {
     /// A text.
     Text(#[rule(length(max = 4_194_304))] String),
@@ -101,6 +102,95 @@ pub enum ContentPart {
         #[rule(length(max = 4_194_304))]
         text: String,
     },
+}
+
+/// The fields of all roles, as they come: read without a buffer, so that an error has the place of what is wrong.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageFields {
+    role: Role,
+    content: Option<ChatContent>,
+    name: Option<String>,
+    tool_calls: Option<Vec<ToolCall>>,
+    refusal: Option<String>,
+    #[serde(alias = "reasoning")]
+    reasoning_content: Option<String>,
+    annotations: Option<Vec<Value>>,
+    audio: Option<Value>,
+    function_call: Option<Value>,
+    tool_call_id: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    Developer,
+    System,
+    User,
+    Assistant,
+    Tool,
+}
+
+impl TryFrom<MessageFields> for ChatMessage {
+    type Error = String;
+
+    fn try_from(fields: MessageFields) -> Result<Self, String> {
+        let MessageFields {
+            role,
+            content,
+            name,
+            tool_calls,
+            refusal,
+            reasoning_content,
+            annotations,
+            audio,
+            function_call,
+            tool_call_id,
+        } = fields;
+        let foreign = [
+            ("annotations", annotations.is_some(), Role::Assistant),
+            ("audio", audio.is_some(), Role::Assistant),
+            ("function_call", function_call.is_some(), Role::Assistant),
+            ("tool_calls", tool_calls.is_some(), Role::Assistant),
+            ("refusal", refusal.is_some(), Role::Assistant),
+            ("reasoning_content", reasoning_content.is_some(), Role::Assistant),
+            ("tool_call_id", tool_call_id.is_some(), Role::Tool),
+        ];
+        if let Some((field, ..)) = foreign.iter().find(|(_, there, of)| *there && *of != role) {
+            return Err(format!("unknown field `{field}` for a message of this role"));
+        }
+        // In serde's words, which the framework takes the field from.
+        let missing = |field: &str| format!("missing field `{field}`");
+        let said = |content: Option<ChatContent>| content.ok_or_else(|| missing("content"));
+        Ok(match role {
+            Role::Developer => Self::Developer { content: said(content)?, name },
+            Role::System => Self::System { content: said(content)?, name },
+            Role::User => Self::User { content: said(content)?, name },
+            Role::Assistant => Self::Assistant {
+                content,
+                name,
+                tool_calls,
+                refusal,
+                reasoning_content,
+                annotations,
+                audio,
+                function_call,
+            },
+            Role::Tool => {
+                let tool_call_id = tool_call_id.ok_or_else(|| missing("tool_call_id"))?;
+                Self::Tool { content: said(content)?, tool_call_id, name }
+            }
+        })
+    }
+}
+
+impl From<TextOrList<ContentPart>> for ChatContent {
+    fn from(content: TextOrList<ContentPart>) -> Self {
+        match content {
+            TextOrList::Text(text) => Self::Text(text),
+            TextOrList::List(parts) => Self::Parts(parts),
+        }
+    }
 }
 
 impl ChatMessage {
@@ -181,6 +271,66 @@ impl ChatContent {
                     .collect();
                 texts.join("\n")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_message_is_named_with_its_place() {
+        let text = json!({ "type": "text", "text": "What is this?" });
+        let image = json!({ "type": "image_url", "image_url": { "url": "https://example.org/a.png" } });
+        for (message, place, words) in [
+            (
+                json!({ "role": "user", "content": [text, image] }),
+                "content[1].type",
+                "unknown variant `image_url`, expected `text`",
+            ),
+            (json!({ "role": "user", "content": 5 }), "content", "expected a text or a list"),
+            (
+                json!({ "role": "user", "content": [{ "type": "text" }] }),
+                "content[0]",
+                "missing field `text`",
+            ),
+            (json!({ "role": "user", "content": [5] }), "content[0]", "invalid type: integer `5`"),
+            (json!({ "role": "user", "name": "Ada" }), ".", "missing field `content`"),
+            (json!({ "role": "tool", "content": "7" }), ".", "missing field `tool_call_id`"),
+            (
+                json!({ "role": "user", "content": "Hi", "refusal": "No" }),
+                ".",
+                "unknown field `refusal` for a message of this role",
+            ),
+            (json!({ "role": "user", "content": "Hi", "mood": "good" }), "mood", "unknown field `mood`"),
+            (json!({ "role": "robot", "content": "Hi" }), "role", "unknown variant `robot`, expected one of"),
+            (
+                json!({ "role": "assistant", "tool_calls": [{ "id": "1", "type": "function" }] }),
+                "tool_calls[0]",
+                "missing field `function`",
+            ),
+        ] {
+            let body = message.to_string();
+            let json = &mut serde_json::Deserializer::from_str(&body);
+            let error = serde_path_to_error::deserialize::<_, ChatMessage>(json).unwrap_err();
+            assert_eq!(error.path().to_string(), place, "{body}: {error}");
+            assert!(error.inner().to_string().contains(words), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_role_is_read() {
+        for message in [
+            json!({ "role": "developer", "content": "Be brief." }),
+            json!({ "role": "system", "content": [{ "text": "Be brief.", "type": "text" }] }),
+            json!({ "role": "user", "content": "Hi", "name": "Ada" }),
+            json!({ "role": "assistant", "content": null, "reasoning": "Hm" }),
+            json!({ "role": "tool", "content": "7", "tool_call_id": "1" }),
+        ] {
+            let role = if message["role"] == "developer" { json!("system") } else { message["role"].clone() };
+            let read: ChatMessage = serde_json::from_value(message).unwrap();
+            assert_eq!(read.for_template()["role"], role);
         }
     }
 }

@@ -45,6 +45,7 @@ pub use response::{Completion, CompletionChoice, CompletionLogprobs};
         case("a form of another server", json = { "model": "tabagent-chat", "prompt": "Hi", "grammar": "root ::= \"a\"" }, problem = ApiError::RequestInvalid),
         case("no prompt", json = { "model": "tabagent-chat" }, problem = ApiError::RequestInvalid),
         case("a token that the model lacks", json = { "model": "tabagent-chat", "prompt": [4000000000] }, problem = InferenceError::Invalid),
+        case("more answers than may ever wait", json = { "model": "tabagent-chat", "prompt": ["a", "b", "c"], "n": 128, "max_tokens": 1 }, problem = InferenceError::Invalid),
         case("unknown model", json = { "model": "nobody/nothing", "prompt": "Hi" }, problem = InferenceError::ModelNotFound),
         untested(Runtime, "needs a full queue, a damaged model or a long prompt; the journeys in tests/ have them"),
     ],
@@ -100,15 +101,9 @@ impl Work {
     async fn begin(runtime: &Runtime, id: &str, request: CompletionRequest) -> Result<Self, InferenceError> {
         let include_usage = StreamOptions::usage(request.stream_options, request.stream)?;
         request.refuse()?;
-        let echoes = request.echo == Some(true);
+        let echoed = request.echo == Some(true);
         let sampling = sampling!(&request)?;
-        let prompts: Vec<GeneratePrompt> = match request.prompt {
-            CompletionPrompt::Text(text) => vec![GeneratePrompt::Text(text)],
-            CompletionPrompt::Texts(texts) => texts.into_iter().map(GeneratePrompt::Text).collect(),
-            CompletionPrompt::Tokens(ids) => vec![GeneratePrompt::Tokens(ids)],
-            CompletionPrompt::TokenLists(lists) => lists.into_iter().map(GeneratePrompt::Tokens).collect(),
-        };
-        if echoes && request.logprobs.is_some() {
+        if echoed && request.logprobs.is_some() {
             return Err(InferenceError::invalid(
                 "echo",
                 "cannot be had together with `logprobs`; send one of them",
@@ -116,9 +111,33 @@ impl Work {
         }
         let text = request.structured_outputs.as_ref().map(|outputs| outputs.text("structured_outputs"));
         let constraint = text.transpose()?.map(|text| Constraint { text: Some(text), calls: None });
-        let stop = StopTexts::list(request.stop);
         let answers = request.n.unwrap_or(1) as usize;
         let logprobs = request.logprobs.map(|count| count as usize);
+        let prompts: Vec<GeneratePrompt> = match request.prompt {
+            CompletionPrompt::Text(text) => vec![GeneratePrompt::Text(text)],
+            CompletionPrompt::Texts(texts) => texts.into_iter().map(GeneratePrompt::Text).collect(),
+            CompletionPrompt::Tokens(ids) => vec![GeneratePrompt::Tokens(ids)],
+            CompletionPrompt::TokenLists(lists) => lists.into_iter().map(GeneratePrompt::Tokens).collect(),
+        };
+        let echoes = prompts.iter().map(|prompt| echo(prompt, echoed)).collect::<Result<Vec<_>, _>>()?;
+        let mut prompts = prompts.into_iter();
+        let Some(prompt) = prompts.next() else {
+            return Err(InferenceError::invalid("prompt", "is empty; give at least one text"));
+        };
+        let asked = GenerateRequest {
+            id: id.to_owned(),
+            model: request.model,
+            prompt,
+            sampling,
+            max_tokens: Some(request.max_tokens.map_or(16, |count| count as usize)),
+            constraint,
+            stop: StopTexts::list(request.stop),
+            ignore_end: request.ignore_eos == Some(true),
+            choices: answers,
+            logprobs,
+            deadline: None,
+        };
+        let begun = runtime.generate_all(asked, prompts.collect()).await?;
         let mut work = Self {
             id: id.to_owned(),
             created: now(),
@@ -128,27 +147,7 @@ impl Work {
             usage: GenerationUsage::default(),
             answers,
         };
-        for (at, prompt) in prompts.into_iter().enumerate() {
-            let echo = match &prompt {
-                _ if !echoes => None,
-                GeneratePrompt::Text(text) => Some(text.clone()),
-                _ => return Err(InferenceError::invalid("echo", "needs texts; these are token ids")),
-            };
-            let generation = runtime
-                .generate(GenerateRequest {
-                    id: id.to_owned(),
-                    model: request.model.clone(),
-                    prompt,
-                    sampling: sampling.clone(),
-                    max_tokens: Some(request.max_tokens.map_or(16, |count| count as usize)),
-                    constraint: constraint.clone(),
-                    stop: stop.clone(),
-                    ignore_end: request.ignore_eos == Some(true),
-                    choices: answers,
-                    logprobs,
-                    deadline: None,
-                })
-                .await?;
+        for (at, (generation, echo)) in begun.into_iter().zip(echoes).enumerate() {
             work.model.clone_from(&generation.model);
             work.usage.prompt_tokens += generation.prompt_tokens as u64;
             work.usage.total_tokens += generation.prompt_tokens as u64;
@@ -176,6 +175,15 @@ impl Work {
             choices,
             usage,
         }
+    }
+}
+
+/// What each answer to a prompt begins with, where the prompt is asked for.
+fn echo(prompt: &GeneratePrompt, asked: bool) -> Result<Option<String>, InferenceError> {
+    match prompt {
+        _ if !asked => Ok(None),
+        GeneratePrompt::Text(text) => Ok(Some(text.clone())),
+        _ => Err(InferenceError::invalid("echo", "needs texts; these are token ids")),
     }
 }
 

@@ -1,24 +1,26 @@
-//! Values of several forms, told apart by how they begin. serde's own way tries one form after the other, and its error
-//! says no more than that none fits; these name what is wrong.
+//! The forms of the input and of its items, told apart by how they begin.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::{Map, Value};
 
 use super::items::{InputItem, Item, ItemContent, PlainMessage, ResponseInput};
+use crate::routes::forms::TextOrList;
 
 impl<'de> Deserialize<'de> for ResponseInput {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        value.deserialize_any(TextOrList { text: Self::Text, list: Self::Items, of: PhantomData })
+        Ok(match TextOrList::deserialize(value)? {
+            TextOrList::Text(text) => Self::Text(text),
+            TextOrList::List(items) => Self::Items(items),
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for ItemContent {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        value.deserialize_any(TextOrList { text: Self::Text, list: Self::Parts, of: PhantomData })
+        Ok(match TextOrList::deserialize(value)? {
+            TextOrList::Text(text) => Self::Text(text),
+            TextOrList::List(parts) => Self::Parts(parts),
+        })
     }
 }
 
@@ -32,33 +34,6 @@ impl<'de> Deserialize<'de> for InputItem {
         } else {
             PlainMessage::deserialize(item).map(Self::Message).map_err(D::Error::custom)
         }
-    }
-}
-
-/// Makes a `T` of a text, or of a list of `E`.
-struct TextOrList<T, E> {
-    text: fn(String) -> T,
-    list: fn(Vec<E>) -> T,
-    of: PhantomData<E>,
-}
-
-impl<'de, T, E: Deserialize<'de>> Visitor<'de> for TextOrList<T, E> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or a list")
-    }
-
-    fn visit_str<X: Error>(self, text: &str) -> Result<T, X> {
-        Ok((self.text)(text.to_owned()))
-    }
-
-    fn visit_string<X: Error>(self, text: String) -> Result<T, X> {
-        Ok((self.text)(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(self.list)
     }
 }
 

@@ -11,6 +11,7 @@ use tabagent_runtime::hardware::{self, SystemInfo};
 use tabagent_runtime::library::{self, LibraryOptions, Status};
 use tabagent_runtime::models::ModelInfo;
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
+use tabagent_runtime::store::SqliteStore;
 
 use super::runtime::candidate_rows;
 use crate::server::cli::CommandError;
@@ -109,7 +110,8 @@ fn examine(sources: Result<Sources, ConfigError>) -> Report {
                 source: config.source(&setting.key()).to_string(),
             })
             .collect();
-        checks.push(Check::of("data folder", data_folder(&config.data_dir)));
+        checks
+            .push(Check::of("data folder", data_folder(&config.data_dir).map_err(|error| error.to_string())));
         checks.push(models_folder(&config.models_dir));
         checks.push(Check::of("port", port(config)));
         options = config.runtime();
@@ -159,15 +161,15 @@ fn examine(sources: Result<Sources, ConfigError>) -> Report {
     }
 }
 
-fn data_folder(folder: &Path) -> Result<String, String> {
-    match std::fs::metadata(folder) {
-        Ok(found) if found.is_dir() => Ok(folder.display().to_string()),
-        Ok(_) => Err(format!("{} is not a folder; name one with --data-dir", folder.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(format!("{} is not there yet; the server makes it when it starts", folder.display()))
-        }
-        Err(error) => Err(format!("{} cannot be read: {error}", folder.display())),
-    }
+/// The folder and the store in it; neither is used.
+fn data_folder(folder: &Path) -> tabagent_runtime::Result<String> {
+    let store = SqliteStore::examine(folder)?;
+    let folder_is = folder.display();
+    Ok(match store {
+        Some(bytes) => format!("{folder_is}, with a store of {}", size(bytes)),
+        None if folder.exists() => format!("{folder_is}, without a store yet"),
+        None => format!("{folder_is} is not there yet; the server makes it when it starts"),
+    })
 }
 
 fn models_folder(folder: &Path) -> Check {

@@ -38,6 +38,10 @@ fn list(reasons: &[String]) -> String {
     }
 }
 
+/// Bytes of the smallest cache that is taken: keys and values of one token are a thousand of them in the smallest models, and
+/// a hundred thousand in large ones. Below it the setting lacks its unit.
+const SMALLEST_CACHE: usize = 64 << 10;
+
 /// Explains the service in the OpenAPI document.
 const DESCRIPTION: &str = "A local AI server: models on ONNX Runtime, behind the routes that OpenAI's clients speak. \
                            Every failure is a problem (RFC 9457) whose `type` is a page of this server.";
@@ -81,6 +85,14 @@ impl Config {
                  TABAGENT_API_KEY or --api-key-file, or keep --host 127.0.0.1",
                 self.host,
                 self.source("host")
+            )]));
+        }
+        if let Some(cache) = self.cache.filter(|cache| cache.0 < SMALLEST_CACHE) {
+            return Err(ConfigError(vec![format!(
+                "`cache` is {} bytes ({}), too few for a conversation with any model; give --cache a size such as 2GiB, \
+                 at least 64KiB",
+                cache.0,
+                self.source("cache")
             )]));
         }
         Ok(())

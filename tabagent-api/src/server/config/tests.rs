@@ -229,6 +229,18 @@ fn beyond_loopback_there_must_be_a_key() {
 }
 
 #[test]
+fn a_cache_without_its_unit_is_refused() {
+    let cache = |text: &str| {
+        let mut sources = Sources::default();
+        flag(&mut sources, "cache", text);
+        Config::load(&sources).map(|config| config.runtime().cache_bytes)
+    };
+    let error = cache("4").unwrap_err().to_string();
+    assert!(error.contains("`cache` is 4 bytes (--cache)") && error.contains("2GiB"), "{error}");
+    assert_eq!(cache("64KiB").unwrap(), Some(64 << 10));
+}
+
+#[test]
 fn the_key_comes_from_a_file_and_is_shown_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");

@@ -45,7 +45,7 @@ impl Engine {
         let outcome = self.decoder.run(&self.run, place, &self.ids, &[past]);
         let took = begun.elapsed();
         self.counters.read(took);
-        self.pause = self.steps_of(took);
+        self.pause = steps_of(took, self.step_seconds);
         mean(&mut self.token_seconds, took.as_secs_f64() / self.ids.len() as f64);
         let row = &mut self.rows.all[place];
         row.used = self.clock;
@@ -82,15 +82,6 @@ impl Engine {
         }
         let seconds = (self.step_seconds * f64::from(BETWEEN)).min(LONGEST_STALL.max(self.step_seconds));
         ((seconds / self.token_seconds) as usize).clamp(LEAST_PART, LARGEST_PART)
-    }
-
-    /// Decoding steps that take as long as a part of a prompt took.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few")]
-    fn steps_of(&self, took: Duration) -> u32 {
-        if self.step_seconds == 0.0 {
-            return 1;
-        }
-        ((took.as_secs_f64() / self.step_seconds).ceil() as u32).clamp(1, BETWEEN)
     }
 
     /// Decodes one token for every sequence that is beyond its prompt.
@@ -181,6 +172,15 @@ fn advance(
         }
     }
     Ok(reason)
+}
+
+/// Decoding steps that take as long as a part of a prompt took.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few")]
+fn steps_of(took: Duration, step_seconds: f64) -> u32 {
+    if step_seconds == 0.0 {
+        return 1;
+    }
+    ((took.as_secs_f64() / step_seconds).ceil() as u32).clamp(1, BETWEEN)
 }
 
 /// A moving mean over about eight values.

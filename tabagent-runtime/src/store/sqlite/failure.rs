@@ -6,6 +6,8 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::error::BackendError;
 
+const DAMAGED: &str = "is damaged; restore it from a backup, or move it away and the server begins a new one";
+
 /// Where a store lies, for its messages; nowhere where it is in memory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Place(pub(super) Option<PathBuf>);
@@ -14,6 +16,11 @@ impl Place {
     /// A mistake of the place itself.
     pub(super) fn unusable(&self, reason: impl std::fmt::Display) -> BackendError {
         BackendError::configuration("data-dir", format!("{self} {reason}"))
+    }
+
+    /// What is found to be no whole database.
+    pub(super) fn damaged(&self, found: &str) -> BackendError {
+        self.unusable(format!("{DAMAGED} ({found})"))
     }
 
     /// The failure of an operation.
@@ -26,9 +33,7 @@ impl Place {
             ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
                 "cannot be written; make it writable for the server, or name another folder with --data-dir"
             }
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-                "is damaged; restore it from a backup, or move it away and the server begins a new one"
-            }
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => DAMAGED,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
                 "is held by another program; let that one finish, then ask again"
             }

@@ -1,8 +1,10 @@
 //! The store in one SQLite file below the data folder.
 //!
 //! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). `open` finds or makes the
-//! file and brings it to the present form, `failure` says what went wrong, `queries` has the statements.
+//! file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
+//! `queries` has the statements.
 
+mod examine;
 mod failure;
 mod open;
 mod queries;
@@ -10,7 +12,7 @@ mod thread;
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{GenerationParams, RETENTION, Store, StoreFuture, StoredResponse};
+use super::{GenerationParams, RETENTION, Store, StoreFuture, StoreUsage, StoredResponse};
 use crate::error::Result;
 use open::Opened;
 use thread::Worker;
@@ -34,6 +36,15 @@ impl SqliteStore {
     /// the file in it is damaged, no store, or one of a newer version.
     pub fn open(folder: &Path) -> Result<Self> {
         Self::start(open::below(folder)?)
+    }
+
+    /// Looks at a folder and the store below it as [`SqliteStore::open`] would find them, without using either: a server
+    /// that runs there is not disturbed. The bytes of the store; `None` where there is none yet. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::open`], and damage that it would see later.
+    pub fn examine(folder: &Path) -> Result<Option<u64>> {
+        examine::below(folder)
     }
 
     /// A store that is gone with the process.
@@ -78,6 +89,10 @@ impl Store for SqliteStore {
             self.worker
                 .call("deleting a response", move |connection| queries::delete_response(connection, &id)),
         )
+    }
+
+    fn usage(&self) -> StoreFuture<'_, StoreUsage> {
+        Box::pin(self.worker.call("counting the responses", |connection| queries::usage(connection)))
     }
 
     fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams> {

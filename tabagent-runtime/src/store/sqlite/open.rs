@@ -14,7 +14,7 @@ use crate::error::{BackendError, Result};
 /// Name of the file below the data folder.
 pub const DATABASE: &str = "tabagent.sqlite";
 /// Name of the empty file whose lock says that a server uses the folder.
-const LOCK: &str = "tabagent.lock";
+pub(super) const LOCK: &str = "tabagent.lock";
 /// Marks the file as ours: "TabA", where the header of an SQLite file has the id of its application.
 const APPLICATION: i32 = 0x5461_6241;
 /// How long a statement waits for a program that reads or copies the file.
@@ -85,10 +85,14 @@ pub(super) fn in_memory() -> Result<Opened> {
     Ok(opened)
 }
 
-fn cannot_write(error: &std::io::Error) -> String {
+pub(super) fn cannot_write(error: &std::io::Error) -> String {
     format!(
         "cannot be written: {error}; make it writable for the server, or name another folder with --data-dir"
     )
+}
+
+pub(super) fn used_by_another(folder: &Place) -> BackendError {
+    folder.unusable("is used by another server; stop that one, or name another folder with --data-dir")
 }
 
 /// Locks a folder for this process; the operating system gives it free when the process ends, however it ends.
@@ -97,8 +101,7 @@ fn lock(folder: &Path, place: &Place) -> Result<File> {
     let file = private(&path).map_err(|error| place.unusable(cannot_write(&error)))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(place
-            .unusable("is used by another server; stop that one, or name another folder with --data-dir")),
+        Err(TryLockError::WouldBlock) => Err(used_by_another(place)),
         Err(TryLockError::Error(error)) => Err(place
             .unusable(format!("cannot be locked: {error}; name a folder on a local disk with --data-dir"))),
     }
@@ -130,25 +133,11 @@ fn prepare(connection: &Connection, durable: bool) -> rusqlite::Result<()> {
 /// Takes the steps that the file lacks, all of them or none.
 fn migrate(opened: &mut Opened) -> Result<()> {
     let Opened { connection, place, .. } = opened;
-    let failed = |error: rusqlite::Error| place.failure("bringing it to the present form", &error);
+    let operation = "bringing it to the present form";
+    let failed = |error: rusqlite::Error| place.failure(operation, &error);
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    let number = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (version, application) =
-        (number("user_version").map_err(failed)?, number("application_id").map_err(failed)?);
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    if (done > 0 && application != APPLICATION) || (done == 0 && !is_empty(&transaction).map_err(failed)?) {
-        return Err(place.unusable(
-            "is the database of another program; move it away, or name another folder with --data-dir",
-        ));
-    }
-    let Some(missing) = STEPS.get(done..) else {
-        return Err(place.unusable(format!(
-            "was written by a newer version of the server (form {version}, this one knows {}); start that one, or \
-             name another folder with --data-dir",
-            STEPS.len()
-        )));
-    };
+    let missing = form(&transaction, place, operation)?;
     for step in missing {
         transaction.execute_batch(step).map_err(failed)?;
     }
@@ -159,6 +148,34 @@ fn migrate(opened: &mut Opened) -> Result<()> {
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
     }
     transaction.commit().map_err(failed)
+}
+
+/// The steps that a file lacks.
+///
+/// # Errors
+/// It is of another program, or of a newer version of this one.
+pub(super) fn form(
+    connection: &Connection,
+    place: &Place,
+    operation: &str,
+) -> Result<&'static [&'static str]> {
+    let failed = |error: rusqlite::Error| place.failure(operation, &error);
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (version, application) =
+        (number("user_version").map_err(failed)?, number("application_id").map_err(failed)?);
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    if (done > 0 && application != APPLICATION) || (done == 0 && !is_empty(connection).map_err(failed)?) {
+        return Err(place.unusable(
+            "is the database of another program; move it away, or name another folder with --data-dir",
+        ));
+    }
+    STEPS.get(done..).ok_or_else(|| {
+        place.unusable(format!(
+            "was written by a newer version of the server (form {version}, this one knows {}); start that one, or \
+             name another folder with --data-dir",
+            STEPS.len()
+        ))
+    })
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

@@ -8,7 +8,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    GenerationParams, StoredResponse,
+    GenerationParams, StoreUsage, StoredResponse,
     responses::{CHAIN_BYTES, CHAIN_COUNT, Retention},
 };
 
@@ -49,6 +49,12 @@ fn size(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     connection.query_row("SELECT count(*), coalesce(sum(bytes), 0) FROM responses", [], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
+}
+
+/// How many responses there are, and their bytes.
+pub(super) fn usage(connection: &Connection) -> rusqlite::Result<StoreUsage> {
+    let (responses, bytes) = size(connection)?;
+    Ok(StoreUsage { responses: responses.unsigned_abs(), bytes: bytes.unsigned_abs() })
 }
 
 /// A response.
