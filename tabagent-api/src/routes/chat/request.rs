@@ -51,7 +51,7 @@ pub struct ChatRequest {
     /// Added to the logits of single tokens, by their ids.
     #[rule(items(max = 1024), each(range(min = -100, max = 100)))]
     pub logit_bias: Option<BTreeMap<String, f32>>,
-    /// Makes the draw repeat: the same seed gives the same text.
+    /// Makes the draw repeat: the same seed gives the same text, but where a quantised model rounds what is cached differently.
     pub seed: Option<i64>,
     /// How many answers.
     #[rule(range(min = 1, max = 128))]

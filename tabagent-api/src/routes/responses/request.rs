@@ -57,7 +57,7 @@ pub struct ResponseRequest {
     #[serde(alias = "repeat_penalty")]
     #[rule(range(min = 0.125, max = 8))]
     pub repetition_penalty: Option<f32>,
-    /// Makes the draw repeat: the same seed gives the same text.
+    /// Makes the draw repeat: the same seed gives the same text, but where a quantised model rounds what is cached differently.
     pub seed: Option<i64>,
     /// Most tokens of the response, its thoughts included; as many as the model takes when absent.
     #[rule(range(min = 1, max = 10_000_000))]

@@ -1,9 +1,6 @@
 //! One step: a part of one prompt, and one token for every sequence that is beyond its prompt.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Instant};
 
 use super::Engine;
 use crate::{
@@ -43,8 +40,11 @@ impl Engine {
         let outcome = self.decoder.run(&self.run, place, &self.ids, &[past]);
         let took = begun.elapsed();
         self.counters.read(took);
-        self.pause = steps_of(took, self.step_seconds);
-        mean(&mut self.token_seconds, took.as_secs_f64() / self.ids.len() as f64);
+        let (seconds, tokens) = (took.as_secs_f64(), self.ids.len() as f64);
+        // One that took longer than others do met another program, not a long prompt.
+        let usual = if self.token_seconds > 0.0 { self.token_seconds * tokens } else { seconds };
+        self.pause = steps_of(seconds.min(usual), self.step_seconds);
+        mean(&mut self.token_seconds, seconds / tokens);
         let row = &mut self.rows.all[place];
         row.used = self.clock;
         let advanced = match outcome {
@@ -172,13 +172,13 @@ fn advance(
     Ok(reason)
 }
 
-/// Decoding steps that take as long as a part of a prompt took.
+/// Decoding steps that take about so many seconds.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few")]
-fn steps_of(took: Duration, step_seconds: f64) -> u32 {
+fn steps_of(seconds: f64, step_seconds: f64) -> u32 {
     if step_seconds == 0.0 {
         return 1;
     }
-    ((took.as_secs_f64() / step_seconds).ceil() as u32).clamp(1, BETWEEN)
+    ((seconds / step_seconds).ceil() as u32).clamp(1, BETWEEN)
 }
 
 /// A moving mean over about eight values.
