@@ -11,12 +11,14 @@ import json
 import schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-# Problems that only the named model, or what is stored, can find in a request that keeps the schema.
+# Problems that only the named model, what is stored, or a refusal by name can find in a request that keeps the schema.
 BEYOND_THE_SCHEMA = {
     "/problems/inference-invalid",
     "/problems/context-length-exceeded",
     "/problems/previous-response-not-found",
     "/problems/item-not-found",
+    # Parameters of OpenAI's that are known, and refused by name with what to do instead.
+    "/problems/stored-response-option",
 }
 
 

@@ -225,7 +225,7 @@ async function failures(url, key) {
     [ask, { modalities: ["audio"] }, "request_invalid", "modalities"],
     [complete, { prompt: [] }, "request_invalid", "prompt"],
     [complete, { prompt: [4_000_000_000] }, "invalid_value", "prompt"],
-    [complete, { best_of: 2 }, "request_invalid", "best_of"],
+    [complete, { best_of: 2 }, "invalid_value", "best_of"],
   ]) {
     const error = await raised(OpenAI.BadRequestError, call(values), 400, code, [param]);
     assert.ok(error.param?.startsWith(param), `${error.param} for ${param}`);

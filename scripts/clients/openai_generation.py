@@ -274,7 +274,7 @@ def failures(url: str, key: str) -> None:
         ({"prompt": [4_000_000_000]}, "invalid_value", "prompt"),
         ({"logprobs": 6}, "request_invalid", "logprobs"),
         ({"logprobs": 1, "echo": True}, "invalid_value", "echo"),
-        ({"best_of": 2}, "request_invalid", "best_of"),
+        ({"best_of": 2}, "invalid_value", "best_of"),
         ({"suffix": "."}, "request_invalid", "suffix"),
     ]:
         error = raised(openai.BadRequestError, complete(**values), 400, code, [param])

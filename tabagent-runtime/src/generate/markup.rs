@@ -234,6 +234,9 @@ fn call(written: &str) -> Option<Piece> {
         arguments: Option<&'a RawValue>,
     }
     let call: Written<'_> = serde_json::from_str(written.trim()).ok()?;
+    if call.name.is_empty() {
+        return None;
+    }
     Some(Piece::Call { name: call.name, arguments: arguments(call.arguments)?, whole: true })
 }
 
@@ -274,7 +277,7 @@ fn begun_call(written: &str) -> Option<Piece> {
     if whole && given.is_empty() {
         "{}".clone_into(&mut given);
     }
-    Some(Piece::Call { name: name?, arguments: given, whole })
+    Some(Piece::Call { name: name.filter(|name| !name.is_empty())?, arguments: given, whole })
 }
 
 /// The JSON that `text` begins with, which is taken from it; `None` where it is not whole.

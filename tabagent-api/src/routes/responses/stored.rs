@@ -88,10 +88,13 @@ pub struct RetrieveQuery {
     pub starting_after: Option<u64>,
     /// Only `false`: it is for streams.
     pub include_obfuscation: Option<bool>,
-    /// Not served: what was asked for when the response was made is shown. `include[]` is another name for it.
-    #[serde(alias = "include[]")]
+    /// Not served: what was asked for when the response was made is shown.
     #[rule(length(max = 256))]
     pub include: Option<String>,
+    /// Another name for `include`.
+    #[serde(rename = "include[]")]
+    #[rule(length(max = 256))]
+    pub include_list: Option<String>,
 }
 
 impl RetrieveQuery {
@@ -107,7 +110,7 @@ impl RetrieveQuery {
             ("include_obfuscation", self.include_obfuscation == Some(true), "is for streams; leave it out"),
             (
                 "include",
-                self.include.is_some(),
+                self.include.is_some() || self.include_list.is_some(),
                 "what POST /v1/responses was asked to include is stored and shown; send it there, and leave it out here",
             ),
         ];

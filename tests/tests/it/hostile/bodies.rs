@@ -70,7 +70,6 @@ fn bodies_that_break_the_schema() {
         ("an empty model", r#"{"input": "a", "model": ""}"#, "model"),
         ("fields by position", r#"["tabagent-embed", "hello", "float", null, null, false, null]"#, "object"),
         ("a word as an object", r#"{"input": "a", "encoding_format": {"float": null}}"#, "encoding_format"),
-        ("a word that is null", r#"{"input": "a", "encoding_format": null}"#, "encoding_format"),
     ];
     for (name, body, word) in invalid {
         let response = embed(&server, body.as_bytes());
