@@ -275,7 +275,7 @@ def failures(url: str, key: str) -> None:
         ({"logprobs": 6}, "request_invalid", "logprobs"),
         ({"logprobs": 1, "echo": True}, "invalid_value", "echo"),
         ({"best_of": 2}, "invalid_value", "best_of"),
-        ({"suffix": "."}, "request_invalid", "suffix"),
+        ({"suffix": "."}, "invalid_value", "suffix"),
     ]:
         error = raised(openai.BadRequestError, complete(**values), 400, code, [param])
         assert error.param and error.param.startswith(param), (error.param, values)

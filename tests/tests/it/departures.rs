@@ -207,7 +207,8 @@ fn five_hundred_clients_that_leave_leave_nothing_behind() {
     println!("{memory} and then {memory_after} bytes, {files} and then {files_after} files");
     // Sixteen kilobytes that each of them left would show.
     assert!(memory_after < memory + (8 << 20), "{memory} bytes before, {memory_after} after");
-    assert_eq!(files_after, files);
+    // The connections that ask for the figures come and go as well; one that each client left would show.
+    assert!(files_after < files + 8, "{files} files before, {files_after} after");
     assert_eq!(figure(&server, "failed_total"), 0);
     assert!(figure(&server, "cache_bytes") <= 8 << 20);
 
