@@ -5,14 +5,12 @@
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use clap::Parser;
 use serde::Deserialize;
 use serde_json::json;
-use tabagent_runtime::{
-    GeneratePrompt, GenerateRequest, GenerationEvent, Runtime, RuntimeOptions, SamplingRequest,
-};
+use tabagent_runtime::bench::generate;
+use tabagent_runtime::{Runtime, RuntimeOptions};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,63 +44,13 @@ fn main() -> Result<(), Failure> {
         ..RuntimeOptions::default()
     })?;
     // The model is loaded before it is said to be.
-    executor.block_on(generate(&runtime, &arguments.model, vec![1], 1, Instant::now()))?;
+    executor.block_on(generate(&runtime, &arguments.model, vec![vec![1]], 1))?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", json!({ "version": format!("tabagent {}", env!("CARGO_PKG_VERSION")) }))?;
     for line in std::io::stdin().lock().lines() {
         let task: Task = serde_json::from_str(&line?)?;
-        let begin = Instant::now();
-        let answers = executor.block_on(async {
-            let streams: Vec<_> = task
-                .prompts
-                .into_iter()
-                .map(|prompt| {
-                    let (runtime, model) = (runtime.clone(), arguments.model.clone());
-                    tokio::spawn(async move { generate(&runtime, &model, prompt, task.tokens, begin).await })
-                })
-                .collect();
-            let mut answers = Vec::new();
-            for stream in streams {
-                answers.push(stream.await??);
-            }
-            Ok::<_, Failure>(answers)
-        })?;
-        let (ids, times): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
-        writeln!(out, "{}", json!({ "ids": ids, "times": times }))?;
+        let done = executor.block_on(generate(&runtime, &arguments.model, task.prompts, task.tokens))?;
+        writeln!(out, "{}", json!({ "ids": done.ids, "times": done.times }))?;
     }
     Ok(())
-}
-
-/// The greedy ids after a prompt, and the seconds since `begin` at which each came.
-async fn generate(
-    runtime: &Runtime,
-    model: &str,
-    prompt: Vec<u32>,
-    tokens: usize,
-    begin: Instant,
-) -> Result<(Vec<u32>, Vec<f64>), Failure> {
-    let request = GenerateRequest {
-        id: "bench".to_owned(),
-        model: Some(model.to_owned()),
-        prompt: GeneratePrompt::Tokens(prompt),
-        sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
-        max_tokens: Some(tokens),
-        constraint: None,
-        stop: Vec::new(),
-        ignore_end: true,
-        choices: 1,
-        logprobs: None,
-        deadline: None,
-    };
-    let mut generation = runtime.generate(request).await?;
-    let (mut ids, mut times) = (Vec::new(), Vec::new());
-    while let Some(event) = generation.next().await {
-        if let GenerationEvent::Delta { tokens, .. } = event? {
-            for token in tokens {
-                ids.push(token.id);
-                times.push(begin.elapsed().as_secs_f64());
-            }
-        }
-    }
-    Ok((ids, times))
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tabagent_runtime::bench::Timeline;
 use tokio::runtime::Runtime;
 
 use super::server::Server;
-use super::timeline::Timeline;
+use super::timeline::whole;
 use super::{Options, Programs};
 use crate::child::Running;
 use crate::{Failure, cargo};
@@ -164,7 +165,7 @@ impl Contestant {
                 (serde_json::from_value(answer)?, *name)
             }
         };
-        timeline.check(name, prompts.len(), tokens)
+        whole(timeline, name, prompts.len(), tokens)
     }
 
     /// [`Contestant::generate`], and of our server the share of its decoding steps that is not the graph's.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tabagent_runtime::bench::Timeline;
 
-use super::timeline::Timeline;
 use crate::Failure;
 use crate::child::Running;
 use crate::client::{Connection, Events};
@@ -186,7 +186,7 @@ impl Client {
                 })
             })
             .collect();
-        let mut timeline = Timeline { ids: Vec::new(), times: Vec::new() };
+        let mut timeline = Timeline::default();
         for task in tasks {
             let (texts, times) = task.await??;
             let id = |text: &String| {

@@ -62,6 +62,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
         None => commands::serve::run(load(matches)?),
         Some(("serve", matches)) => commands::serve::run(load(matches)?),
         Some(("run", matches)) => commands::run::run(&load(matches)?, conversation(matches)?),
+        Some(("bench", matches)) => commands::bench::run(&load(matches)?, &measurement(matches)),
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
@@ -99,6 +100,19 @@ fn conversation(matches: &ArgMatches) -> Result<commands::run::Options, CommandE
         matches.get_many::<String>("prompt").into_iter().flatten().map(String::as_str).collect();
     let prompt = Some(words.join(" ")).filter(|prompt| !prompt.trim().is_empty());
     Ok(commands::run::Options { model: text("model"), prompt, system: text("system"), settings })
+}
+
+/// What `tabagent bench` is told beside the settings.
+fn measurement(matches: &ArgMatches) -> commands::bench::Options {
+    let number = |name: &str| usize::from(matches.get_one::<u16>(name).copied().unwrap_or_default());
+    commands::bench::Options {
+        model: matches.get_one::<String>("model").cloned(),
+        prompt: number("prompt-tokens"),
+        tokens: number("tokens"),
+        streams: matches.get_many::<u16>("streams").into_iter().flatten().copied().map(usize::from).collect(),
+        rounds: number("rounds"),
+        json: json(matches),
+    }
 }
 
 /// What the command line, the environment and the file say.
@@ -148,6 +162,21 @@ pub fn command() -> Command {
             let help = "As the field of the same name of POST /v1/chat/completions";
             Arg::new(*name).long(flag).value_name("N").allow_negative_numbers(true).help(help)
         }));
+    let number = |name: &'static str, least: i64, default: &'static str, help: &'static str| {
+        let parser = clap::value_parser!(u16).range(least..);
+        Arg::new(name).long(name).value_name("N").value_parser(parser).default_value(default).help(help)
+    };
+    let bench = Command::new("bench")
+        .about("Measure how fast a model runs here, without a server")
+        .arg(Arg::new("model").value_name("MODEL").help("Id of the model [default: tabagent-chat]"))
+        .arg(number("prompt-tokens", 1, "512", "Tokens of the prompt that a decoder reads"))
+        .arg(number("tokens", 2, "128", "Tokens that a decoder writes"))
+        .arg(
+            number("streams", 1, "8", "Answers that run together; several with commas between")
+                .value_delimiter(','),
+        )
+        .arg(number("rounds", 1, "3", "How often everything is measured"))
+        .arg(json());
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))
         .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
@@ -156,6 +185,7 @@ pub fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .subcommand(with_settings(Command::new("serve").about("Serve the API (the default)")))
         .subcommand(with_settings(run))
+        .subcommand(with_settings(bench))
         .subcommand(with_settings(routes))
         .subcommand(with_settings(openapi))
         .subcommand(with_settings(doctor))

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     Constraint, Conversation, GeneratePrompt, GenerateRequest, Generation,
-    constraint::{Compiler, Guide, Thoughts},
+    constraint::{Compiler, Guide, Scout, Thoughts},
     decoder::{self, Decoder},
     engine::{Engine, Limits},
     files::{DecoderFiles, SamplingDefaults},
@@ -215,8 +215,8 @@ impl LoadedDecoder {
                     limit: prompt.len() + most,
                     ends: if request.ignore_end { Arc::from([]) } else { Arc::clone(&self.ends) },
                     sampler: Sampler::new(sampling.clone(), &prompt, request.logprobs, choice)?,
-                    guide: guide.clone(),
-                    allowed: None,
+                    scout: guide.clone().map(Scout::new),
+                    late: false,
                     text: if keeps_space { Assembler::with_space() } else { Assembler::default() },
                     stops: Stops::new(request.stop.clone()),
                     cached: None,

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    constraint::{Allowed, Guide},
+    constraint::{Allowed, Scout},
     metrics::Counters,
     sampler::{Choice, Sampler, TokenProbability},
     text::{Assembler, Stops},
@@ -103,10 +103,10 @@ pub(crate) struct Sequence {
     pub(crate) limit: usize,
     /// Tokens that end it.
     pub(crate) ends: Arc<[u32]>,
-    /// Holds it to its constraint, where it has one.
-    pub(crate) guide: Option<Guide>,
-    /// What the guide allows as the next token, where that was found already.
-    pub(crate) allowed: Option<Result<Allowed>>,
+    /// Tells which tokens its constraint allows, where it has one.
+    pub(crate) scout: Option<Scout>,
+    /// Whether it sat the last step out, since that was not known.
+    pub(crate) late: bool,
     pub(crate) sampler: Sampler,
     pub(crate) text: Assembler,
     pub(crate) stops: Stops,
@@ -119,27 +119,27 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// Finds which tokens its constraint allows next, where it has one and that is not known yet.
+    /// Begins to find out which tokens its constraint allows next, where it has one.
     pub(crate) fn look_ahead(&mut self, counters: &Counters) {
-        let Some(guide) = self.guide.as_mut().filter(|_| self.allowed.is_none()) else { return };
-        let begun = Instant::now();
-        self.allowed = Some(guide.allowed(!self.ends.is_empty()));
-        counters.guided(begun.elapsed());
+        if let Some(scout) = &mut self.scout {
+            scout.ask(!self.ends.is_empty(), |took| counters.guided(took));
+        }
     }
 
-    /// Chooses the next token from `logits` and tells it. Returns why the sequence ends, where it does; then its end was
-    /// told as well.
+    /// Whether the next token can be chosen, at `until` at the latest: not before it is known which ones its constraint
+    /// allows.
+    pub(crate) fn ready(&mut self, until: Instant, counters: &Counters) -> bool {
+        self.look_ahead(counters);
+        self.scout.as_mut().is_none_or(|scout| scout.answered(until, |took| counters.guided(took)))
+    }
+
+    /// Chooses the next token from `logits` and tells it, once it is ready. Returns why the sequence ends, where it does;
+    /// then its end was told as well.
     ///
     /// # Errors
-    /// Those of [`Guide`]; then nothing was told.
-    pub(crate) fn advance(
-        &mut self,
-        tokenizer: &Tokenizer,
-        logits: &[f32],
-        counters: &Counters,
-    ) -> Result<Option<FinishReason>> {
-        self.look_ahead(counters);
-        let allowed = self.allowed.take().transpose()?;
+    /// Those of its guide; then nothing was told.
+    pub(crate) fn advance(&mut self, tokenizer: &Tokenizer, logits: &[f32]) -> Result<Option<FinishReason>> {
+        let allowed = self.scout.as_mut().map(Scout::allowed).transpose()?;
         let allowed = match &allowed {
             None => None,
             Some(Allowed::Tokens(tokens)) => Some(tokens.as_slice()),
@@ -150,8 +150,8 @@ impl Sequence {
         };
         let Choice { token, logprob, top } = self.sampler.choose(logits, allowed);
         let ended = self.ends.contains(&token);
-        let complete = match &mut self.guide {
-            Some(guide) if !ended => guide.accept(token)?,
+        let complete = match &mut self.scout {
+            Some(scout) if !ended => scout.accept(token)?,
             _ => false,
         };
         self.tokens.push(token);

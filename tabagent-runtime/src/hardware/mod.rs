@@ -88,6 +88,13 @@ pub fn memory() -> Memory {
     cgroup::within_limits(total, available, &cgroup::Files::of_this_process())
 }
 
+/// The most memory that this process ever had, in bytes, as Linux counts it (VmHWM, proc(5)); `None` elsewhere.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+}
+
 fn operating_system() -> OperatingSystem {
     OperatingSystem {
         name: std::env::consts::OS.to_owned(),

@@ -10,7 +10,14 @@
 
 mod schemas;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use serde_json::{Value, json, value::RawValue};
 use tabagent_runtime::{
@@ -328,6 +335,38 @@ async fn a_form_that_takes_too_long_ends_alone() {
     let Err(BackendError::InvalidInput { field, reason, .. }) = outcome else { panic!("{outcome:?}") };
     assert!(field == "format" && (reason.contains("too long") || reason.contains("complex")), "{reason}");
     assert_eq!(other.await.unwrap()[0].text.len(), 200);
+}
+
+/// What such a grammar takes holds up its own sequence and no other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_takes_long_is_not_waited_for() {
+    let runtime = start(RuntimeOptions::default());
+    let model = "qwen3-gqa";
+    let steps = Arc::new(AtomicUsize::new(0));
+    let others = tokio::spawn({
+        let (runtime, steps) = (runtime.clone(), Arc::clone(&steps));
+        async move {
+            loop {
+                let free = GenerateRequest { ignore_end: true, ..request(model, None, 7) };
+                let mut free = runtime.generate(free).await.unwrap();
+                while let Some(event) = free.next().await {
+                    event.unwrap();
+                    steps.fetch_add(1, Relaxed);
+                }
+            }
+        }
+    });
+    let ambiguous = form(TextForm::Lark("start: s\ns: s s s | s s | /[a-z ]/".to_owned()));
+    let asked = GenerateRequest { ignore_end: true, ..request(model, ambiguous, 5) };
+    let mut slow = runtime.generate(asked).await.unwrap();
+    let (mut tokens, mut begun) = (0, None);
+    while let Some(Ok(_)) = slow.next().await {
+        tokens += 1;
+        begun.get_or_insert_with(|| steps.load(Relaxed));
+    }
+    let beside = steps.load(Relaxed) - begun.unwrap();
+    others.abort();
+    assert!(beside > tokens + 20, "{beside} steps of others in {tokens} of its own");
 }
 
 /// Calls in the marks of the model, and nothing else: one, several, or a text of a form instead.

@@ -13,19 +13,21 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::de::SliceRead;
-use serde_path_to_error::{Path, Track};
+use serde_path_to_error::Track;
 use utoipa::ToSchema;
 
 use super::strict::Strict;
-use super::{RouteInput, accepted, shape, validated};
+use super::{RouteInput, accepted, misfit, shape, validated};
 use crate::framework::component::AppState;
 use crate::framework::layers::route::BodyLimit;
 use crate::framework::openapi::OperationBuilder;
-use crate::framework::problem::FieldError;
 use crate::framework::{ApiError, BodyKind, CaseResponse, RouteOutput};
 
 /// Bodies up to this length are parsed on the worker that read them.
 const INLINE_BYTES: usize = 64 << 10;
+
+/// How serde begins when none of an untagged enum's variants can be read.
+const UNTAGGED: &str = "data did not match any variant of untagged enum ";
 
 /// A JSON body.
 ///
@@ -69,8 +71,15 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
         return Err(ApiError::ContentTypeUnsupported { found: "absent".to_owned() });
     };
     let text = value.to_str().unwrap_or("not ASCII");
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+    let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let essence = parts.next().unwrap_or_default();
+    let is_json =
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    // JSON is UTF-8 (RFC 8259, section 8.1), of which ASCII is a part.
+    let is_utf8 = parts
+        .filter_map(|part| part.strip_prefix("charset=").map(|name| name.trim_matches('"').to_owned()))
+        .all(|name| ["utf-8", "utf8", "us-ascii"].contains(&&*name));
+    if is_json && is_utf8 {
         Ok(())
     } else {
         Err(ApiError::ContentTypeUnsupported { found: format!("`{text}`") })
@@ -133,7 +142,7 @@ where
 }
 
 /// Parses JSON; an error names the field and says where the text goes wrong.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, ApiError> {
     let error = match read(bytes, |json| T::deserialize(Strict::new(json, false))) {
         Ok(value) => return Ok(value),
         Err(error) => error,
@@ -159,14 +168,16 @@ fn read<'de, T, E: From<serde_json::Error>>(
 
 /// Reads a body that failed a second time: with `1.0` as `1` wherever an integer may be, and with the path of what is
 /// wrong. Only failures pay for either.
-fn read_again<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+fn read_again<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut track = Track::new();
     let again = read(bytes, |json| {
         T::deserialize(serde_path_to_error::Deserializer::new(Strict::new(json, true), &mut track))
     });
     again.map_err(|error: serde_json::Error| {
-        let (field, message) = wrong_shape(&track.path(), &error.to_string());
-        ApiError::RequestInvalid { errors: vec![FieldError::new(field, message)] }
+        let message = error.to_string();
+        // serde tells neither which forms there are nor which one is meant; the schema does.
+        let unread = message.starts_with(UNTAGGED).then(|| shape::unread::<T>(bytes)).flatten();
+        ApiError::RequestInvalid { errors: vec![unread.unwrap_or_else(|| misfit(&track.path(), &message))] }
     })
 }
 
@@ -178,32 +189,6 @@ fn malformed(bytes: &[u8], error: &serde_json::Error) -> String {
         Err(utf8) => format!("it is not UTF-8 at byte {}", utf8.valid_up_to()),
         Ok(_) => error.to_string(),
     }
-}
-
-/// The field at fault and what is wrong with it, from the path of the value that serde gave up and its message.
-fn wrong_shape(path: &Path, message: &str) -> (String, String) {
-    let container = path.to_string();
-    let container = if container == "." { String::new() } else { container };
-    // Of a field that is not there, or not once, the path has what holds it, and the message the name.
-    let named = ["missing field `", "duplicate field `"]
-        .iter()
-        .find_map(|begin| message.strip_prefix(begin)?.split_once('`'))
-        .map(|(name, _)| name);
-    let field = match named {
-        None => container,
-        Some(name) if container.is_empty() => name.to_owned(),
-        Some(name) => format!("{container}.{name}"),
-    };
-    let untagged = message.strip_prefix("data did not match any variant of untagged enum ");
-    let message = untagged.map_or_else(
-        || message.to_owned(),
-        |rest| {
-            // The name of a Rust type says nothing to a client; the position does.
-            let place = rest.split_once(' ').map_or_else(String::new, |(_, place)| format!(" {place}"));
-            format!("has none of the forms that its schema allows{place}")
-        },
-    );
-    (field, message)
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

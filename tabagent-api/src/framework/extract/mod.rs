@@ -3,6 +3,7 @@
 //! Extraction itself is axum's (`FromRequestParts`, `FromRequest`); [`RouteInput`] adds what the document and the start-up
 //! check need. Every rejection is an [`super::ApiError`].
 
+mod forms;
 mod json;
 mod path;
 mod query;
@@ -93,6 +94,23 @@ fn validated<T: Validate<Context = ()>>(value: T) -> Result<T, ApiError> {
 /// The value, if there are no errors.
 fn accepted<T>(value: T, errors: Vec<FieldError>) -> Result<T, ApiError> {
     if errors.is_empty() { Ok(value) } else { Err(ApiError::RequestInvalid { errors }) }
+}
+
+/// The field at fault and what is wrong with it, from the path of the value that serde gave up and its message.
+fn misfit(path: &serde_path_to_error::Path, message: &str) -> FieldError {
+    let container = path.to_string();
+    let container = if container == "." { String::new() } else { container };
+    // Of a field that is not there, or not once, the path has what holds it, and the message the name.
+    let named = ["missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|begin| message.strip_prefix(begin)?.split_once('`'))
+        .map(|(name, _)| name);
+    let field = match named {
+        None => container,
+        Some(name) if container.is_empty() => name.to_owned(),
+        Some(name) => format!("{container}.{name}"),
+    };
+    FieldError::new(field, message.to_owned())
 }
 
 /// The errors of a part of the request that is not the body; those that concern all of it are named after it.

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::forms;
 use crate::framework::openapi::schema_value;
 use crate::framework::problem::FieldError;
 
@@ -24,42 +25,54 @@ static SHAPES: LazyLock<RwLock<HashMap<TypeId, Option<Arc<Shape>>>>> = LazyLock:
 
 /// What is wrong with the shape of a body that was read as a `T`, if anything is.
 pub(super) fn misread<T: ToSchema + 'static>(body: &[u8]) -> Option<FieldError> {
-    let shape = Shape::of::<T>()?;
+    misfit_of(&*Shape::of::<T>()?, body)
+}
+
+/// What is wrong with the shape of a body that serde could not read as any form of a part of `T`.
+pub(super) fn unread<T: ToSchema>(body: &[u8]) -> Option<FieldError> {
+    misfit_of(&Shape::new::<T>(), body)
+}
+
+fn misfit_of(shape: &Shape, body: &[u8]) -> Option<FieldError> {
     // It was read once, so that it is JSON.
     let value = serde_json::from_slice(body).ok()?;
     // A body that takes more steps than this is one of a schema whose choices overlap again and again.
-    let check = Check { shape: &shape, steps: Cell::new(body.len().saturating_mul(8).saturating_add(1024)) };
+    let check = Check { shape, steps: Cell::new(body.len().saturating_mul(8).saturating_add(1024)) };
     let misfit = check.hold(&shape.root, &value, Part::default()).err()?;
     Some(FieldError::new(misfit.field, misfit.message))
 }
 
 /// The schema of a type, with those that it refers to.
 #[derive(Debug)]
-struct Shape {
+pub(super) struct Shape {
     root: Value,
     named: BTreeMap<String, Value>,
 }
 
 impl Shape {
+    fn new<T: ToSchema>() -> Self {
+        let mut named = Vec::new();
+        T::schemas(&mut named);
+        Self {
+            root: schema_value(T::schema()),
+            named: named.into_iter().map(|(name, schema)| (name, schema_value(schema))).collect(),
+        }
+    }
+
     /// The shape of `T`, where serde may misread a part of it.
     fn of<T: ToSchema + 'static>() -> Option<Arc<Self>> {
         let id = TypeId::of::<T>();
         if let Some(known) = SHAPES.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return known.clone();
         }
-        let mut named = Vec::new();
-        T::schemas(&mut named);
-        let shape = Self {
-            root: schema_value(T::schema()),
-            named: named.into_iter().map(|(name, schema)| (name, schema_value(schema))).collect(),
-        };
+        let shape = Self::new::<T>();
         let shape = shape.is_misread(&shape.root, false, &mut BTreeSet::new()).then(|| Arc::new(shape));
         SHAPES.write().unwrap_or_else(PoisonError::into_inner).insert(id, shape.clone());
         shape
     }
 
     /// The schema that this one refers to.
-    fn referred(&self, schema: &Value) -> Option<(&str, &Value)> {
+    pub(super) fn referred(&self, schema: &Value) -> Option<(&str, &Value)> {
         let name = schema.get("$ref")?.as_str()?.rsplit('/').next()?;
         self.named.get_key_value(name).map(|(name, schema)| (name.as_str(), schema))
     }
@@ -107,12 +120,12 @@ impl Shape {
 }
 
 /// The fields that a schema has itself.
-fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     schema.get("properties").and_then(Value::as_object).into_iter().flatten()
 }
 
 /// The schemas under a keyword that takes several.
-fn list<'a>(schema: &'a Value, keyword: &str) -> std::slice::Iter<'a, Value> {
+pub(super) fn list<'a>(schema: &'a Value, keyword: &str) -> std::slice::Iter<'a, Value> {
     schema.get(keyword).and_then(Value::as_array).map_or(&[][..], Vec::as_slice).iter()
 }
 
@@ -195,12 +208,12 @@ impl Check<'_> {
     /// Holds a value to one of several forms; the error is that of the form that it is most like.
     fn hold_one<'a>(
         &self,
-        forms: impl Iterator<Item = &'a Value>,
+        forms: std::slice::Iter<'a, Value>,
         value: &Value,
         part: Part<'_>,
     ) -> Result<(), Misfit> {
         let mut nearest: Option<Misfit> = None;
-        for form in forms {
+        for form in forms.clone() {
             let Err(misfit) = self.hold(form, value, part) else { return Ok(()) };
             let likeness = |misfit: &Misfit| (!misfit.elsewhere, misfit.depth);
             if nearest.as_ref().is_none_or(|nearest| likeness(nearest) < likeness(&misfit)) {
@@ -210,7 +223,7 @@ impl Check<'_> {
         match nearest {
             None => Ok(()),
             Some(misfit) if misfit.depth > 0 && !misfit.elsewhere => Err(misfit),
-            Some(_) => Err(Misfit::new("has none of the forms that its schema allows")),
+            Some(_) => Err(Misfit::new(format!("must be {}", forms::in_words(self.shape, forms)))),
         }
     }
 

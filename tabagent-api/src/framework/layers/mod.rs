@@ -18,7 +18,8 @@ pub mod route;
 use std::any::Any;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{Method, header};
 use tower::ServiceBuilder;
@@ -47,8 +48,22 @@ pub(crate) fn apply(router: Router, state: &AppState) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), limits::limits))
         .layer(from_fn_with_state(state.clone(), hosts::hosts))
+        .layer(from_fn(options))
         .layer(cors(state.clone()));
     router.layer(layers)
+}
+
+/// CORS answers every OPTIONS request with 200, as it should for a preflight and where there is something to allow: on a
+/// path that does not exist, other than the `*` of the whole server, a plain one gets what any request gets there.
+async fn options(request: Request, next: Next) -> Response {
+    let is_unknown = *request.method() == Method::OPTIONS
+        && !request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && request.extensions().get::<MatchedPath>().is_none()
+        && request.uri().path() != "*";
+    if is_unknown {
+        return ApiError::RouteNotFound { path: request.uri().path().to_owned() }.into_response();
+    }
+    next.run(request).await
 }
 
 /// The origin was allowed by [`hosts`] before it comes here; a request without a right origin is not seen.

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(super) mod bench;
 pub(super) mod doctor;
 pub(super) mod openapi;
 pub(super) mod routes;

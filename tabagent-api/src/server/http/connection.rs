@@ -101,11 +101,18 @@ pub(super) async fn serve(
     if let Err(error) = outcome {
         // Clients leave, stall and speak other protocols: worth a look when one searches, no more.
         tracing::debug!(%error, "a connection ended early");
-        if error.is_parse_version_h2()
-            && let Some(refusal) = rejection::of_http_2()
-            && let Err(error) = part(connection.into_parts().io.into_inner(), &refusal).await
+        let parts = connection.into_parts();
+        let refusal = if error.is_parse_version_h2() {
+            rejection::of_http_2()
+        } else if error.is_timeout() && !parts.read_buf.is_empty() {
+            rejection::of_stalled_head(limits.idle)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal
+            && let Err(error) = part(parts.io.into_inner(), &refusal).await
         {
-            tracing::debug!(%error, "a client of HTTP/2 left before it was told");
+            tracing::debug!(%error, "a client left before it was told");
         }
     }
 }

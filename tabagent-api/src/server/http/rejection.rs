@@ -2,8 +2,11 @@
 //!
 //! A head that is no HTTP, or is far over every limit, is refused by hyper before any layer of the framework sees it, with
 //! a bare status. There is no hook for it, so the stream looks at what is written: a whole head without body and without
-//! the request id that every response of the framework carries is such a refusal. To a client that opens with HTTP/2
-//! hyper says nothing at all; [`of_http_2`] is what it is told instead.
+//! the request id that every response of the framework carries is such a refusal. To a client that opens with HTTP/2, or
+//! stops in the middle of a head, hyper says nothing at all; [`of_http_2`] and [`of_stalled_head`] are what it is told
+//! instead.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -27,6 +30,12 @@ pub(super) fn replacement(written: &[u8]) -> Option<Bytes> {
 pub(super) fn of_http_2() -> Option<Bytes> {
     let reason = "it is HTTP/2, and this server speaks HTTP/1.1: open the connection with that";
     refusal(StatusCode::HTTP_VERSION_NOT_SUPPORTED, reason)
+}
+
+/// The answer to a head that did not arrive whole in this time.
+pub(super) fn of_stalled_head(patience: Duration) -> Option<Bytes> {
+    let reason = format!("its head did not arrive within {} seconds", patience.as_secs_f64());
+    refusal(StatusCode::REQUEST_TIMEOUT, &reason)
 }
 
 /// A whole response, after which the connection is closed.

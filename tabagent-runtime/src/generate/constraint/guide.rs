@@ -12,7 +12,7 @@ use llguidance::{TokenParser, api::StopReason, panic_utils::catch_unwind, toktri
 use crate::error::{BackendError, Result};
 
 /// Time that a guide may take at first, and for each token. A step takes microseconds where a grammar is clear, and seconds
-/// where it can be read in many ways; the other sequences of the model wait for it.
+/// where it can be read in many ways; it has a row that others may wait for.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_FOR_A_TOKEN: Duration = Duration::from_millis(50);
 

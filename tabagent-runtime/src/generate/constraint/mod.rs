@@ -1,18 +1,21 @@
 //! Constraints: what an answer has to be like, held while it is generated.
 //!
 //! A constraint of a bounded size (`bounds`) becomes a grammar (`grammar`), which is compiled beside the engine against the vocabulary of the model
-//! (`compile`). Each sequence has a guide of its own (`guide`), which tells before each token which ones may come.
+//! (`compile`). Each sequence has a guide of its own (`guide`), which tells before each token which ones may come, on a thread of its own
+//! (`scout`).
 
 mod bounds;
 mod compile;
 mod grammar;
 mod guide;
+mod scout;
 
 use serde_json::Value;
 
 pub(crate) use compile::Compiler;
 pub(crate) use grammar::Thoughts;
 pub(crate) use guide::{Allowed, Guide};
+pub(crate) use scout::Scout;
 
 /// What an answer has to be like: a text of a form, calls of tools, or either of them. A model that marks its thoughts may
 /// think before.

@@ -201,6 +201,8 @@ impl Engine {
         let row = &mut self.rows.all[place];
         row.tokens.clear();
         row.tokens.extend_from_slice(&sequence.tokens[..kept]);
+        // While the prompt is read, its constraint is looked at.
+        sequence.look_ahead(&self.counters);
         row.sequence = Some(sequence);
         row.used = self.clock;
         self.rows.reading = true;

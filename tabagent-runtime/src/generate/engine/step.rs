@@ -1,6 +1,6 @@
 //! One step: a part of one prompt, and one token for every sequence that is beyond its prompt.
 
-use std::{thread, time::Instant};
+use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::{
@@ -23,6 +23,13 @@ const LEAST_PART: usize = 16;
 const BETWEEN: u32 = 24;
 /// Seconds that a part may stop running streams, where a step is shorter.
 const LONGEST_STALL: f64 = 1.0;
+/// Least time after a run of the model in which constraints may still find what they allow, and the part of the run's own
+/// time that they may take where that is more. A sequence that does not know it then sits the step out: the model runs on
+/// its last token once more in the next one.
+const PATIENCE: Duration = Duration::from_millis(2);
+const PATIENCE_PART: u32 = 4;
+/// The same where no sequence could go on, so that nobody is held up; then it is looked whether somebody left.
+const ALL_LATE: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Reads the next part of the prompt that is being read.
@@ -44,16 +51,23 @@ impl Engine {
         // One that took longer than others do met another program, not a long prompt.
         let usual = if self.token_seconds > 0.0 { self.token_seconds * tokens } else { seconds };
         self.pause = steps_of(seconds.min(usual), self.step_seconds);
-        mean(&mut self.token_seconds, seconds / tokens);
+        // A few tokens cost more each than a prompt's do.
+        if self.token_seconds == 0.0 || self.ids.len() >= LEAST_PART {
+            mean(&mut self.token_seconds, seconds / tokens);
+        }
         let row = &mut self.rows.all[place];
         row.used = self.clock;
         let advanced = match outcome {
             Ok(logits) => {
-                row.tokens.extend_from_slice(&self.ids);
-                if !finished {
+                let Some(sequence) = &mut row.sequence else { return };
+                let patience = if self.rows.decoding == 0 { ALL_LATE } else { PATIENCE };
+                let ready = finished && sequence.ready(Instant::now() + patience, &self.counters);
+                // Of the last token the logits are needed, so it is read once more.
+                let read = if finished && !ready { self.ids.len() - 1 } else { self.ids.len() };
+                row.tokens.extend_from_slice(&self.ids[..read]);
+                if !ready {
                     return;
                 }
-                let Some(sequence) = &mut row.sequence else { return };
                 advance(sequence, &self.tokenizer, logits, &self.counters)
             }
             Err(error) => {
@@ -91,42 +105,39 @@ impl Engine {
         if count == 0 {
             return;
         }
+        // What constraints allow depends on no logits: it is found while the model runs.
+        let rows = &mut self.rows.all[..count];
+        let late = |row: &Row| row.sequence.as_ref().is_some_and(|sequence| sequence.late);
+        if rows.iter().all(late) && !settle(rows, ALL_LATE, &self.counters) {
+            return;
+        }
         self.ids.clear();
         self.lengths.clear();
-        for row in &self.rows.all[..count] {
-            let Some(sequence) = &row.sequence else { continue };
+        for row in rows {
+            let Some(sequence) = &mut row.sequence else { continue };
+            sequence.look_ahead(&self.counters);
             self.ids.extend(sequence.tokens.last());
             self.lengths.push(row.tokens.len());
         }
         let begun = Instant::now();
-        let (rows, counters) = (&mut self.rows.all[..count], &self.counters);
-        // What constraints allow depends on no logits: it is found while the model runs.
-        let outcome = thread::scope(|scope| {
-            let guided = |row: &Row| row.sequence.as_ref().is_some_and(|sequence| sequence.guide.is_some());
-            if rows.iter().any(guided) {
-                let look_ahead = || {
-                    for sequence in rows.iter_mut().filter_map(|row| row.sequence.as_mut()) {
-                        sequence.look_ahead(counters);
-                    }
-                };
-                // Where there is no thread, it is found afterwards.
-                let _spawned =
-                    thread::Builder::new().name("guide".to_owned()).spawn_scoped(scope, look_ahead);
-            }
-            self.decoder.run(&self.run, 0, &self.ids, &self.lengths)
-        });
+        let outcome = self.decoder.run(&self.run, 0, &self.ids, &self.lengths);
         let mut ended: Vec<(usize, Result<()>)> = Vec::new();
         match outcome {
             Ok(logits) => {
                 let ran = begun.elapsed();
                 mean(&mut self.step_seconds, ran.as_secs_f64());
                 let vocabulary = logits.len() / count;
-                let rows =
-                    self.rows.all.iter_mut().zip(self.ids.iter().zip(logits.chunks(vocabulary))).take(count);
+                let rows = &mut self.rows.all[..count];
+                if !settle(rows, PATIENCE.max(ran / PATIENCE_PART), &self.counters) {
+                    settle(rows, ALL_LATE, &self.counters);
+                }
+                let rows = rows.iter_mut().zip(self.ids.iter().zip(logits.chunks(vocabulary)));
                 for (index, (row, (token, logits))) in rows.enumerate() {
-                    row.tokens.push(*token);
                     row.used = self.clock;
-                    let Some(sequence) = &mut row.sequence else { continue };
+                    let Some(sequence) = row.sequence.as_mut().filter(|sequence| !sequence.late) else {
+                        continue;
+                    };
+                    row.tokens.push(*token);
                     match advance(sequence, &self.tokenizer, logits, &self.counters) {
                         Ok(None) => {}
                         Ok(Some(_)) => ended.push((index, Ok(()))),
@@ -153,6 +164,17 @@ impl Engine {
     }
 }
 
+/// Finds out which sequences can go on, and waits for those that cannot at most so long. Returns whether any can.
+fn settle(rows: &mut [Row], patience: Duration, counters: &Counters) -> bool {
+    let until = Instant::now() + patience;
+    let mut any = false;
+    for sequence in rows.iter_mut().filter_map(|row| row.sequence.as_mut()) {
+        sequence.late = !sequence.ready(until, counters);
+        any |= !sequence.late;
+    }
+    any
+}
+
 /// Chooses the next token of a sequence and notes when it came.
 fn advance(
     sequence: &mut Sequence,
@@ -160,7 +182,7 @@ fn advance(
     logits: &[f32],
     counters: &Counters,
 ) -> Result<Option<FinishReason>> {
-    let reason = sequence.advance(tokenizer, logits, counters)?;
+    let reason = sequence.advance(tokenizer, logits)?;
     let now = Instant::now();
     match sequence.last.replace(now) {
         Some(last) => counters.further(now - last),

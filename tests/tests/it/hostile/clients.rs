@@ -26,9 +26,18 @@ fn clients_that_stall() {
         }
         drip
     });
-    // Nor does a head that never ends: there is no request that could be answered, so the connection is closed.
-    slow.send(b"GET /live HTTP/1.1\r\nhost: local");
-    assert!(slow.is_closed());
+    // Nor does a head that never ends, be it the first or a later one; a connection without any is closed in silence.
+    let mut silent = server.connect();
+    let mut later = server.connect();
+    later.send(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    assert_eq!(later.receive("GET").status, 200);
+    for connection in [&mut slow, &mut later] {
+        connection.send(b"GET /live HTTP/1.1\r\nhost: local");
+        let problem = assert_problem(&connection.receive("GET"), 408, "api-refused");
+        assert!(problem["detail"].as_str().unwrap().contains("within 1 seconds"), "{problem}");
+        assert!(connection.is_closed());
+    }
+    assert!(silent.is_closed());
     assert_problem(&sender.join().unwrap().receive("POST"), 408, "api-body-stalled");
     assert_well(&server);
 }

@@ -59,6 +59,8 @@ fn paths_and_methods_that_no_route_has() {
         options.status == 200 && options.header("allow").is_some_and(|allow| allow.contains("GET")),
         "{options:?}"
     );
+    assert_eq!(server.send("OPTIONS", "*", &[], b"").status, 200);
+    assert_problem(&server.send("OPTIONS", "/nope", &[], b""), 404, "api-route-not-found");
     // HEAD is GET without its body, in failure as well.
     let head = server.send("HEAD", "/v1/models", &[], b"");
     assert_eq!((head.status, head.header("content-type")), (200, Some("application/json")));

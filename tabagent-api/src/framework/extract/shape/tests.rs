@@ -172,9 +172,10 @@ fn misread_as<T: DeserializeOwned + ToSchema + 'static>(body: &str) -> Option<(S
 
 #[test]
 fn what_serde_misreads_is_found_where_it_is() {
-    let forms = "has none of the forms that its schema allows";
+    let untagged = "must be a string, an object, an array, or an object with `leaves`";
+    let form = "must be \"round\", an object with `corners`, or null";
     for (found, field, message) in [
-        (misread_as::<Many>(r#"{"all": ["a", ["b"]]}"#), "all[1]", forms),
+        (misread_as::<Many>(r#"{"all": ["a", ["b"]]}"#), "all[1]", untagged),
         (
             misread_as::<Many>(r#"{"all": [[["a"], {"name": "b"}]]}"#),
             "all[0][0]",
@@ -185,8 +186,12 @@ fn what_serde_misreads_is_found_where_it_is() {
             "leaves[1]",
             "must be of type object",
         ),
-        (misread_as::<Untagged>(r#"{"leaves": [], "form": {"round": null}}"#), "form", forms),
-        (misread_as::<Tagged>(r#"["leaf", "a"]"#), "", forms),
+        (misread_as::<Untagged>(r#"{"leaves": [], "form": {"round": null}}"#), "form", form),
+        (
+            misread_as::<Tagged>(r#"["leaf", "a"]"#),
+            "",
+            "must be an object with `kind`: \"list\", an object with `kind`: \"one\"",
+        ),
         (
             misread_as::<Tagged>(r#"{"kind": "one", "content": ["a"]}"#),
             "content",
@@ -195,7 +200,7 @@ fn what_serde_misreads_is_found_where_it_is() {
         (misread_as::<Tagged>(r#"{"content": ["a"], "kind": "one"}"#), "content", "must be of type object"),
         (misread_as::<Adjacent>(r#"{"content": ["a"], "kind": "one"}"#), "content", "must be of type object"),
         (misread_as::<Flat>(r#"{"size": 1, "leaves": [["a"]]}"#), "leaves[0]", "must be of type object"),
-        (misread_as::<Flat>(r#"{"size": 1, "leaves": [], "form": {"round": null}}"#), "form", forms),
+        (misread_as::<Flat>(r#"{"size": 1, "leaves": [], "form": {"round": null}}"#), "form", form),
         (misread_as::<Flat>(r#"{"size": 1, "leaves": [], "x": [["a"]]}"#), "x[0]", "must be of type object"),
     ] {
         let (found, why) = found.unwrap_or_else(|| panic!("`{field}` is not found"));
