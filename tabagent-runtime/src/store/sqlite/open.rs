@@ -66,9 +66,11 @@ pub(super) fn below(folder: &Path) -> Result<Opened> {
     // Made here, so that nobody else can read the conversations; SQLite gives the files beside it the same rights.
     private(&path).map_err(|error| place.unusable(cannot_write(&error)))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&path, flags)
-        .and_then(|connection| prepare(&connection, true).map(|()| connection))
-        .map_err(|error| place.failure("opening it", &error))?;
+    let failed = |error: rusqlite::Error| place.failure("opening it", &error);
+    let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+    // Before anything is written, be it no more than the journal's mode: a file that is not ours stays as it is.
+    form(&connection, &place, "opening it")?;
+    prepare(&connection, true).map_err(failed)?;
     let mut opened = Opened { connection, place, lock: Some(lock) };
     migrate(&mut opened)?;
     Ok(opened)
@@ -122,6 +124,8 @@ fn prepare(connection: &Connection, durable: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // A view or trigger of a file that somebody else wrote is not run.
     connection.pragma_update(None, "trusted_schema", false)?;
+    // What is deleted is overwritten, not only unlinked.
+    connection.pragma_update(None, "secure_delete", true)?;
     if durable {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         // A commit is on the disk when it returns.

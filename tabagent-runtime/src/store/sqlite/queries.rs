@@ -84,9 +84,14 @@ pub(super) fn response_chain(connection: &mut Connection, id: &str) -> rusqlite:
     statement.query_map(params![id, number(CHAIN_COUNT), number(CHAIN_BYTES)], stored_response)?.collect()
 }
 
-/// Drops a response; whether there was one.
+/// Drops a response; whether there was one. Nothing of its text stays in the files.
 pub(super) fn delete_response(connection: &mut Connection, id: &str) -> rusqlite::Result<bool> {
-    Ok(connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0)
+    let found = connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0;
+    if found {
+        // The log of changes still has it, until it is folded into the file and cut.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(found)
 }
 
 /// All parameters.

@@ -77,6 +77,26 @@ async fn a_conversation_is_read_from_its_beginning() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_deleted_response_stays_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let secret = "a secret that was told";
+    let told = StoredResponse { input: json!(secret.repeat(1000)), ..response("told", now(), None) };
+    store.put_response(response("other", now(), None)).await.unwrap();
+    store.put_response(told).await.unwrap();
+    let is_somewhere = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        files
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default())
+            .any(|bytes| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+    };
+    assert!(is_somewhere());
+    assert!(store.delete_response("told").await.unwrap());
+    assert!(!is_somewhere());
+    assert!(store.response("other").await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_and_what_there_was_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
@@ -144,8 +164,10 @@ fn files_of_others_and_of_newer_versions_are_left_alone() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("CREATE TABLE theirs (id); PRAGMA user_version = 1").unwrap();
     drop(other);
+    let written = std::fs::read(&path).unwrap();
     let reason = unusable(SqliteStore::open(folder.path()));
     assert!(reason.contains("of another program"), "{reason}");
+    assert!(std::fs::read(&path).unwrap() == written, "not a byte of it is changed");
 
     std::fs::remove_file(&path).unwrap();
     drop(SqliteStore::open(folder.path()).unwrap());
