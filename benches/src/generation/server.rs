@@ -160,6 +160,20 @@ impl Client {
         Err(Failure::of("the stream ended without its usage".to_owned()))
     }
 
+    /// Stops everything that is being generated.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(super) async fn stop(&self) -> Result<(), Failure> {
+        let mut connection = Connection::open(&self.authority).await?;
+        let (status, body) =
+            connection.send(Method::POST, "/v1/generation/stop", Bytes::from_static(b"{}")).await?;
+        if status == StatusCode::OK {
+            return Ok(());
+        }
+        Err(Failure::of(format!("the stop was answered with {status}: {}", String::from_utf8_lossy(&body))))
+    }
+
     /// Continues all prompts together, each on a connection of its own.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ async fn turns(client: &Client, words: &[u32], seed: u64) -> Result<(f64, f64), 
 }
 
 async fn gaps(client: &Client, words: &[u32], seed: u64) -> Result<(f64, f64), Failure> {
-    // More tokens than it will need: it is left when the other prompt has been read.
+    // More tokens than it will need: it is stopped when the other prompt has been read.
     let mut stream = client.begin(&token_ids(RUNNING, words, seed), 10 * DISTURBING).await?;
     let mut next = async |last: &mut Instant| {
         stream.text().await?.ok_or_else(|| Failure::of("the running stream ended too early".to_owned()))?;
@@ -90,12 +90,15 @@ async fn gaps(client: &Client, words: &[u32], seed: u64) -> Result<(f64, f64), F
     for _ in 0..STEADY {
         steady.push(next(&mut last).await?);
     }
-    let (client, prompt) = (client.clone(), token_ids(DISTURBING, words, seed + 1));
-    let other = tokio::spawn(async move { client.first_token(&prompt).await });
+    let (reader, prompt) = (client.clone(), token_ids(DISTURBING, words, seed + 1));
+    let other = tokio::spawn(async move { reader.first_token(&prompt).await });
     let mut disturbed = Vec::new();
     while !other.is_finished() {
         disturbed.push(next(&mut last).await?);
     }
     other.await??;
+    // Read to its end: nothing may run on beside what is measured next.
+    client.stop().await?;
+    while stream.text().await?.is_some() {}
     Ok((median(&steady), quantile(&disturbed, 0.95)))
 }
