@@ -114,7 +114,7 @@ impl Report {
             &service(|round| round.service.gaps.1 * 1e3),
             &service(|round| round.service.gaps.0 * 1e3),
             "<= 2",
-            "the same stream alone, median",
+            "the same stream alone before and after, medians",
         );
         let ones = vec![100.0; self.rounds.len()];
         let step = "the decoding step";

@@ -25,7 +25,8 @@ const STEADY: usize = 96;
 pub(super) struct Service {
     /// Seconds to the first token of the first and of the second turn.
     pub(super) turns: (f64, f64),
-    /// Seconds between two tokens: the median of a stream alone, and the 95th percentile while another prompt is read.
+    /// Seconds between two tokens: the median of a stream alone, before and after, and the 95th percentile while another
+    /// prompt is read.
     pub(super) gaps: (f64, f64),
     /// Work beside the graph, as a share of the decoding steps, of one stream and of several.
     pub(super) share: (f64, f64),
@@ -86,8 +87,9 @@ async fn gaps(client: &Client, words: &[u32], seed: u64) -> Result<(f64, f64), F
     for _ in 0..SETTLING {
         next(&mut last).await?;
     }
+    // Half of them before and half after: a stream slows down by itself as its context grows.
     let mut steady = Vec::with_capacity(STEADY);
-    for _ in 0..STEADY {
+    for _ in 0..STEADY / 2 {
         steady.push(next(&mut last).await?);
     }
     let (reader, prompt) = (client.clone(), token_ids(DISTURBING, words, seed + 1));
@@ -97,8 +99,12 @@ async fn gaps(client: &Client, words: &[u32], seed: u64) -> Result<(f64, f64), F
         disturbed.push(next(&mut last).await?);
     }
     other.await??;
+    for _ in 0..STEADY / 2 {
+        steady.push(next(&mut last).await?);
+    }
     // Read to its end: nothing may run on beside what is measured next.
     client.stop().await?;
     while stream.text().await?.is_some() {}
-    Ok((median(&steady), quantile(&disturbed, 0.95)))
+    let (before, after) = steady.split_at(STEADY / 2);
+    Ok(((median(before) + median(after)) / 2.0, quantile(&disturbed, 0.95)))
 }

@@ -28,8 +28,9 @@ pub(super) struct Shared {
     ids: Integers,
     mask: Integers,
     positions: Integers,
-    /// Logits as the graph writes them, in words.
-    scores: Vec<u32>,
+    /// Logits as the graph writes them where that is in half precision.
+    halves: Vec<f16>,
+    /// Logits.
     logits: Vec<f32>,
 }
 
@@ -74,7 +75,7 @@ impl Shared {
             ids: Integers::default(),
             mask: Integers::default(),
             positions: Integers::default(),
-            scores: Vec::new(),
+            halves: Vec::new(),
             logits: Vec::new(),
         }
     }
@@ -167,8 +168,7 @@ impl Shared {
         }
         self.execute(session, layout, options, first, tokens, pasts, length, longest)
             .map_err(|error| ort_failure("CPU", &error))?;
-        self.last_logits(layout, rows, if layout.last_only { 1 } else { length });
-        Ok(&self.logits)
+        Ok(self.last_logits(layout, rows, if layout.last_only { 1 } else { length }))
     }
 
     #[allow(unsafe_code, clippy::too_many_arguments)]
@@ -196,13 +196,21 @@ impl Shared {
             self.positions.fill(feed, pasts.iter().flat_map(|past| *past..past + length));
         }
         let positions_told = if layout.last_only { 1 } else { length };
-        let words = (rows * positions_told * layout.vocabulary * layout.scores.bytes()).div_ceil(4);
-        self.scores.resize(words, 0);
-        let cache = self.views(layout, first, rows)?;
-        // SAFETY: `scores` was given room for all logits.
-        let scores = unsafe {
-            View::float(layout.scores, self.scores.as_mut_ptr(), &[rows, positions_told, layout.vocabulary])?
+        let count = rows * positions_told * layout.vocabulary;
+        let buffer = match layout.scores {
+            Element::F32 => {
+                self.logits.resize(count, 0.0);
+                self.logits.as_mut_ptr().cast::<u32>()
+            }
+            Element::F16 => {
+                self.halves.resize(count, f16::ZERO);
+                self.halves.as_mut_ptr().cast()
+            }
         };
+        let cache = self.views(layout, first, rows)?;
+        // SAFETY: the buffer was given room for all logits.
+        let scores =
+            unsafe { View::float(layout.scores, buffer, &[rows, positions_told, layout.vocabulary])? };
         let ids = self.ids.view(&layout.ids, rows, length)?;
         let mask = match &layout.mask {
             Some(feed) => Some((feed, self.mask.view(feed, rows, longest)?)),
@@ -240,22 +248,26 @@ impl Shared {
         layout.states.iter().zip(&mut self.buffers).map(view).collect()
     }
 
-    /// Takes each row's last logits out of those of `length` tokens, as 32-bit floats.
-    fn last_logits(&mut self, layout: &Layout, rows: usize, length: usize) {
-        self.logits.clear();
-        for row in 0..rows {
-            let start = ((row + 1) * length - 1) * layout.vocabulary;
-            let end = start + layout.vocabulary;
-            match layout.scores {
-                Element::F32 => {
-                    self.logits.extend(self.scores[start..end].iter().map(|word| f32::from_bits(*word)));
+    /// Each row's last logits of those of `length` tokens, as 32-bit floats.
+    fn last_logits(&mut self, layout: &Layout, rows: usize, length: usize) -> &[f32] {
+        let size = layout.vocabulary;
+        let last = |row: usize| ((row + 1) * length - 1) * size;
+        match layout.scores {
+            // Moved to the front; where there is one position of each row they are there.
+            Element::F32 if length == 1 => {}
+            Element::F32 => {
+                for row in 0..rows {
+                    self.logits.copy_within(last(row)..last(row) + size, row * size);
                 }
-                Element::F16 => self.logits.extend((start..end).map(|at| {
-                    let word = self.scores[at / 2].to_ne_bytes();
-                    let half = 2 * (at % 2);
-                    f16::from_ne_bytes([word[half], word[half + 1]]).to_f32()
-                })),
+            }
+            Element::F16 => {
+                self.logits.clear();
+                for row in 0..rows {
+                    let halves = &self.halves[last(row)..last(row) + size];
+                    self.logits.extend(halves.iter().map(|half| half.to_f32()));
+                }
             }
         }
+        &self.logits[..rows * size]
     }
 }

@@ -228,16 +228,29 @@ impl Sampler {
     }
 }
 
+/// Logits whose largest is found at once.
+const BLOCK: usize = 1024;
+/// Lanes of a comparison: of independent ones the compiler makes vectors.
+const LANES: usize = 16;
+
 /// The token with the largest logit, the first of several.
 pub(crate) fn likeliest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    let mut most = f32::NEG_INFINITY;
-    for (token, logit) in (0_u32..).zip(logits) {
-        if *logit > most {
-            (best, most) = (token, *logit);
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (mut begin, mut most) = (0, f32::NEG_INFINITY);
+    for (index, block) in logits.chunks(BLOCK).enumerate() {
+        let (wide, rest) = block.as_chunks::<LANES>();
+        let mut lanes = [f32::NEG_INFINITY; LANES];
+        for values in wide {
+            for (lane, value) in lanes.iter_mut().zip(values) {
+                *lane = larger(*lane, *value);
+            }
+        }
+        let here = lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger);
+        if here > most {
+            (begin, most) = (index * BLOCK, here);
         }
     }
-    best
+    (0_u32..).zip(logits).skip(begin).find(|(_, logit)| **logit == most).map_or(0, |(token, _)| token)
 }
 
 /// The `count` likeliest tokens, the likeliest first.

@@ -107,3 +107,18 @@ fn what_is_not_allowed_is_never_chosen() {
         }
     }
 }
+
+#[test]
+fn the_likeliest_is_the_first_of_the_largest() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for length in [1, 15, 16, 1023, 1024, 1025, 5000] {
+        for bound in [2, 1000, u32::MAX] {
+            let logits: Vec<f32> = (0..length).map(|_| (random.next_u32() % bound) as f32 - 5e8).collect();
+            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let first = logits.iter().position(|logit| *logit == most).unwrap();
+            assert_eq!(likeliest(&logits) as usize, first, "{length} of {bound}");
+        }
+    }
+    assert_eq!(likeliest(&[f32::NEG_INFINITY; 3]), 0);
+    assert_eq!(likeliest(&[f32::NAN, 1.0, f32::NAN, 2.0]), 3);
+}
