@@ -165,22 +165,32 @@ async function tools(url, key) {
     assert.deepEqual(read(choice.message.tool_calls), calls);
     assert.equal(new Set(choice.message.tool_calls.map((call) => call.id)).size, calls.length);
 
-    // As a stream: a call begins with its id and its name, its arguments may come in fragments.
+    // As a stream: a call begins with its id and its name, its arguments come in fragments as they are written.
     const pieces = [];
     for (const chunk of await all(api.chat.completions.create({ ...asked(name), stream: true, tool_choice: "auto" }))) {
       for (const call of chunk.choices[0].delta.tool_calls ?? []) {
-        pieces[call.index] ??= { id: call.id, function: { name: call.function.name, arguments: "" } };
-        pieces[call.index].function.arguments += call.function.arguments ?? "";
+        if (call.index === pieces.length) {
+          assert.deepEqual([call.type, call.function.arguments], ["function", ""]);
+          pieces.push({ id: call.id, name: call.function.name, fragments: [] });
+        } else {
+          assert.deepEqual([call.index, call.id, call.function.name], [pieces.length - 1, undefined, undefined]);
+          pieces.at(-1).fragments.push(call.function.arguments);
+        }
       }
     }
-    assert.deepEqual(read(pieces), calls);
-    assert.ok(pieces.every((piece) => piece.id.startsWith("call_")), JSON.stringify(pieces));
+    const written = choice.message.tool_calls.map((call) => [call.function.name, call.function.arguments]);
+    assert.deepEqual(pieces.map((piece) => [piece.name, piece.fragments.join("")]), written);
+    assert.ok(pieces.every((piece) => piece.id.startsWith("call_") && piece.fragments.length > 4), JSON.stringify(pieces));
+    // The client's own helper puts the fragments together.
     const stream = api.chat.completions.stream(asked(name));
+    const deltas = calls.map(() => "");
     const done = [];
-    stream.on("tool_calls.function.arguments.done", (event) => done.push([event.name, JSON.parse(event.arguments)]));
+    stream.on("tool_calls.function.arguments.delta", (event) => { deltas[event.index] += event.arguments_delta; });
+    stream.on("tool_calls.function.arguments.done", (event) => done.push([event.name, event.arguments]));
     const final = await stream.finalChatCompletion();
-    assert.deepEqual(done, calls);
-    assert.deepEqual(read(final.choices[0].message.tool_calls), calls);
+    assert.deepEqual(done, written);
+    assert.deepEqual(deltas, written.map(([, values]) => values));
+    assert.deepEqual(final.choices[0].message.tool_calls.map((call) => [call.function.name, call.function.arguments]), written);
 
     const results = choice.message.tool_calls.map((call) => ({ role: "tool", tool_call_id: call.id, content: "sunny" }));
     const messages = [...QUESTION, choice.message, ...results];

@@ -202,22 +202,37 @@ def tools(url: str, key: str) -> None:
         assert all(call.type == "function" and call.id.startswith("call_") for call in choice.message.tool_calls)
         assert len({call.id for call in choice.message.tool_calls}) == len(calls), choice
 
-        # The same as a stream: a call begins with its id and its name, its arguments may come in fragments.
-        pieces: dict[int, dict] = {}
+        # The same as a stream: a call begins with its id and its name, its arguments come in fragments as they are written.
+        pieces: list[dict] = []
         ends = []
         for chunk in api.chat.completions.create(**asked(name, stream=True, tool_choice="auto")):
             for call in chunk.choices[0].delta.tool_calls or []:
-                piece = pieces.setdefault(call.index, {"id": call.id, "name": call.function.name, "arguments": ""})
-                piece["arguments"] += call.function.arguments or ""
+                if call.index == len(pieces):
+                    assert call.type == "function" and call.function.arguments == "", call
+                    pieces.append({"id": call.id, "name": call.function.name, "fragments": []})
+                else:
+                    assert call.index == len(pieces) - 1, call
+                    assert (call.id, call.type, call.function.name) == (None, None, None), call
+                    pieces[-1]["fragments"].append(call.function.arguments)
             ends += [chunk.choices[0].finish_reason] * (chunk.choices[0].finish_reason is not None)
-        assert ends == ["tool_calls"] and sorted(pieces) == list(range(len(calls))), (ends, pieces)
-        assert [(piece["name"], json.loads(piece["arguments"])) for piece in pieces.values()] == calls, pieces
-        assert all(piece["id"].startswith("call_") for piece in pieces.values()), pieces
+        written = [call.function.arguments for call in choice.message.tool_calls]
+        assert ends == ["tool_calls"] and ["".join(piece["fragments"]) for piece in pieces] == written, (ends, pieces)
+        assert [piece["name"] for piece in pieces] == [name for name, _ in calls], pieces
+        assert all(piece["id"].startswith("call_") and len(piece["fragments"]) > 4 for piece in pieces), pieces
+        # The client's own helper puts the fragments together.
+        deltas = [""] * len(calls)
         with api.chat.completions.stream(**asked(name)) as stream:
-            done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
+            done = []
+            for event in stream:
+                if event.type == "tool_calls.function.arguments.delta":
+                    deltas[event.index] += event.arguments_delta
+                    assert event.arguments == deltas[event.index], event
+                elif event.type == "tool_calls.function.arguments.done":
+                    done.append((event.name, event.arguments))
             final = stream.get_final_completion()
-        assert [(event.name, json.loads(event.arguments)) for event in done] == calls, done
-        assert len(final.choices[0].message.tool_calls) == len(calls), final
+        assert done == [(name, text) for (name, _), text in zip(calls, written)] and deltas == written, (done, deltas)
+        told = [(call.function.name, call.function.arguments) for call in final.choices[0].message.tool_calls]
+        assert told == done and final.choices[0].finish_reason == "tool_calls", final
 
         # What the tools answer goes back to the model.
         results = [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in choice.message.tool_calls]

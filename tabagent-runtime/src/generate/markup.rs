@@ -2,10 +2,11 @@
 //!
 //! Known are `<think>..</think>`, as DeepSeek, Qwen and others write it, and `<tool_call>{"name": .., "arguments": ..}
 //! </tool_call>` of Hermes and Qwen. Whether a model uses them is known from its chat template. A thought comes first or
-//! not at all.
+//! not at all. Everything is told as soon as it is known what it is, the arguments of a call among it.
 
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::value::RawValue;
+mod call;
+
+use call::{CallReader, Progress};
 
 pub(super) const THINK: &str = "<think>";
 pub(super) const THOUGHT: &str = "</think>";
@@ -25,19 +26,23 @@ pub struct Markup {
     pub leading: bool,
 }
 
-/// A piece of an answer.
+/// A piece of an answer. Between the beginning of a call and its end there are nothing but its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// Text for the reader.
     Text(String),
     /// A thought.
     Thought(String),
-    /// A call of a tool.
-    Call {
+    /// A call of a tool begins.
+    CallBegun {
         /// Name of the function.
         name: String,
-        /// Its arguments, an object as JSON text; the beginning of one where the call is not whole.
-        arguments: String,
+    },
+    /// A part of the arguments of the call that was begun, as the model wrote them: an object as JSON text, if the model
+    /// made no mistake.
+    Arguments(String),
+    /// The call ends.
+    CallEnd {
         /// Whether it was written to its end.
         whole: bool,
     },
@@ -48,8 +53,10 @@ pub enum Piece {
 pub struct MarkupParser {
     markup: Markup,
     state: State,
-    /// Text that may be the beginning of a mark, or white space in front of one; all of a call.
+    /// Text that may be the beginning of a mark, or white space in front of one.
     held: String,
+    /// The call that is read.
+    call: CallReader,
     /// Whether white space at the beginning of what comes is dropped.
     trims: bool,
     /// Tokens of the thought, those of its marks among them.
@@ -71,7 +78,15 @@ impl MarkupParser {
     /// For an answer of a model with these marks.
     pub fn new(markup: Markup) -> Self {
         let state = if markup.thinking { State::Thought } else { State::Start };
-        Self { markup, state, held: String::new(), trims: markup.thinking, thought_tokens: 0, undecided: 0 }
+        Self {
+            markup,
+            state,
+            held: String::new(),
+            call: CallReader::default(),
+            trims: markup.thinking,
+            thought_tokens: 0,
+            undecided: 0,
+        }
     }
 
     /// Takes text and how many tokens it came of, and gives the pieces that are complete.
@@ -101,6 +116,11 @@ impl MarkupParser {
     /// far as it came, and the beginning of a mark is no text.
     pub fn finish(&mut self, cut: bool) -> Vec<Piece> {
         let mut pieces = Vec::new();
+        while self.state == State::Call {
+            let progress = self.call.finish(cut, &mut pieces);
+            self.leave_call(progress, &mut pieces);
+            while self.step(&mut pieces) {}
+        }
         let mut rest = std::mem::take(&mut self.held);
         match self.state {
             State::Start if cut && !rest.trim().is_empty() => {}
@@ -117,8 +137,8 @@ impl MarkupParser {
                 }
                 give(&mut pieces, Piece::Thought(rest));
             }
-            State::Call if cut => pieces.extend(begun_call(&rest)),
-            State::Call => pieces.push(call(&rest).unwrap_or_else(|| Piece::Text(format!("{CALL}{rest}")))),
+            // No call is left.
+            State::Call => {}
         }
         pieces
     }
@@ -133,13 +153,13 @@ impl MarkupParser {
         match self.state {
             State::Start => {
                 let begun = self.held.trim_start();
-                let marks =
-                    [(THINK, self.markup.thoughts, State::Thought), (CALL, self.markup.calls, State::Call)];
-                let mut used = marks.iter().filter(|(_, used, _)| *used);
-                if let Some((mark, _, state)) = used.clone().find(|(mark, ..)| begun.starts_with(mark)) {
-                    self.held = begun[mark.len()..].to_owned();
-                    (self.state, self.trims) = (*state, true);
-                } else if used.any(|(mark, ..)| mark.starts_with(begun)) {
+                let Markup { thoughts, calls, .. } = self.markup;
+                if calls && begun.starts_with(CALL) {
+                    self.enter_call(self.held.len() - begun.len());
+                } else if thoughts && begun.starts_with(THINK) {
+                    self.held = begun[THINK.len()..].to_owned();
+                    (self.state, self.trims) = (State::Thought, true);
+                } else if calls && CALL.starts_with(begun) || thoughts && THINK.starts_with(begun) {
                     return false;
                 } else {
                     self.state = State::Text;
@@ -152,10 +172,10 @@ impl MarkupParser {
                     self.give_all_but_marks(pieces);
                     return false;
                 };
-                let text = self.held[..at].trim_end().to_owned();
-                self.held.drain(..at + CALL.len());
-                give(pieces, Piece::Text(text));
-                (self.state, self.trims) = (State::Call, true);
+                let end = self.held[..at].trim_end().len();
+                let rest = self.held.split_off(end);
+                give(pieces, Piece::Text(std::mem::replace(&mut self.held, rest)));
+                self.enter_call(at - end);
                 true
             }
             State::Thought => {
@@ -172,15 +192,32 @@ impl MarkupParser {
                 true
             }
             State::Call => {
-                let Some(at) = end_of_call(&self.held) else { return false };
-                let written = self.held[..at].to_owned();
-                self.held.drain(..at + CALLED.len());
-                pieces
-                    .push(call(&written).unwrap_or_else(|| Piece::Text(format!("{CALL}{written}{CALLED}"))));
-                (self.state, self.trims) = (State::Text, true);
-                true
+                let progress = self.call.push(&std::mem::take(&mut self.held), pieces);
+                self.leave_call(progress, pieces)
             }
         }
+    }
+
+    /// Goes on within a call, whose mark stands at a place of what is held.
+    fn enter_call(&mut self, at: usize) {
+        let rest = self.held.split_off(at + CALL.len());
+        self.call = CallReader::new(std::mem::replace(&mut self.held, rest));
+        self.state = State::Call;
+    }
+
+    /// Goes on after a call, or after what turned out to be none; `false` where it goes on itself.
+    fn leave_call(&mut self, progress: Progress, pieces: &mut Vec<Piece>) -> bool {
+        match progress {
+            Progress::Open => return false,
+            Progress::Over(rest) => (self.held, self.trims) = (rest, true),
+            Progress::None { text, rest } => {
+                give(pieces, Piece::Text(text));
+                (self.held, self.trims) = (rest, false);
+                self.markup.calls &= !self.markup.leading;
+            }
+        }
+        self.state = State::Text;
+        true
     }
 
     /// Gives the text that can be no part of a mark, nor white space in front of one.
@@ -192,7 +229,8 @@ impl MarkupParser {
 }
 
 fn give(pieces: &mut Vec<Piece>, piece: Piece) {
-    if !matches!(&piece, Piece::Text(text) | Piece::Thought(text) if text.is_empty()) {
+    if !matches!(&piece, Piece::Text(text) | Piece::Thought(text) | Piece::Arguments(text) if text.is_empty())
+    {
         pieces.push(piece);
     }
 }
@@ -207,96 +245,6 @@ fn held_back(text: &str, mark: &str) -> usize {
 /// Bytes at the end of `text` that begin `mark`, which is ASCII.
 fn overlap(text: &str, mark: &str) -> usize {
     (1..mark.len().min(text.len() + 1)).rev().find(|length| text.ends_with(&mark[..*length])).unwrap_or(0)
-}
-
-/// Where the mark at the end of a call begins. One within a string of JSON is none.
-fn end_of_call(text: &str) -> Option<usize> {
-    let mut within = false;
-    let mut escaped = false;
-    text.bytes().enumerate().find_map(|(at, byte)| {
-        match byte {
-            _ if std::mem::take(&mut escaped) => {}
-            b'\\' => escaped = within,
-            b'"' => within = !within,
-            b'<' if !within && text[at..].starts_with(CALLED) => return Some(at),
-            _ => {}
-        }
-        None
-    })
-}
-
-/// The call that stands between its marks; `None` where it is none.
-fn call(written: &str) -> Option<Piece> {
-    #[derive(Deserialize)]
-    struct Written<'a> {
-        name: String,
-        #[serde(default, borrow, alias = "parameters")]
-        arguments: Option<&'a RawValue>,
-    }
-    let call: Written<'_> = serde_json::from_str(written.trim()).ok()?;
-    if call.name.is_empty() {
-        return None;
-    }
-    Some(Piece::Call { name: call.name, arguments: arguments(call.arguments)?, whole: true })
-}
-
-/// Arguments as the model wrote them: a number may have more digits than ours. `None` for text that is none.
-fn arguments(written: Option<&RawValue>) -> Option<String> {
-    match written.map_or("null", RawValue::get) {
-        "null" => Some("{}".to_owned()),
-        // Some models write the arguments as text.
-        text if text.starts_with('"') => serde_json::from_str(text).ok(),
-        other => Some(other.to_owned()),
-    }
-}
-
-/// What there is of a call that was cut off: `None` before its name is whole.
-fn begun_call(written: &str) -> Option<Piece> {
-    let mut rest = written.trim_start().strip_prefix('{')?;
-    let (mut name, mut given) = (None, String::new());
-    let mut whole = false;
-    while let Some(key) = value::<String>(&mut rest) {
-        rest = rest.trim_start().strip_prefix(':').unwrap_or_default().trim_start();
-        let begun = rest;
-        match key.as_str() {
-            "name" => name = Some(value::<String>(&mut rest)?),
-            "arguments" | "parameters" => match value::<&RawValue>(&mut rest) {
-                Some(written) => given = arguments(Some(written))?,
-                None => {
-                    given = begun_arguments(begun);
-                    break;
-                }
-            },
-            _ if value::<IgnoredAny>(&mut rest).is_none() => break,
-            _ => {}
-        }
-        rest = rest.trim_start();
-        whole = rest.starts_with('}');
-        rest = rest.strip_prefix(',').unwrap_or_default();
-    }
-    if whole && given.is_empty() {
-        "{}".clone_into(&mut given);
-    }
-    Some(Piece::Call { name: name.filter(|name| !name.is_empty())?, arguments: given, whole })
-}
-
-/// The JSON that `text` begins with, which is taken from it; `None` where it is not whole.
-fn value<'a, T: Deserialize<'a>>(text: &mut &'a str) -> Option<T> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
-    let value = values.next()?.ok()?;
-    *text = &text[values.byte_offset()..];
-    Some(value)
-}
-
-/// Arguments that were cut off, as the model wrote them.
-fn begun_arguments(written: &str) -> String {
-    if !written.starts_with('"') {
-        return written.to_owned();
-    }
-    // As text: an escape at its end may be cut too, and the longest is that of two halves of a character.
-    let ends = written.char_indices().map(|(at, _)| at).chain([written.len()]).rev().take(12);
-    let mut whole = ends.filter_map(|end| serde_json::from_str(&format!("{}\"", &written[..end])).ok());
-    whole.next().unwrap_or_default()
 }
 
 #[cfg(test)]

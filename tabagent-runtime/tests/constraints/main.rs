@@ -417,12 +417,15 @@ async fn calls_keep_the_schema_of_their_arguments() {
             answer.text.chars().flat_map(|c| parser.push(&c.to_string(), 1)).collect();
         pieces.extend(parser.finish(false));
         let (mut calls, mut said) = (0, String::new());
+        let (mut at, mut arguments) = (0, String::new());
         for piece in pieces {
             match piece {
-                Piece::Call { name, arguments, .. } => {
-                    let at: usize = name.strip_prefix("tool_").unwrap().parse().unwrap();
-                    let arguments: Value = serde_json::from_str(&arguments).unwrap();
-                    jsonschema::validate(&parameters[at], &arguments).unwrap();
+                Piece::CallBegun { name } => at = name.strip_prefix("tool_").unwrap().parse().unwrap(),
+                Piece::Arguments(part) => arguments.push_str(&part),
+                Piece::CallEnd { whole } => {
+                    let given: Value = serde_json::from_str(&std::mem::take(&mut arguments)).unwrap();
+                    jsonschema::validate(&parameters[at], &given).unwrap();
+                    assert!(whole);
                     calls += 1;
                 }
                 Piece::Text(text) => said.push_str(&text),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{AnswerRole, Body, ChatChoice, FunctionCall};
+use super::{AnswerRole, Body, ChatChoice, FunctionCall, FunctionCallDelta, ToolCallDelta};
 use crate::routes::generation::EndReason;
 use crate::stream::JsonOrEvents;
 
@@ -61,10 +61,29 @@ fn streamed(body: &Body) -> Result<(String, Vec<FunctionCall>, Option<EndReason>
     let (mut text, mut calls, mut reason) = (String::new(), Vec::new(), None);
     for choice in chunks.iter().flat_map(|chunk| &chunk.choices) {
         text.push_str(choice.delta.content.as_deref().unwrap_or_default());
-        calls.extend(choice.delta.tool_calls.iter().flatten().map(|call| call.function.clone()));
+        for call in choice.delta.tool_calls.iter().flatten() {
+            take(&mut calls, call)?;
+        }
         reason = reason.or(choice.finish_reason);
     }
     Ok((text, calls, reason))
+}
+
+/// Adds a part of a call: the first one names it, the others have parts of its arguments.
+fn take(calls: &mut Vec<FunctionCall>, part: &ToolCallDelta) -> Result<(), String> {
+    let begins = part.index == calls.len();
+    let FunctionCallDelta { name, arguments } = &part.function;
+    if part.id.is_some() != begins || part.r#type.is_some() != begins || arguments.is_empty() != begins {
+        return Err(format!("{part:?}"));
+    }
+    match (name, calls.get_mut(part.index)) {
+        (Some(name), None) if begins => {
+            calls.push(FunctionCall { name: name.clone(), arguments: String::new() });
+        }
+        (None, Some(call)) => call.arguments.push_str(arguments),
+        _ => return Err(format!("{part:?}")),
+    }
+    Ok(())
 }
 
 /// Whether the text of the only answer is as it should be.
@@ -143,6 +162,12 @@ pub(super) fn calls_the_weather_by_name(body: &Body) -> Result<(), String> {
 }
 
 pub(super) fn streams_the_weather(body: &Body) -> Result<(), String> {
+    if let JsonOrEvents::Events(chunks) = body {
+        let choices = chunks.iter().flat_map(|chunk| &chunk.choices);
+        if choices.filter(|choice| choice.delta.tool_calls.is_some()).count() < 3 {
+            return Err("the arguments came at once".to_owned());
+        }
+    }
     match streamed(body)? {
         (text, calls, Some(EndReason::ToolCalls))
             if text.is_empty() && matches!(&calls[..], [call] if is_weather(call)) =>

@@ -27,7 +27,7 @@ pub use messages::{ChatContent, ChatMessage, ContentPart};
 pub use request::{ChatRequest, Modality, NamedSchema, ResponseFormat};
 pub use response::{
     AnswerMessage, AnswerRole, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,
-    ChatLogprobs, TokenLogprob, ToolCallDelta, TopLogprob,
+    ChatLogprobs, FunctionCallDelta, TokenLogprob, ToolCallDelta, TopLogprob,
 };
 pub use tools::{
     AllowedMode, AllowedTool, AllowedTools, FunctionCall, FunctionDefinition, FunctionName, NamedTools, Tool,
@@ -276,11 +276,18 @@ impl Answer {
             match piece {
                 Piece::Text(text) => self.text.push_str(&text),
                 Piece::Thought(thought) => self.thoughts.push_str(&thought),
-                Piece::Call { name, arguments, .. } => self.calls.push(ToolCall {
+                Piece::CallBegun { name } => self.calls.push(ToolCall {
                     id: call_id(),
                     r#type: ToolKind::Function,
-                    function: FunctionCall { name, arguments },
+                    function: FunctionCall { name, arguments: String::new() },
                 }),
+                Piece::Arguments(part) => {
+                    if let Some(call) = self.calls.last_mut() {
+                        call.function.arguments.push_str(&part);
+                    }
+                }
+                // Why the answer ended says whether its last call is whole.
+                Piece::CallEnd { .. } => {}
             }
         }
     }

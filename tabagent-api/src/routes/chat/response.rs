@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tools::{FunctionCall, ToolCall, ToolKind};
+use super::tools::{ToolCall, ToolKind};
 use crate::Schema;
 use crate::routes::generation::{EndReason, GenerationUsage};
 
@@ -54,7 +54,8 @@ pub struct AnswerMessage {
     /// What the model thought, where it marks its thoughts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Tools that are to be called. The arguments of the last one are not whole where `finish_reason` is `length`.
+    /// Tools that are to be called. The arguments of the last one are not whole where `finish_reason` is `length`, nor where
+    /// the answer was stopped within them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
     /// Always `null`: models here do not refuse in a field of its own.
@@ -138,20 +139,33 @@ pub struct ChatDelta {
     /// What the model thinks, where it marks its thoughts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Tools that are to be called, each in one part.
+    /// Tools that are to be called, as the model writes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCallDelta>>,
 }
 
-/// A call of a tool.
+/// A part of a call. The first one has its id, its type and its name; the others have parts of its arguments.
 #[derive(Debug, Serialize, Deserialize, Schema)]
 pub struct ToolCallDelta {
     /// Its number among the calls of the answer, from 0 on.
     pub index: usize,
-    /// Its id.
-    pub id: String,
-    /// Always `function`.
-    pub r#type: ToolKind,
+    /// Its id, in the first part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Always `function`, in the first part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<ToolKind>,
     /// What is called.
-    pub function: FunctionCall,
+    pub function: FunctionCallDelta,
+}
+
+/// A part of the call of a function.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct FunctionCallDelta {
+    /// Name of the function, in the first part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A part of the arguments, as the model wrote it; empty in the first part. All parts together are the JSON text of an
+    /// object, if the model made no mistake and was not cut off.
+    pub arguments: String,
 }

@@ -6,7 +6,7 @@ use futures_util::stream::{self, Stream};
 use tabagent_runtime::{FinishReason, Generation, GenerationEvent, MarkupParser, Piece};
 
 use super::{
-    AnswerRole, ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, FunctionCall, Head,
+    AnswerRole, ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, FunctionCallDelta, Head,
     TokenLogprob, ToolCallDelta, ToolKind, call_id, token_logprob,
 };
 use crate::routes::generation::{EndReason, GenerationUsage};
@@ -75,6 +75,7 @@ struct State {
 /// What is kept of an answer between its chunks.
 struct Answer {
     parser: MarkupParser,
+    /// Calls that were begun.
     calls: usize,
 }
 
@@ -123,14 +124,27 @@ impl State {
             let delta = match piece {
                 Piece::Text(text) => ChatDelta { content: Some(text), ..ChatDelta::default() },
                 Piece::Thought(text) => ChatDelta { reasoning_content: Some(text), ..ChatDelta::default() },
-                Piece::Call { name, arguments, .. } => {
+                Piece::CallBegun { name } => {
                     let Some(answer) = self.answers.get_mut(choice) else { return };
-                    let index = answer.calls;
                     answer.calls += 1;
-                    let function = FunctionCall { name, arguments };
-                    let call = ToolCallDelta { index, id: call_id(), r#type: ToolKind::Function, function };
-                    ChatDelta { tool_calls: Some(vec![call]), ..ChatDelta::default() }
+                    ChatDelta::of_call(ToolCallDelta {
+                        index: answer.calls - 1,
+                        id: Some(call_id()),
+                        r#type: Some(ToolKind::Function),
+                        function: FunctionCallDelta { name: Some(name), arguments: String::new() },
+                    })
                 }
+                Piece::Arguments(arguments) => {
+                    let calls = self.answers.get(choice).map_or(0, |answer| answer.calls);
+                    ChatDelta::of_call(ToolCallDelta {
+                        index: calls.saturating_sub(1),
+                        id: None,
+                        r#type: None,
+                        function: FunctionCallDelta { name: None, arguments },
+                    })
+                }
+                // The next call tells it, or the end of the answer.
+                Piece::CallEnd { .. } => continue,
             };
             self.push(choice, delta, std::mem::take(&mut tokens), None);
         }
@@ -150,5 +164,11 @@ impl State {
         let logprobs = (!tokens.is_empty()).then_some(ChatLogprobs { content: Some(tokens), refusal: None });
         let chunk = self.chunk(vec![ChatChunkChoice { index, delta, logprobs, finish_reason }], None);
         self.ready.push_back(chunk);
+    }
+}
+
+impl ChatDelta {
+    fn of_call(call: ToolCallDelta) -> Self {
+        Self { tool_calls: Some(vec![call]), ..Self::default() }
     }
 }

@@ -1,7 +1,10 @@
 //! A response as it grows: events of the generation in, events of the response out.
 
+mod call;
+
 use tabagent_runtime::{FinishReason, Markup, MarkupParser, Piece};
 
+use self::call::OpenCall;
 use super::events::{AnswerPart, ResponseEvent};
 use super::items::{Item, ItemContent, ItemPart, ItemRole, ItemStatus, ReasoningPart, new_id};
 use super::response::{
@@ -20,6 +23,8 @@ pub(super) struct Answer {
     response: Response,
     parser: MarkupParser,
     open: Option<Open>,
+    /// The call that grows; then no other item does.
+    call: Option<OpenCall>,
     /// Log probabilities of tokens whose text is held back.
     held: Vec<TokenLogprob>,
     input_tokens: usize,
@@ -48,6 +53,7 @@ impl Answer {
             response,
             parser: MarkupParser::new(markup),
             open: None,
+            call: None,
             held: Vec::new(),
             input_tokens,
             sequence: 0,
@@ -151,7 +157,9 @@ impl Answer {
             match piece {
                 Piece::Text(text) => self.grow(Kind::Message, text),
                 Piece::Thought(text) => self.grow(Kind::Reasoning, text),
-                Piece::Call { name, arguments, whole } => self.call(name, arguments, whole),
+                Piece::CallBegun { name } => self.begin_call(name),
+                Piece::Arguments(delta) => self.grow_call(delta),
+                Piece::CallEnd { whole } => self.end_call(whole),
             }
         }
     }
@@ -242,44 +250,6 @@ impl Answer {
             part,
         });
         self.done(open.whole(status));
-    }
-
-    /// Adds a call, which comes in one part, and is not `whole` where the response was cut off.
-    fn call(&mut self, name: String, arguments: String, whole: bool) {
-        self.held.clear();
-        self.close(ItemStatus::Completed);
-        let output_index = self.response.output.len();
-        let (id, call_id) = (new_id("fc"), new_id("call"));
-        let item = |status, arguments: String| Item::FunctionCall {
-            id: Some(id.clone()),
-            status: Some(status),
-            call_id: call_id.clone(),
-            name: name.clone(),
-            arguments,
-        };
-        let begun = item(ItemStatus::InProgress, String::new());
-        self.tell(|sequence_number| ResponseEvent::OutputItemAdded {
-            sequence_number,
-            output_index,
-            item: begun,
-        });
-        let (item_id, delta) = (id.clone(), arguments.clone());
-        self.tell(|sequence_number| ResponseEvent::FunctionCallArgumentsDelta {
-            sequence_number,
-            item_id,
-            output_index,
-            delta,
-        });
-        let status = if whole { ItemStatus::Completed } else { ItemStatus::Incomplete };
-        let whole = item(status, arguments.clone());
-        self.tell(|sequence_number| ResponseEvent::FunctionCallArgumentsDone {
-            sequence_number,
-            item_id: id,
-            output_index,
-            name,
-            arguments,
-        });
-        self.done(whole);
     }
 
     fn done(&mut self, item: Item) {

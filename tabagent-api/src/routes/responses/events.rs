@@ -155,16 +155,16 @@ events! {
         /// The part.
         part: AnswerPart,
     }
-    /// Arguments of a call came.
+    /// A part of the arguments of a call came.
     FunctionCallArgumentsDelta = "response.function_call_arguments.delta" {
         /// Id of the item.
         item_id: String,
         /// Place of the item.
         output_index: usize,
-        /// The arguments.
+        /// The part, as the model wrote it.
         delta: String,
     }
-    /// The arguments of a call are whole.
+    /// No more arguments of a call come.
     FunctionCallArgumentsDone = "response.function_call_arguments.done" {
         /// Id of the item.
         item_id: String,

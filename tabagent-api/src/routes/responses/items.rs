@@ -139,7 +139,7 @@ pub enum ItemStatus {
     InProgress,
     /// It is whole.
     Completed,
-    /// It was cut off by the length that was asked for or that the model takes.
+    /// It was cut off by the length that was asked for or that the model takes, or it is a call within which the answer was stopped.
     Incomplete,
 }
 

@@ -123,6 +123,39 @@ fn a_call_that_is_cut_off_is_incomplete() {
 }
 
 #[test]
+fn arguments_come_as_the_model_writes_them() {
+    let deltas = [
+        "Well.",
+        "\n<tool_call>",
+        "\n{\"name\"",
+        ": \"now\", \"argu",
+        "ments\": {",
+        "\"zone\"",
+        ": \"UTC\"}",
+        "}\n",
+        "</tool_call>",
+    ];
+    let (response, events) = answer(&deltas, FinishReason::Stop);
+    let told: Vec<&str> = events
+        .iter()
+        .filter(|event| event["type"] == "response.function_call_arguments.delta")
+        .map(|event| event["delta"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, ["{", "\"zone\"", ": \"UTC\"}"]);
+    let added = events.iter().rfind(|event| event["type"] == "response.output_item.added").unwrap();
+    assert_eq!((&added["item"]["name"], &added["item"]["arguments"]), (&json!("now"), &json!("")));
+    assert_eq!(added["item"]["status"], "in_progress");
+    let output = serde_json::to_value(&response.output).unwrap();
+    assert_eq!((&output[1]["id"], &output[1]["call_id"]), (&added["item"]["id"], &added["item"]["call_id"]));
+    assert_eq!((&output[1]["arguments"], &output[1]["status"]), (&json!(told.concat()), &json!("completed")));
+    // The model ended within one, or somebody stopped it: the response is complete and the call is not.
+    let (response, events) = answer(&deltas[..6], FinishReason::Stop);
+    assert_eq!(names(&events).last(), Some(&"response.completed"));
+    let output = serde_json::to_value(&response.output).unwrap();
+    assert_eq!((&output[1]["arguments"], &output[1]["status"]), (&json!("{\"zone\""), &json!("incomplete")));
+}
+
+#[test]
 fn an_answer_without_text_is_an_empty_message() {
     let (response, events) = answer(&[], FinishReason::Stop);
     let output = serde_json::to_value(&response.output).unwrap();

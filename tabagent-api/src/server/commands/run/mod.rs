@@ -255,7 +255,9 @@ impl Writer {
                 let begin = if std::mem::replace(&mut self.thinking, true) { "" } else { "\x1b[2m" };
                 self.print(&format!("{begin}{text}"));
             }
-            Piece::Thought(_) | Piece::Call { .. } => {}
+            Piece::Thought(_) => {}
+            // Without tools nothing is a call.
+            Piece::CallBegun { .. } | Piece::Arguments(_) | Piece::CallEnd { .. } => {}
         }
     }
 

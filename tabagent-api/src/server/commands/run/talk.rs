@@ -130,7 +130,7 @@ impl Talk {
                     Piece::Text(part) => text.push_str(part),
                     Piece::Thought(part) => thoughts.push_str(part),
                     // Without tools nothing is a call.
-                    Piece::Call { .. } => {}
+                    Piece::CallBegun { .. } | Piece::Arguments(_) | Piece::CallEnd { .. } => {}
                 }
                 tell(piece);
             }
