@@ -86,12 +86,48 @@ async function responses_tools(url, key) {
     const events = await all(api.responses.create({ ...asked(name), stream: true }));
     const done = events.filter((event) => event.type === "response.function_call_arguments.done");
     assert.deepEqual(done.map((event) => JSON.parse(event.arguments)), expected.map(([, values]) => values));
-    const final = await api.responses.stream(asked(name)).finalResponse();
+    for (const { item_id, arguments: written } of done) {
+      const parts = events.filter((event) => event.type === "response.function_call_arguments.delta" && event.item_id === item_id);
+      assert.equal(parts.map((event) => event.delta).join(""), written);
+      assert.ok(parts.length > 4, JSON.stringify(parts));
+    }
+    // The client's own helper puts the fragments together.
+    const stream = api.responses.stream(asked(name));
+    const ends = new Map();
+    stream.on("response.function_call_arguments.delta", (event) => ends.set(event.output_index, event.snapshot));
+    const final = await stream.finalResponse();
     assert.deepEqual(read(final.output), expected);
+    assert.deepEqual([...ends.values()], calls(answer.output).map((item) => item.arguments));
     const results = calls(answer.output).map((item) => ({ type: "function_call_output", call_id: item.call_id, output: "sunny" }));
     const later = await api.responses.create({ ...asked(name), input: results, previous_response_id: answer.id });
     assert.ok(later.usage.input_tokens > answer.usage.input_tokens);
   }
+}
+
+/** Another client stops a response by the id that its events have. */
+async function responses_stopped(url, key) {
+  const api = client(url, key);
+  // An answer that goes on for as long as the model takes.
+  const schema = {
+    type: "object", properties: { numbers: { type: "array", items: { type: "integer" }, minItems: 900 } }, required: ["numbers"],
+    additionalProperties: false,
+  };
+  const stream = await api.responses.create({
+    model: MODEL, input: "Count.", stream: true, store: false, text: { format: { type: "json_schema", name: "numbers", schema } },
+  });
+  let last;
+  let id;
+  let stopping;
+  for await (const event of stream) {
+    last = event;
+    id ??= event.response.id;
+    stopping ??= api.post("/generation/stop", { body: { request_id: id } });
+  }
+  assert.equal((await stopping).stopped.length, 1);
+  assert.equal(last.type, "response.completed");
+  assert.ok(!last.response.output[0].content[0].text.endsWith("}"));
+  await raised(OpenAI.NotFoundError, () => api.post("/generation/stop", { body: { request_id: id } }), 404,
+    "generation_not_found", [id, "GET /v1/halt"]);
 }
 
 async function responses_failures(url, key) {
@@ -126,7 +162,7 @@ async function responses_deadline(url, key) {
   assert.ok(events.at(-1).response.error.message.includes("ask for less"));
 }
 
-const PLAIN = [responses, responses_stream, stored, responses_failures];
+const PLAIN = [responses, responses_stream, stored, responses_stopped, responses_failures];
 const SPECIAL = [responses_tools, responses_deadline];
 
 await main(PLAIN, SPECIAL);

@@ -6,6 +6,7 @@ A CHECK is one of the functions below, or `all` for those that a plain server ca
 """
 
 import json
+import threading
 
 import openai
 from openai.types.responses import Response
@@ -118,8 +119,15 @@ def responses_tools(url: str, key: str) -> None:
         for event in done:
             parts = [found.delta for found in events if found.type == "response.function_call_arguments.delta"
                      and found.item_id == event.item_id]
-            assert "".join(parts) == event.arguments, (parts, event)
+            assert "".join(parts) == event.arguments and len(parts) > 4, (parts, event)
         assert read(events[-1].response.output) == calls, events[-1]
+        # The client's own helper puts the fragments together.
+        with api.responses.stream(**asked(name)) as stream:
+            grown = [event for event in stream if event.type == "response.function_call_arguments.delta"]
+            final = stream.get_final_response()
+        written = [item.arguments for item in answer.output if item.type == "function_call"]
+        ends = {event.output_index: event.snapshot for event in grown}
+        assert list(ends.values()) == written and read(final.output) == calls, (ends, final)
         # What the functions answer goes back to the model.
         results = [{"type": "function_call_output", "call_id": item.call_id, "output": "sunny"}
                    for item in answer.output if item.type == "function_call"]
@@ -129,6 +137,28 @@ def responses_tools(url: str, key: str) -> None:
     assert reasoning.type == "reasoning" and reasoning.content[0].text == "The weather: ask the tool. ☂", reasoning
     message, *_ = api.responses.create(**asked("two-calls")).output
     assert message.type == "message" and message.content[0].text == "I look both up.", message
+
+
+def responses_stopped(url: str, key: str) -> None:
+    """Another client stops a response by the id that its events have."""
+    api = client(url, key)
+    # An answer that goes on for as long as the model takes.
+    numbers = {"type": "array", "items": {"type": "integer"}, "minItems": 900}
+    schema = {"type": "object", "properties": {"numbers": numbers}, "required": ["numbers"], "additionalProperties": False}
+    endless = {"format": {"type": "json_schema", "name": "numbers", "schema": schema}}
+    stream = api.responses.create(model=MODEL, input="Count.", text=endless, stream=True, store=False)
+    events = [next(iter(stream))]
+    answers = []
+    stopping = threading.Thread(target=lambda: answers.append(api.post(
+        "/generation/stop", cast_to=object, body={"request_id": events[0].response.id})))
+    stopping.start()
+    events += list(stream)
+    stopping.join()
+    assert answers == [{"stopped": [stream.response.headers["x-request-id"]]}], answers
+    assert events[-1].type == "response.completed" and not events[-1].response.output_text.endswith("}"), events[-1]
+    raised(openai.NotFoundError,
+           lambda: api.post("/generation/stop", cast_to=object, body={"request_id": events[0].response.id}), 404,
+           "generation_not_found", [events[0].response.id, "GET /v1/halt"])
 
 
 def responses_failures(url: str, key: str) -> None:
@@ -178,7 +208,7 @@ def responses_deadline(url: str, key: str) -> None:
     raised(openai.NotFoundError, lambda: api.responses.retrieve(failed.id), 404, "response_not_found", [failed.id])
 
 
-PLAIN = [responses, responses_stream, stored, responses_failures]
+PLAIN = [responses, responses_stream, stored, responses_stopped, responses_failures]
 SPECIAL = [responses_tools, responses_deadline]
 
 main(PLAIN, SPECIAL)

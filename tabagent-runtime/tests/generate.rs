@@ -345,6 +345,28 @@ async fn stopping_keeps_the_text_and_says_why() {
 }
 
 #[tokio::test]
+async fn an_answer_is_stopped_by_its_own_id_among_those_of_one_request_id() {
+    let runtime = start(RuntimeOptions::default());
+    let (model, reference) = decoders().swap_remove(0);
+    let prompt = GeneratePrompt::Tokens(reference.prompts[0].prompt_ids.clone());
+    let request = GenerateRequest { ignore_end: true, ..request(&model, prompt, 400) };
+    let mut generations = Vec::new();
+    for answer in ["resp_1", "resp_2"] {
+        let generation = runtime.generate(request.clone()).await.unwrap();
+        generation.answers_as(answer.to_owned());
+        generations.push(generation);
+    }
+    assert!(runtime.stop(Some("resp_3")).is_empty());
+    assert_eq!(runtime.stop(Some("resp_2")), std::slice::from_ref(&request.id));
+    let second = collect(generations.pop().unwrap()).await.unwrap().swap_remove(0);
+    assert_eq!(second.reason, Some(FinishReason::Stop));
+    assert!(second.ids.len() < 400);
+    let first = collect(generations.pop().unwrap()).await.unwrap().swap_remove(0);
+    assert_eq!((first.reason, first.ids.len()), (Some(FinishReason::Length), 400));
+    assert!(runtime.stop(Some("resp_2")).is_empty());
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_ends_the_work_within_one_step() {
     let runtime = start(RuntimeOptions::default());
     for (model, reference) in decoders() {

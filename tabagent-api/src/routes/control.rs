@@ -11,7 +11,8 @@ use crate::{ApiError, Component, Json, Problem, Schema, route};
 #[derive(Debug, Default, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct StopRequest {
-    /// Id of the request, as in `id` of its answer and in the header `x-request-id`; all when absent.
+    /// Id of the request, as in the header `x-request-id` and in `id` of chats and completions, or of a response of POST
+    /// /v1/responses; all when absent.
     #[rule(length(min = 1, max = 128))]
     pub request_id: Option<String>,
 }
@@ -43,8 +44,9 @@ pub enum StopError {
 
 /// Stop generations.
 ///
-/// The answer of each ends where it is, within one step, as one that the model ended itself. Without a `request_id` all
-/// are stopped, which may be none.
+/// The answer of each ends where it is, within one step, as one that the model ended itself. An id that a client gave to
+/// several requests stops all of them, the id of a response that one alone. Without a `request_id` all are stopped, which may
+/// be none.
 #[route(
     POST, "/v1/generation/stop",
     tag = "control",

@@ -202,6 +202,7 @@ impl LoadedDecoder {
             let (sender, events) = mpsc::channel(choices * (most + 2) + 1);
             let job = Arc::new(Job {
                 id: Arc::clone(&id),
+                answer: OnceLock::new(),
                 stopped: AtomicBool::new(false),
                 deadline,
                 since,

@@ -36,7 +36,7 @@ use sequence::Job;
 /// A request for text.
 #[derive(Debug, Clone)]
 pub struct GenerateRequest {
-    /// Id of the request, by which it can be stopped.
+    /// Id of the request, by which it can be stopped. Requests may share one; they are stopped together.
     pub id: String,
     /// Id of the model; the default one where there is none.
     pub model: Option<String>,
@@ -134,6 +134,12 @@ impl std::fmt::Debug for Generation {
 }
 
 impl Generation {
+    /// Gives the answer an id of its own, by which it can be stopped as well; the first one holds. That of the request may be
+    /// the client's, which may have given it to other requests too.
+    pub fn answers_as(&self, id: String) {
+        self.job.answer.get_or_init(|| id);
+    }
+
     /// The bytes that a token stands for, which may be a part of a character.
     pub fn token_bytes(&self, token: u32) -> Vec<u8> {
         self.decoder.token_bytes(token)

@@ -1,7 +1,7 @@
 //! One sequence that is being generated, and the request that it belongs to.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -67,6 +67,8 @@ pub enum GenerationEvent {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) id: Arc<str>,
+    /// Id of the answer, where it has one of its own.
+    pub(crate) answer: OnceLock<String>,
     /// Set by whoever stops it; the text so far is kept.
     pub(crate) stopped: AtomicBool,
     /// When the caller gives up.

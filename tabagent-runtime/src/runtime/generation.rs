@@ -122,19 +122,25 @@ impl Runtime {
         .collect()
     }
 
-    /// Stops what is being generated for a request, or for all. Their answers end where they are. Returns the ids of what
-    /// was stopped.
-    pub fn stop(&self, request: Option<&str>) -> Vec<String> {
+    /// Stops what is being generated under an id, of requests or of an answer ([`Generation::answers_as`]), or all. The answers
+    /// end where they are. Returns the ids of the requests.
+    pub fn stop(&self, wanted: Option<&str>) -> Vec<String> {
         let entered = self.inner.generating.lock();
-        let stopped = entered.iter().filter(|(id, _)| request.is_none_or(|wanted| wanted == &***id));
-        stopped
-            .map(|(id, jobs)| {
-                for job in jobs.iter().filter_map(|entered| entered.job.upgrade()) {
+        let mut stopped = Vec::new();
+        for (id, jobs) in entered.iter() {
+            let mut any = false;
+            for job in jobs.iter().filter_map(|entered| entered.job.upgrade()) {
+                let answer = job.answer.get().map(String::as_str);
+                if wanted.is_none_or(|wanted| wanted == &**id || Some(wanted) == answer) {
                     job.stopped.store(true, Relaxed);
+                    any = true;
                 }
-                id.to_string()
-            })
-            .collect()
+            }
+            if any {
+                stopped.push(id.to_string());
+            }
+        }
+        stopped
     }
 
     async fn decoder(&self, id: &str) -> Result<Arc<LoadedDecoder>> {

@@ -101,7 +101,7 @@ impl ResponseError {
 ///
 /// Continues a conversation: the one that `previous_response_id` ends with, and `input`. With `stream` the response comes
 /// as it is generated, in OpenAI's events. It is stored, unless `store` is false, before its end is told. A client that
-/// leaves stops the work. POST /v1/generation/stop takes the id in the header `x-request-id`.
+/// leaves stops the work. POST /v1/generation/stop takes the id of the response, as its events tell it.
 #[route(
     POST, "/v1/responses",
     tag = "inference",
@@ -193,6 +193,7 @@ pub async fn create_response(
         temperature: generation.sampling.temperature,
         top_p: generation.sampling.top_p,
     };
+    generation.answers_as(begun.id.clone());
     let response = Response::begun(begun, request);
     let answer = Answer::new(response, generation.markup, generation.prompt_tokens);
     let runtime = Runtime::clone(&runtime);

@@ -16,7 +16,7 @@ use crate::routes::generation::ServiceTier;
 // Stored as it is: a field that comes later needs a default, so that older ones can still be read.
 #[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct Response {
-    /// Its id.
+    /// Its id. POST /v1/generation/stop takes it while the response is being generated.
     pub id: String,
     /// Always `response`.
     pub object: String,

@@ -27,6 +27,11 @@ fn openai_calls_functions_in_responses() {
 }
 
 #[test]
+fn openai_stops_a_response_by_its_id() {
+    responses(&Server::start(&[]), &["responses_stopped"]);
+}
+
+#[test]
 fn openai_raises_typed_exceptions_of_responses() {
     responses(&Server::start(&[]), &["responses_failures"]);
 }
