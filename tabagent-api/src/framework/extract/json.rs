@@ -176,8 +176,14 @@ fn read_again<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, ApiErro
     again.map_err(|error: serde_json::Error| {
         let message = error.to_string();
         // serde tells neither which forms there are nor which one is meant; the schema does.
-        let unread = message.starts_with(UNTAGGED).then(|| shape::unread::<T>(bytes)).flatten();
-        ApiError::RequestInvalid { errors: vec![unread.unwrap_or_else(|| misfit(&track.path(), &message))] }
+        let error = if message.starts_with(UNTAGGED) {
+            // What a schema does not see is a field that stands twice.
+            let other = "has none of the forms that its schema allows, or a field of it twice";
+            shape::unread::<T>(bytes).unwrap_or_else(|| misfit(&track.path(), other))
+        } else {
+            misfit(&track.path(), &message)
+        };
+        ApiError::RequestInvalid { errors: vec![error] }
     })
 }
 

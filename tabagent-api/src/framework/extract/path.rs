@@ -1,18 +1,17 @@
 //! `Path<T>`: the values of a path's parameters.
 
-use axum::extract::FromRequestParts;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, MatchedPath};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use utoipa::PartialSchema;
 
 use super::{RouteInput, accepted, of_part};
 use crate::framework::ApiError;
 use crate::framework::component::AppState;
-use crate::framework::openapi::OperationBuilder;
+use crate::framework::openapi::{OperationBuilder, parameter_names};
 use crate::framework::problem::FieldError;
-use crate::framework::validation::SchemaList;
+use crate::framework::validation::{SchemaList, SchemaType};
 
 /// The parameters of the path, percent-decoded: one value, a tuple in the order of the path, or a struct by name.
 #[derive(Debug, Clone, Copy)]
@@ -61,18 +60,29 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let axum::extract::Path(value) =
-            axum::extract::Path::<T>::from_request_parts(parts, state).await.map_err(rejection)?;
+        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        let axum::extract::Path(value) = read.map_err(|refused| {
+            let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+            rejection(refused, &parameter_names(path))
+        })?;
         let errors = of_part("path", value.check());
         accepted(value, errors).map(Self)
     }
 }
 
-fn rejection(rejection: PathRejection) -> ApiError {
+/// `names` are those of the path's parameters, in order.
+fn rejection(rejection: PathRejection, names: &[&str]) -> ApiError {
+    let name = |index: usize| names.get(index).copied().unwrap_or("path").to_owned();
     let error = match rejection {
         PathRejection::FailedToDeserializePathParams(failed) => match failed.into_kind() {
             ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
-                FieldError::new(key, format!("`{value}` is not a {expected_type}"))
+                FieldError::new(key, misread(&value, expected_type))
+            }
+            ErrorKind::ParseErrorAtIndex { index, value, expected_type } => {
+                FieldError::new(name(index), misread(&value, expected_type))
+            }
+            ErrorKind::ParseError { value, expected_type } => {
+                FieldError::new(name(0), misread(&value, expected_type))
             }
             ErrorKind::InvalidUtf8InPathParam { key } => {
                 FieldError::new(key, "is not UTF-8 once percent-decoded".to_owned())
@@ -87,6 +97,23 @@ fn rejection(rejection: PathRejection) -> ApiError {
     ApiError::RequestInvalid { errors: vec![error] }
 }
 
+/// What a value should be that is not of the type that a route reads.
+fn misread(value: &str, expected: &str) -> String {
+    macro_rules! bounds {
+        ($($type:ident),*) => {
+            match expected {
+                $(stringify!($type) => Some((i128::from($type::MIN), i128::from($type::MAX))),)*
+                _ => None,
+            }
+        };
+    }
+    match bounds!(u8, u16, u32, u64, i8, i16, i32, i64) {
+        Some((least, most)) => format!("must be an integer from {least} to {most}, is `{value}`"),
+        None if expected == "bool" => format!("must be true or false, is `{value}`"),
+        None => format!("`{value}` is not a {expected}"),
+    }
+}
+
 impl<T: PathFields> RouteInput for Path<T> {
     fn describe(operation: &mut OperationBuilder) {
         operation.path_parameters::<T>();
@@ -99,7 +126,7 @@ macro_rules! scalars {
             const SHAPE: PathShape = PathShape::Scalar;
 
             fn schemas() -> Vec<(Option<&'static str>, serde_json::Value)> {
-                vec![(None, crate::framework::openapi::schema_value(<$type>::schema()))]
+                vec![(None, <$type as SchemaType>::usage())]
             }
         }
     )*};

@@ -130,6 +130,7 @@ pub(super) fn list<'a>(schema: &'a Value, keyword: &str) -> std::slice::Iter<'a,
 }
 
 /// Where and why a value is not of its schema.
+#[derive(Debug, Clone)]
 struct Misfit {
     field: String,
     message: String,
@@ -137,11 +138,22 @@ struct Misfit {
     depth: usize,
     /// Whether it is what tells forms apart, a tag or the fields that are there: then another form is meant.
     elsewhere: bool,
+    /// Whether the value is of another type than it should be.
+    other_type: bool,
+    /// How many elements of the list that is wrong are right before it.
+    right: usize,
 }
 
 impl Misfit {
     fn new(message: impl Into<String>) -> Self {
-        Self { field: String::new(), message: message.into(), depth: 0, elsewhere: false }
+        Self {
+            field: String::new(),
+            message: message.into(),
+            depth: 0,
+            elsewhere: false,
+            other_type: false,
+            right: 0,
+        }
     }
 
     fn elsewhere(message: impl Into<String>) -> Self {
@@ -197,7 +209,9 @@ impl Check<'_> {
         match value {
             Value::Object(fields) => self.hold_object(schema, fields, part)?,
             Value::Array(elements) => self.hold_array(schema, elements)?,
-            Value::Number(number) => is_within(schema, ["minimum", "maximum"], number.as_f64())?,
+            Value::Number(number) => {
+                is_within(schema, ["minimum", "maximum"], number.as_f64(), ["be", "is"], "")?;
+            }
             _ => {}
         }
         let of_part = Part { whole: part.whole.or(Some(schema)), ..next };
@@ -212,15 +226,20 @@ impl Check<'_> {
         value: &Value,
         part: Part<'_>,
     ) -> Result<(), Misfit> {
-        let mut nearest: Option<Misfit> = None;
+        let mut misfits = Vec::new();
         for form in forms.clone() {
             let Err(misfit) = self.hold(form, value, part) else { return Ok(()) };
-            let likeness = |misfit: &Misfit| (!misfit.elsewhere, misfit.depth);
-            if nearest.as_ref().is_none_or(|nearest| likeness(nearest) < likeness(&misfit)) {
-                nearest = Some(misfit);
-            }
+            misfits.push(misfit);
         }
-        match nearest {
+        // Of a list or an object it helps to hear what is wrong in it, where it is known which form is meant.
+        let is_composed = value.is_object() || value.is_array();
+        let mut meant = misfits.iter().filter(|misfit| misfit.depth > 0 || !misfit.other_type);
+        if let (true, Some(only), None) = (is_composed, meant.next(), meant.next()) {
+            return Err(only.clone());
+        }
+        let likeness = |misfit: &Misfit| (!misfit.elsewhere, misfit.depth, misfit.right, !misfit.other_type);
+        // The first of several.
+        match misfits.into_iter().rev().max_by_key(likeness) {
             None => Ok(()),
             Some(misfit) if misfit.depth > 0 && !misfit.elsewhere => Err(misfit),
             Some(_) => Err(Misfit::new(format!("must be {}", forms::in_words(self.shape, forms)))),
@@ -259,11 +278,11 @@ impl Check<'_> {
 
     fn hold_array(&self, schema: &Value, elements: &[Value]) -> Result<(), Misfit> {
         #[allow(clippy::cast_precision_loss, reason = "no array has so many elements")]
-        is_within(schema, ["minItems", "maxItems"], Some(elements.len() as f64))?;
+        is_within(schema, ["minItems", "maxItems"], Some(elements.len() as f64), ["have", "has"], " items")?;
         let mut first = list(schema, "prefixItems");
         for (index, element) in elements.iter().enumerate() {
             if let Some(rule) = first.next().or_else(|| schema.get("items")) {
-                let within = |misfit: Misfit| misfit.under(&format!("[{index}]"));
+                let within = |misfit: Misfit| Misfit { right: index, ..misfit.under(&format!("[{index}]")) };
                 self.hold(rule, element, Part::default()).map_err(within)?;
             }
         }
@@ -289,16 +308,26 @@ fn is_of_kind(kinds: &Value, value: &Value) -> Result<(), Misfit> {
         return Ok(());
     }
     let wanted: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
-    Err(Misfit::new(format!("must be of type {}, is {article}{kind}", wanted.join(" or "))))
+    let message = format!("must be of type {}, is {article}{kind}", wanted.join(" or "));
+    Err(Misfit { other_type: true, ..Misfit::new(message) })
 }
 
-fn is_within(schema: &Value, [least, most]: [&str; 2], number: Option<f64>) -> Result<(), Misfit> {
+/// `must` and `does` are the verb that says what the number is of, `unit` what is counted.
+fn is_within(
+    schema: &Value,
+    [least, most]: [&str; 2],
+    number: Option<f64>,
+    [must, does]: [&str; 2],
+    unit: &str,
+) -> Result<(), Misfit> {
+    let Some(number) = number else { return Ok(()) };
     let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
-    let below = |(number, least): (f64, f64)| number < least;
-    if number.zip(bound(least)).is_some_and(below) || bound(most).zip(number).is_some_and(below) {
-        return Err(Misfit::new("is outside of what its schema allows"));
-    }
-    Ok(())
+    let (side, bound) = match (bound(least), bound(most)) {
+        (Some(least), _) if number < least => ("least", least),
+        (_, Some(most)) if number > most => ("most", most),
+        _ => return Ok(()),
+    };
+    Err(Misfit::new(format!("must {must} at {side} {bound}{unit}, {does} {number}")))
 }
 
 #[cfg(test)]

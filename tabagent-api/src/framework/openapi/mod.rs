@@ -11,4 +11,7 @@ mod schemas;
 pub use document::build;
 pub use examples::Examples;
 pub use operation::OperationBuilder;
+pub(crate) use operation::parameter_names;
+#[cfg(feature = "testing")]
+pub(crate) use operation::typed;
 pub use schemas::{Schemas, schema_value};

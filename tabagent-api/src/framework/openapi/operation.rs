@@ -77,7 +77,7 @@ impl OperationBuilder {
                 case.path
                     .iter()
                     .find(|(key, _)| *key == name)
-                    .map(|(_, value)| Value::String((*value).to_owned()))
+                    .map(|(_, value)| typed(value, &parameter["schema"]))
             });
             if !examples.is_empty() {
                 parameter["examples"] = Value::Object(examples);
@@ -354,8 +354,8 @@ fn without_null(mut schema: Value) -> Value {
     schema
 }
 
-/// A query value as the JSON type that its schema names.
-fn typed(text: &str, schema: &Value) -> Value {
+/// A value of the path or the query as the JSON type that its schema names.
+pub(crate) fn typed(text: &str, schema: &Value) -> Value {
     match schema["type"].as_str() {
         Some("string") | None => json!(text),
         Some(_) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),

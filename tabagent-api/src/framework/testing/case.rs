@@ -88,6 +88,7 @@ pub(super) async fn check(
             if response.status.as_u16() != *status {
                 return Err(format!("status {} where {status} is expected: {}", response.status, shown()));
             }
+            conformance.check_request(route.method, path, case)?;
             check(&response).map_err(|reason| format!("{reason}\nresponse: {}", shown()))?;
             if path == route.path { recorder.see(route, case, &response) } else { Ok(()) }
         }

@@ -1,4 +1,4 @@
-//! Conformance: a response seen in a test is one that the document declares.
+//! Conformance: a request that succeeds and a response seen in a test are ones that the document declares.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,32 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::framework::MountedApp;
-use crate::framework::case::CaseResponse;
+use crate::framework::case::{CaseBody, CaseResponse, TestCase};
 use crate::framework::layers::edge::REQUEST_ID;
+use crate::framework::openapi::typed;
 use crate::framework::record::Method;
 
-/// The declared responses of an app, with a validator for each JSON body.
+/// The operations of an app, with a validator for each JSON body and each parameter.
 #[derive(Debug)]
 pub struct Conformance {
-    /// By operation (`get /path`), then by status (or `default`), then by media type.
-    operations: HashMap<String, HashMap<String, HashMap<String, Option<Validator>>>>,
+    /// By method and path: `get /path`.
+    operations: HashMap<String, Operation>,
+}
+
+#[derive(Debug)]
+struct Operation {
+    /// Of the body in JSON, where the operation takes one.
+    body: Option<Validator>,
+    /// By `path` or `query`, and by name.
+    parameters: HashMap<(String, String), Parameter>,
+    /// By status (or `default`), then by media type.
+    responses: HashMap<String, HashMap<String, Option<Validator>>>,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    schema: Value,
+    validator: Validator,
 }
 
 impl Conformance {
@@ -27,23 +44,42 @@ impl Conformance {
         let mut operations = HashMap::new();
         for (path, item) in app.document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
-                let mut responses = HashMap::new();
-                for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-                    let mut contents = HashMap::new();
-                    for (media_type, content) in response["content"].as_object().into_iter().flatten() {
-                        let validator = media_type
-                            .ends_with("json")
-                            .then(|| validator(&content["schema"], &app.document["components"]))
-                            .transpose()
-                            .map_err(|reason| format!("{method} {path}, {status}: {reason}"))?;
-                        contents.insert(media_type.clone(), validator);
-                    }
-                    responses.insert(status.clone(), contents);
-                }
-                operations.insert(format!("{method} {path}"), responses);
+                let name = format!("{method} {path}");
+                let operation = Operation::of(operation, &app.document["components"])
+                    .map_err(|reason| format!("{name}: {reason}"))?;
+                operations.insert(name, operation);
             }
         }
         Ok(Self { operations })
+    }
+
+    fn operation(&self, method: Method, path: &str) -> Result<&Operation, String> {
+        let operation = format!("{} {}", method.as_str().to_ascii_lowercase(), path.replace("{*", "{"));
+        self.operations.get(&operation).ok_or_else(|| format!("the document has no operation {operation}"))
+    }
+
+    /// Holds the request of a case that succeeds to what is declared: a server that takes more than its document allows
+    /// has a wrong document.
+    ///
+    /// # Errors
+    /// With what is not as declared.
+    pub fn check_request(&self, method: Method, path: &str, case: &TestCase) -> Result<(), String> {
+        let operation = self.operation(method, path)?;
+        for (place, pairs) in [("path", case.path), ("query", case.query)] {
+            for (name, value) in pairs {
+                let declared = operation.parameters.get(&(place.to_owned(), (*name).to_owned()));
+                let declared = declared
+                    .ok_or_else(|| format!("the document has no parameter `{name}` of the {place}"))?;
+                hold(&declared.validator, &typed(value, &declared.schema))
+                    .map_err(|wrong| format!("the parameter `{name}` is not as declared: {wrong}"))?;
+            }
+        }
+        if let (CaseBody::Json(text), Some(validator)) = (&case.body, &operation.body) {
+            let body: Value =
+                serde_json::from_str(text).map_err(|error| format!("the request is not JSON: {error}"))?;
+            hold(validator, &body).map_err(|wrong| format!("the request is not as declared: {wrong}"))?;
+        }
+        Ok(())
     }
 
     /// Holds a response of a route to what is declared for it.
@@ -51,11 +87,7 @@ impl Conformance {
     /// # Errors
     /// With what is not as declared.
     pub fn check(&self, method: Method, path: &str, response: &CaseResponse) -> Result<(), String> {
-        let operation = format!("{} {}", method.as_str().to_ascii_lowercase(), path.replace("{*", "{"));
-        let declared = self
-            .operations
-            .get(&operation)
-            .ok_or_else(|| format!("the document has no operation {operation}"))?;
+        let declared = &self.operation(method, path)?.responses;
         if !response.headers.contains_key(REQUEST_ID) {
             return Err(format!("the response has no header {REQUEST_ID}"));
         }
@@ -81,17 +113,46 @@ impl Conformance {
         let Some(validator) = validator else { return Ok(()) };
         let body: Value = serde_json::from_slice(&response.body)
             .map_err(|error| format!("the body is not JSON: {error}"))?;
-        let wrong: Vec<String> = validator
-            .iter_errors(&body)
-            .take(5)
-            .map(|error| format!("{}: {error}", error.instance_path()))
-            .collect();
-        if wrong.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("the body is not as declared: {}", wrong.join("; ")))
-        }
+        hold(validator, &body).map_err(|wrong| format!("the body is not as declared: {wrong}"))
     }
+}
+
+impl Operation {
+    fn of(operation: &Value, components: &Value) -> Result<Self, String> {
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let body = (!body.is_null()).then(|| validator(body, components)).transpose()?;
+        let mut parameters = HashMap::new();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let text = |key: &str| parameter[key].as_str().unwrap_or_default().to_owned();
+            let schema = parameter["schema"].clone();
+            let validator = validator(&schema, components)?;
+            parameters.insert((text("in"), text("name")), Parameter { schema, validator });
+        }
+        let mut responses = HashMap::new();
+        for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+            let mut contents = HashMap::new();
+            for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+                let validator = media_type
+                    .ends_with("json")
+                    .then(|| validator(&content["schema"], components))
+                    .transpose()
+                    .map_err(|reason| format!("{status}: {reason}"))?;
+                contents.insert(media_type.clone(), validator);
+            }
+            responses.insert(status.clone(), contents);
+        }
+        Ok(Self { body, parameters, responses })
+    }
+}
+
+/// The first few things that are wrong with a value.
+fn hold(validator: &Validator, value: &Value) -> Result<(), String> {
+    let wrong: Vec<String> = validator
+        .iter_errors(value)
+        .take(5)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
 /// A validator of a schema whose references point into the document's components.

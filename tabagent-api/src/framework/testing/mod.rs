@@ -3,6 +3,7 @@
 //! A test target with `harness = false` calls [`run`] with the app that it would serve. Each case is reported under its
 //! route and name. Beside the author's expectation each response is held to the document: its status is declared, its
 //! body matches the declared schema, every failure is a problem with a page, and every response carries the request id.
+//! So is each request that succeeds: its parameters and its body are what the document allows.
 //!
 //! With `TABAGENT_EXAMPLES=<file>` the responses of the successful cases are written to that file, from which
 //! [`crate::App::examples`] shows them; without it they are compared with what the app shows.

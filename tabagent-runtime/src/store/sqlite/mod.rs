@@ -10,7 +10,11 @@ mod open;
 mod queries;
 mod thread;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use super::{GenerationParams, RETENTION, Store, StoreFuture, StoreUsage, StoredResponse};
 use crate::error::Result;
@@ -65,8 +69,12 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()> {
+        let fold_due = Arc::clone(&self.worker.fold_due);
         Box::pin(self.worker.call("keeping a response", move |connection| {
-            queries::put_response(connection, &response, RETENTION)
+            if queries::put_response(connection, &response, RETENTION)? {
+                fold_due.store(true, Relaxed);
+            }
+            Ok(())
         }))
     }
 
@@ -84,11 +92,15 @@ impl Store for SqliteStore {
     }
 
     fn delete_response(&self, id: &str) -> StoreFuture<'_, bool> {
-        let id = id.to_owned();
-        Box::pin(
-            self.worker
-                .call("deleting a response", move |connection| queries::delete_response(connection, &id)),
-        )
+        let (id, fold_due) = (id.to_owned(), Arc::clone(&self.worker.fold_due));
+        Box::pin(self.worker.call("deleting a response", move |connection| {
+            let found = queries::delete_response(connection, &id)?;
+            // At once where nobody reads, so that it is gone when the answer says so.
+            if found && !queries::fold(connection)? {
+                fold_due.store(true, Relaxed);
+            }
+            Ok(found)
+        }))
     }
 
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {

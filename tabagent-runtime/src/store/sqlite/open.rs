@@ -18,7 +18,7 @@ pub(super) const LOCK: &str = "tabagent.lock";
 /// Marks the file as ours: "TabA", where the header of an SQLite file has the id of its application.
 const APPLICATION: i32 = 0x5461_6241;
 /// How long a statement waits for a program that reads or copies the file.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present form. A step that was released is never changed: the number of steps that
 /// a file has is its `user_version`.

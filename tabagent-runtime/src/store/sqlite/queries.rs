@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,13 +11,14 @@ use super::super::{
     GenerationParams, StoreUsage, StoredResponse,
     responses::{CHAIN_BYTES, CHAIN_COUNT, Retention},
 };
+use super::open::BUSY;
 
-/// Keeps a response, and drops those beyond the bounds, itself never.
+/// Keeps a response, and drops those beyond the bounds, itself never. Whether any was dropped.
 pub(super) fn put_response(
     connection: &mut Connection,
     response: &StoredResponse,
     retention: Retention,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let (input, answer) = (response.input.to_string(), response.response.to_string());
     let bytes = number((input.len() + answer.len()) as u64);
     let transaction = connection.transaction()?;
@@ -27,21 +28,23 @@ pub(super) fn put_response(
     )?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let oldest = number(now.saturating_sub(retention.age.as_secs()));
-    transaction
+    let mut dropped = transaction
         .execute("DELETE FROM responses WHERE created < ? AND id <> ?", params![oldest, response.id])?;
     let beyond =
         |(count, bytes): (i64, i64)| count > number(retention.count) || bytes > number(retention.bytes);
     while beyond(size(&transaction)?) {
-        let dropped = transaction.execute(
+        let one = transaction.execute(
             "DELETE FROM responses WHERE rowid IN
                  (SELECT rowid FROM responses WHERE id <> ? ORDER BY created, rowid LIMIT 1)",
             [&response.id],
         )?;
-        if dropped == 0 {
+        if one == 0 {
             break;
         }
+        dropped += one;
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(dropped > 0)
 }
 
 /// How many responses there are, and their bytes. Read from the index alone.
@@ -84,14 +87,18 @@ pub(super) fn response_chain(connection: &mut Connection, id: &str) -> rusqlite:
     statement.query_map(params![id, number(CHAIN_COUNT), number(CHAIN_BYTES)], stored_response)?.collect()
 }
 
-/// Drops a response; whether there was one. Nothing of its text stays in the files.
-pub(super) fn delete_response(connection: &mut Connection, id: &str) -> rusqlite::Result<bool> {
-    let found = connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0;
-    if found {
-        // The log of changes still has it, until it is folded into the file and cut.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    }
-    Ok(found)
+/// Drops a response; whether there was one. The log still has it until it is folded.
+pub(super) fn delete_response(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
+    Ok(connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0)
+}
+
+/// Folds the log of changes into the file and cuts it, so that nothing of what was deleted stays; `false` where another
+/// program is reading it.
+pub(super) fn fold(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY)?;
+    Ok(busy? == 0)
 }
 
 /// All parameters.

@@ -97,6 +97,34 @@ async fn nothing_of_a_deleted_response_stays_in_the_files() {
 }
 
 #[tokio::test]
+async fn what_another_program_reads_is_deleted_once_it_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.put_response(response("told", now(), None)).await.unwrap();
+    let reader = Connection::open(folder.path().join(DATABASE)).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM responses").unwrap();
+    let mut read = reader.prepare("SELECT id FROM responses").unwrap();
+    assert!(read.exists([]).unwrap());
+    drop(read);
+    assert!(store.delete_response("told").await.unwrap());
+    assert!(store.worker.fold_due.load(Relaxed), "it could not be folded");
+    reader.execute_batch("COMMIT").unwrap();
+    // The next call folds it as well.
+    assert_eq!(store.response("told").await.unwrap(), None);
+    assert_eq!(store.response("told").await.unwrap(), None);
+    assert!(!store.worker.fold_due.load(Relaxed));
+}
+
+#[tokio::test]
+async fn a_call_that_panics_ends_alone() {
+    let store = SqliteStore::in_memory().unwrap();
+    let outcome: Result<()> = store.worker.call("test", |_| panic!("told to")).await;
+    assert!(matches!(outcome, Err(BackendError::InternalError { .. })), "{outcome:?}");
+    store.put_response(response("a", now(), None)).await.unwrap();
+    assert!(store.response("a").await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_and_what_there_was_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();

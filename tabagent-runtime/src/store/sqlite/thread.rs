@@ -2,7 +2,12 @@
 
 use std::{
     any::type_name,
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -10,7 +15,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{failure::Place, open::Opened};
+use super::{failure::Place, open::Opened, queries};
 use crate::error::{BackendError, Result};
 
 /// Calls that may wait.
@@ -19,6 +24,8 @@ const QUEUE: usize = 1024;
 const WAIT: Duration = Duration::from_secs(30);
 /// When a caller that found the queue full may come again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often a log that has to be folded is tried again, while another program reads it.
+const FOLD: Duration = Duration::from_secs(5);
 
 type Call = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -29,6 +36,8 @@ pub(super) struct Worker {
     calls: Option<SyncSender<Call>>,
     thread: Option<JoinHandle<()>>,
     place: Place,
+    /// Whether the log of changes holds what was deleted, and is to be folded into the file.
+    pub(super) fold_due: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -39,11 +48,13 @@ impl Worker {
     pub(super) fn start(opened: Opened) -> Result<Self> {
         let (calls, waiting) = sync_channel(QUEUE);
         let place = opened.place.clone();
+        let fold_due = Arc::new(AtomicBool::new(false));
+        let due = Arc::clone(&fold_due);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || serve(opened, &waiting))
+            .spawn(move || serve(opened, &waiting, &due))
             .map_err(|error| BackendError::internal(format!("no thread for the store: {error}")))?;
-        Ok(Self { calls: Some(calls), thread: Some(thread), place })
+        Ok(Self { calls: Some(calls), thread: Some(thread), place, fold_due })
     }
 
     /// Does `work` on the thread. A call whose caller left before its turn is not done.
@@ -63,7 +74,7 @@ impl Worker {
                 answer.send(work(connection)).ok();
             }
         });
-        let gone = || BackendError::internal(format!("the thread of the store ended, {operation}"));
+        let gone = || BackendError::internal(format!("the store gave no answer, {operation}"));
         self.calls.as_ref().ok_or_else(gone)?.try_send(call).map_err(|error| match error {
             TrySendError::Full(_) => BackendError::ResourceLimitExceeded {
                 resource: "the queue of the store".to_owned(),
@@ -85,10 +96,30 @@ impl Worker {
     }
 }
 
-fn serve(opened: Opened, waiting: &Receiver<Call>) {
+fn serve(opened: Opened, waiting: &Receiver<Call>, fold_due: &AtomicBool) {
     let Opened { mut connection, place, lock } = opened;
-    while let Ok(call) = waiting.recv() {
-        call(&mut connection);
+    loop {
+        let next = if fold_due.load(Relaxed) {
+            waiting.recv_timeout(FOLD)
+        } else {
+            waiting.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        match next {
+            // A panic ends the call, whose transaction is rolled back, and nothing else.
+            Ok(call) => {
+                if catch_unwind(AssertUnwindSafe(|| call(&mut connection))).is_err() {
+                    tracing::error!(%place, "a call of the store panicked");
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if fold_due.load(Relaxed) {
+            match queries::fold(&connection) {
+                Ok(folded) => fold_due.store(!folded, Relaxed),
+                Err(error) => tracing::warn!(%place, %error, "the log of the store could not be folded"),
+            }
+        }
     }
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%place, %error, "the store was not closed in order; the next start mends it");

@@ -172,10 +172,8 @@ fn misread_as<T: DeserializeOwned + ToSchema + 'static>(body: &str) -> Option<(S
 
 #[test]
 fn what_serde_misreads_is_found_where_it_is() {
-    let untagged = "must be a string, an object, an array, or an object with `leaves`";
-    let form = "must be \"round\", an object with `corners`, or null";
     for (found, field, message) in [
-        (misread_as::<Many>(r#"{"all": ["a", ["b"]]}"#), "all[1]", untagged),
+        (misread_as::<Many>(r#"{"all": ["a", ["b"]]}"#), "all[1]", "must have at least 2 items, has 1"),
         (
             misread_as::<Many>(r#"{"all": [[["a"], {"name": "b"}]]}"#),
             "all[0][0]",
@@ -186,7 +184,11 @@ fn what_serde_misreads_is_found_where_it_is() {
             "leaves[1]",
             "must be of type object",
         ),
-        (misread_as::<Untagged>(r#"{"leaves": [], "form": {"round": null}}"#), "form", form),
+        (
+            misread_as::<Untagged>(r#"{"leaves": [], "form": {"round": null}}"#),
+            "form.round",
+            "must not be there",
+        ),
         (
             misread_as::<Tagged>(r#"["leaf", "a"]"#),
             "",
@@ -200,12 +202,45 @@ fn what_serde_misreads_is_found_where_it_is() {
         (misread_as::<Tagged>(r#"{"content": ["a"], "kind": "one"}"#), "content", "must be of type object"),
         (misread_as::<Adjacent>(r#"{"content": ["a"], "kind": "one"}"#), "content", "must be of type object"),
         (misread_as::<Flat>(r#"{"size": 1, "leaves": [["a"]]}"#), "leaves[0]", "must be of type object"),
-        (misread_as::<Flat>(r#"{"size": 1, "leaves": [], "form": {"round": null}}"#), "form", form),
+        (
+            misread_as::<Flat>(r#"{"size": 1, "leaves": [], "form": {"round": null}}"#),
+            "form.round",
+            "must not be there",
+        ),
         (misread_as::<Flat>(r#"{"size": 1, "leaves": [], "x": [["a"]]}"#), "x[0]", "must be of type object"),
     ] {
         let (found, why) = found.unwrap_or_else(|| panic!("`{field}` is not found"));
         assert_eq!(found, field, "{why}");
         assert!(why.starts_with(message), "{field}: {why}");
+    }
+}
+
+/// A body that serde reads as no form.
+fn unread_as<T: DeserializeOwned + ToSchema>(body: &str) -> (String, String) {
+    match parse::<T>(body.as_bytes()) {
+        Err(crate::ApiError::RequestInvalid { errors }) => {
+            (errors[0].field.clone(), errors[0].message.clone())
+        }
+        _ => panic!("{body} is read"),
+    }
+}
+
+#[test]
+fn of_several_forms_the_one_that_is_meant_is_spoken_of() {
+    for ((field, message), wanted, words) in [
+        (unread_as::<Plain>(r#"{"input": [[1], [2, -1]]}"#), "input[1][1]", "must be at least 0, is -1"),
+        (unread_as::<Plain>(r#"{"input": ["a", 1]}"#), "input[1]", "must be of type string, is a number"),
+        (
+            unread_as::<Plain>(r#"{"input": 1}"#),
+            "input",
+            "must be a string, an array of strings, or an array of arrays",
+        ),
+        (unread_as::<Many>(r#"{"all": [{"name": "a", "x": 1}]}"#), "all[0]", "must be a string"),
+        (unread_as::<Many>(r#"{"all": [{"name": "a", "name": "b"}]}"#), "all[0]", "a field of it twice"),
+    ] {
+        assert_eq!(field, wanted, "{message}");
+        assert!(message.contains(words), "{field}: {message}");
+        assert!(!message.contains("Untagged") && !message.contains("Input"), "{message}");
     }
 }
 
