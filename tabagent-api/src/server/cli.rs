@@ -149,6 +149,7 @@ pub fn command() -> Command {
     let openapi = Command::new("openapi").about("Print the OpenAPI document");
     let run = Command::new("run")
         .about("Chat with a model in the terminal, without a server")
+        .after_help("Parameters of POST /v1/params are the server's and are not read here.")
         .arg(Arg::new("model").value_name("MODEL").help("Id of the model [default: tabagent-chat]"))
         .arg(
             Arg::new("prompt")

@@ -8,11 +8,12 @@ pub(crate) mod slots;
 mod storage;
 
 use std::{
+    num::NonZeroUsize,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread::JoinHandle,
+    thread::{JoinHandle, available_parallelism},
     time::Duration,
 };
 
@@ -78,6 +79,13 @@ impl Runtime {
         }
         if options.threads == Some(0) {
             return Err(BackendError::configuration("threads", "is 0; at least one is needed"));
+        }
+        // Threads of one operator wait for each other: far more of them than processors stand still.
+        let most = MOST_THREADS * available_parallelism().map_or(1, NonZeroUsize::get);
+        if let Some(threads) = options.threads.filter(|threads| *threads > most) {
+            let reason =
+                format!("is {threads}, and on this machine more than {most} would only wait for each other");
+            return Err(BackendError::configuration("threads", reason));
         }
         if let Some(context) = options.context.filter(|context| *context < SHORTEST) {
             let reason = format!(
@@ -278,6 +286,8 @@ impl Runtime {
     }
 }
 
+/// Most threads of one operator for each processor.
+const MOST_THREADS: usize = 8;
 /// How often a wait looks again.
 const POLL: Duration = Duration::from_millis(5);
 /// How long engines may take to leave once they were told to.

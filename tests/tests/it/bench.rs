@@ -36,6 +36,9 @@ fn what_cannot_be_measured_is_said() {
     for (arguments, code, words) in [
         (&["bench", "nobody/nothing"][..], 1, "nobody/nothing"),
         (&["bench", "--prompt-tokens", "5000"], 1, "context"),
+        (&["bench", "--prompt-tokens", "1000", "--tokens", "500"], 1, "room for"),
+        (&["bench", "--streams", "300"], 1, "--parallel"),
+        (&["bench", "--threads", "100000"], 1, "threads"),
         (&["bench", "--rounds", "0"], 2, "--rounds"),
     ] {
         let output = run(arguments);

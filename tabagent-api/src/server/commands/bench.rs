@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tabagent_runtime::bench::{generate, token_ids};
+use tabagent_runtime::bench::{Timeline, generate, token_ids};
 use tabagent_runtime::hardware;
 use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::models::{CHAT_ID, ModelDetails, ModelKind};
@@ -92,6 +92,12 @@ pub(in crate::server) fn run(config: &Config, options: &Options) -> Result<ExitC
 /// Measures everything that the model can do.
 async fn measure(runtime: &Runtime, options: &Options) -> Result<Report, BackendError> {
     let id = options.model.clone().unwrap_or_else(|| CHAT_ID.to_owned());
+    let parallel = runtime.options().parallel;
+    if let Some(streams) = options.streams.iter().find(|streams| **streams > parallel) {
+        let reason =
+            format!("is {streams}, and {parallel} answers run side by side; raise that with --parallel");
+        return Err(BackendError::invalid("streams", reason));
+    }
     let details = runtime.model(&id)?;
     let vocabulary = vocabulary(&details);
     // The first round loads the model and counts for nothing.
@@ -149,6 +155,7 @@ async fn decoder(
 ) -> Result<Vec<Row>, BackendError> {
     let long = vec![token_ids(options.prompt, vocabulary, seed)];
     let alone = generate(runtime, id, long, options.tokens).await?;
+    whole(&alone, options.prompt, options.tokens)?;
     let mut rows = vec![
         Row::new(
             format!("read a prompt of {}", options.prompt),
@@ -162,6 +169,7 @@ async fn decoder(
         let prompts =
             (1..=*streams).map(|stream| token_ids(SHORT, vocabulary, seed + stream as u64)).collect();
         let together = generate(runtime, id, prompts, options.tokens).await?;
+        whole(&together, SHORT, options.tokens)?;
         let name = match streams {
             1 => format!("1 stream, {SHORT} + {}", options.tokens),
             _ => format!("{streams} streams together, {SHORT} + {} each", options.tokens),
@@ -169,6 +177,20 @@ async fn decoder(
         rows.push(Row::new(name, together.decode_rate(), TOKENS));
     }
     Ok(rows)
+}
+
+/// # Errors
+/// Where an answer has fewer tokens than were asked for: a rate of something else says nothing.
+fn whole(timeline: &Timeline, prompt: usize, tokens: usize) -> Result<(), BackendError> {
+    match timeline.ids.iter().map(Vec::len).min() {
+        Some(written) if written < tokens => {
+            let reason = format!(
+                "is {tokens}, and after {prompt} tokens the model has room for {written}; ask for less"
+            );
+            Err(BackendError::invalid("tokens", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn encoder(runtime: &Runtime, id: &str, vocabulary: u32, seed: u64) -> Result<Vec<Row>, BackendError> {

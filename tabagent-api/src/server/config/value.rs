@@ -194,8 +194,9 @@ impl Scalar for Duration {
             TIME_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor).ok_or_else(wrong)?;
         let amount: u64 = number.parse().map_err(|_| wrong())?;
         match amount.checked_mul(factor) {
-            Some(millis) if millis > 0 => Ok(Self::from_millis(millis)),
-            _ => Err(wrong()),
+            Some(0) => Err(wrong()),
+            Some(millis) => Ok(Self::from_millis(millis)),
+            None => Err(format!("`{text}` is a longer time than can be counted")),
         }
     }
 

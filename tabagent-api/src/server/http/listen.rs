@@ -26,6 +26,9 @@ pub enum BindError {
     /// Another process listens there.
     #[error("port {} on {} is in use by another program; choose another with --port, or --port 0 for a free one", .0.port(), .0.ip())]
     InUse(SocketAddr),
+    /// The port is one of those that only a privileged process may take.
+    #[error("port {} is kept for privileged programs; choose one above 1023 with --port", .0.port())]
+    Privileged(SocketAddr),
     /// The address cannot be listened on.
     #[error("{address} cannot be listened on: {error}; --host takes an address of this machine")]
     Unusable {
@@ -38,10 +41,10 @@ pub enum BindError {
 
 impl BindError {
     fn of(address: SocketAddr, error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::AddrInUse {
-            Self::InUse(address)
-        } else {
-            Self::Unusable { address, error }
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address),
+            io::ErrorKind::PermissionDenied => Self::Privileged(address),
+            _ => Self::Unusable { address, error },
         }
     }
 }
@@ -118,6 +121,7 @@ impl Server {
         let (drain, draining) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
+        let mut fails = false;
         let permits = Arc::new(Semaphore::new(self.limits.connections));
         let protocol = connection::protocol(&self.limits);
         loop {
@@ -134,6 +138,7 @@ impl Server {
                 Some(ended) = tasks.join_next() => log_end(ended),
                 (accepted, permit) = accepted => match accepted {
                     Ok((stream, _)) => {
+                        fails = false;
                         let open = self.open.open();
                         let (router, protocol) = (self.router.clone(), protocol.clone());
                         let (limits, draining) = (self.limits, draining.clone());
@@ -144,7 +149,10 @@ impl Server {
                     }
                     Err(error) if of_the_client(&error) => tracing::debug!(%error, "a client left before it was accepted"),
                     Err(error) => {
-                        tracing::error!(%error, "a connection cannot be accepted");
+                        // Said once, until one is accepted: it may go on for long.
+                        if !std::mem::replace(&mut fails, true) {
+                            tracing::error!(%error, "connections cannot be accepted; it is tried again and again");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -159,6 +167,10 @@ impl Server {
         let cancelled = tasks.len();
         let answered = tokio::time::timeout(LAST_ANSWERS, all_ended(&mut tasks));
         let ((), _) = tokio::join!(cancel, answered);
+        // Those that ended while the work was cancelled are done, though nobody has looked at them.
+        while let Some(ended) = tasks.try_join_next() {
+            log_end(ended);
+        }
         let cut_off = tasks.len();
         // Dropping a connection drops its handlers, which cancels their work.
         tasks.shutdown().await;

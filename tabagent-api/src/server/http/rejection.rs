@@ -19,7 +19,9 @@ use crate::framework::problem::ProblemReport;
 pub(super) fn replacement(written: &[u8]) -> Option<Bytes> {
     let status = bare_refusal(written)?;
     let reason = match status {
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "its head is larger than any that is read",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            "its head, or the length that it states, is larger than any that is read"
+        }
         StatusCode::URI_TOO_LONG => "its URI is longer than any that is read",
         _ => "its head breaks the rules of HTTP/1.1",
     };
