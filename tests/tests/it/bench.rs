@@ -35,7 +35,7 @@ fn an_encoder_embeds() {
 fn what_cannot_be_measured_is_said() {
     for (arguments, code, words) in [
         (&["bench", "nobody/nothing"][..], 1, "nobody/nothing"),
-        (&["bench", "--prompt-tokens", "5000"], 1, "context"),
+        (&["bench", "--prompt-tokens", "5000"], 1, "the model takes 1024"),
         (&["bench", "--prompt-tokens", "1000", "--tokens", "500"], 1, "room for"),
         (&["bench", "--streams", "300"], 1, "--parallel"),
         (&["bench", "--threads", "100000"], 1, "threads"),

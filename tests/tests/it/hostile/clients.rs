@@ -18,7 +18,6 @@ fn clients_that_stall() {
     // A byte now and then does not keep a request alive.
     let mut drip = server.connect();
     drip.send(begin);
-    let mut slow = server.connect();
     let sender = std::thread::spawn(move || {
         for _ in 0..20 {
             drip.send(b" ");
@@ -28,11 +27,13 @@ fn clients_that_stall() {
     });
     // Nor does a head that never ends, be it the first or a later one; a connection without any is closed in silence.
     let mut silent = server.connect();
-    let mut later = server.connect();
+    let (mut slow, mut later) = (server.connect(), server.connect());
     later.send(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert_eq!(later.receive("GET").status, 200);
     for connection in [&mut slow, &mut later] {
         connection.send(b"GET /live HTTP/1.1\r\nhost: local");
+    }
+    for connection in [&mut slow, &mut later] {
         let problem = assert_problem(&connection.receive("GET"), 408, "api-refused");
         assert!(problem["detail"].as_str().unwrap().contains("within 1 seconds"), "{problem}");
         assert!(connection.is_closed());
