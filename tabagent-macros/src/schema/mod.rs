@@ -4,6 +4,7 @@ mod bounds;
 mod defaults;
 mod describe;
 mod judge;
+mod pattern;
 mod rule;
 mod serde;
 mod validate;
