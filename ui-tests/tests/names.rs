@@ -1,7 +1,7 @@
 //! What the schema offers is what serde reads: names, and which fields have to be there.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use tabagent_api::__private::utoipa::PartialSchema;
 use tabagent_api::Schema;
@@ -20,6 +20,7 @@ enum Kind {
 struct Thing {
     r#type: u8,
     #[serde(deserialize_with = "perhaps")]
+    #[rule(schema_as(Option<u8>))]
     its_size: Option<u8>,
     weight: Option<u8>,
     #[serde(skip_deserializing)]
@@ -31,6 +32,26 @@ struct Thing {
 struct Narrow {
     #[rule(length(min = 3), not_empty)]
     text: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq, Schema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Sort {
+    ÀLaCarte,
+    Gruß,
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq, Schema)]
+#[serde(rename_all = "UPPERCASE")]
+struct Menu {
+    menü: u8,
+    ähnlich: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq, Schema)]
+#[serde(rename_all = "PascalCase")]
+struct Dish {
+    ähnlich_wie: u8,
 }
 
 fn perhaps<'de, D: Deserializer<'de>>(json: D) -> Result<Option<u8>, D::Error> {
@@ -61,6 +82,17 @@ fn the_least_object_that_the_schema_allows_can_be_read() {
     let read: Thing = serde_json::from_value(json!({ "type": 1, "itsSize": null })).unwrap();
     assert_eq!(read, Thing { r#type: 1, its_size: None, weight: None, count: 0 });
     serde_json::from_value::<Thing>(json!({ "type": 1 })).unwrap_err();
+}
+
+#[test]
+fn case_changes_as_serde_changes_it() {
+    let written = serde_json::to_value([Sort::ÀLaCarte, Sort::Gruß]).unwrap();
+    assert_eq!(schema::<Sort>()["enum"], written);
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let menu = serde_json::to_value(Menu { menü: 1, ähnlich: 2 }).unwrap();
+    assert_eq!(keys(&schema::<Menu>()["properties"]), keys(&menu));
+    let dish = serde_json::to_value(Dish { ähnlich_wie: 1 }).unwrap();
+    assert_eq!(keys(&schema::<Dish>()["properties"]), keys(&dish));
 }
 
 #[test]

@@ -24,6 +24,8 @@ struct Ask {
     model: Option<String>,
     inner: Option<Inner>,
     seed: Option<u64>,
+    #[rule(not_empty, length(max = 4))]
+    mark: Option<Box<str>>,
 }
 
 #[derive(Debug, Deserialize, Serialize, Schema)]
@@ -169,7 +171,7 @@ fn check(json: &str) -> Vec<String> {
 fn rules_are_enforced_and_name_their_field() {
     assert_eq!(check(r#"{"text": "hello", "heat": 2.5, "mode": "fast", "inner": {"count": 2}}"#), [""; 0]);
     let wrong = r#"{"text": "NO", "tags": ["a", "", "toolong", "b"], "heat": 2.6, "mode": "x",
-        "inner": {"count": 3}, "seed": 9007199254740993}"#;
+        "inner": {"count": 3}, "seed": 9007199254740993, "mark": ""}"#;
     assert_eq!(
         check(wrong),
         [
@@ -179,6 +181,7 @@ fn rules_are_enforced_and_name_their_field() {
             "mode: must be one of \"fast\", \"good\"",
             "inner.count: must be even",
             "seed: must be at most 9007199254740991",
+            "mark: must not be empty",
         ]
     );
     // Elements are looked at where their number is right, so that a long list is not walked to be refused.
@@ -209,6 +212,7 @@ fn the_schema_says_what_is_enforced() {
             "modelId": { "type": ["string", "null"], "description": "Another name of `model`." },
             "inner": { "anyOf": [{ "$ref": "#/components/schemas/Inner" }, { "type": "null" }] },
             "seed": { "type": ["integer", "null"], "minimum": 0, "maximum": 9_007_199_254_740_991_i64 },
+            "mark": { "type": ["string", "null"], "minLength": 1, "maxLength": 4 },
         },
         "allOf": [{ "oneOf": [
             { "required": ["model"] },

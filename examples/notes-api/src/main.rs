@@ -1,5 +1,7 @@
 //! The program: names the crate, provides what its routes need, serves.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::io::Write as _;
 

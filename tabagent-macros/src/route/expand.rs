@@ -135,7 +135,6 @@ impl<'a> Ready<'a> {
                 let name = format_ident!("__ROUTE_{index}");
                 let symbol = dedup::symbol(self.method.as_str(), &path.value());
                 quote! {
-                    #[allow(unsafe_code)]
                     #[unsafe(export_name = #symbol)]
                     #[used]
                     static #name: u8 = 0;

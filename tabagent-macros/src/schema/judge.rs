@@ -3,16 +3,33 @@
 
 use syn::Type;
 
-use super::Schema;
 use super::rule::{Rule, RuleKind};
+use super::{Body, Schema, Shape};
 use crate::diagnostics::Sink;
 use crate::route::signature::{generic_of, last_ident, written};
 
 /// What serde may be told and a schema cannot say.
 fn sayable(schema: &Schema, sink: &mut Sink) {
     let closed = schema.serde.deny_unknown_fields;
+    if let (Some(span), Shape::Struct(body)) = (schema.serde.transparent, &schema.shape)
+        && !matches!(body, Body::Tuple(fields) if fields.len() == 1)
+    {
+        let wrong = "`transparent` leaves nothing but the one field on the wire, and the schema would have the struct \
+                     around it";
+        let help = "write a struct of one value, `struct Name(Inner)`, which is the same on the wire";
+        sink.report_at("schema-unsupported", span, wrong, help);
+    }
     for field in schema.all_fields().filter(|field| !field.serde.skip) {
         let name = &field.name;
+        for (key, span) in field.serde.by_fns.iter().filter(|_| field.rules.schema_as.is_none()) {
+            let ty = written(&field.ty);
+            let wrong =
+                format!("`{key}` decides what `{name}` is on the wire, and the schema would describe `{ty}`");
+            let help = format!(
+                "say what is there: `#[rule(schema_as(String))]`, or `#[rule(schema_as({ty}))]` where it is the same"
+            );
+            sink.report_at("schema-unsupported", *span, wrong, help);
+        }
         if field.serde.unread && closed {
             let wrong = format!(
                 "the schema would offer `{name}`, and serde refuses it: `skip_deserializing` makes it a field that \

@@ -4,6 +4,7 @@ mod bounds;
 mod defaults;
 mod describe;
 mod judge;
+mod pattern;
 mod rule;
 mod serde;
 mod validate;
@@ -187,7 +188,7 @@ fn variants(data: &DataEnum, serde: &SerdeContainer, sink: &mut Sink) -> Vec<Var
     data.variants
         .iter()
         .map(|variant| {
-            let own = serde::variant(&variant.attrs);
+            let own = serde::variant(&variant.attrs, sink);
             let rename_fields = own.rename_all.or(&serde.rename_all_fields);
             let plain = variant.ident.unraw().to_string();
             let names = own.rename.names(&plain, serde.rename_all.both(), serde::rename_variant);

@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, LitStr, Path, Token, Type, parenthesized};
 
 use super::bounds::{self, Bounds};
+use super::pattern;
 use crate::diagnostics::Sink;
 use crate::suggest;
 
@@ -167,7 +168,7 @@ fn rule(meta: &ParseNestedMeta<'_>) -> syn::Result<Rule> {
         "length" => RuleKind::Length(Bounds::read(meta, &name)?),
         "items" => RuleKind::Items(Bounds::read(meta, &name)?),
         "range" => RuleKind::Range(Bounds::read(meta, &name)?),
-        "pattern" => RuleKind::Pattern(pattern(in_parentheses(meta)?)?),
+        "pattern" => RuleKind::Pattern(pattern::read(in_parentheses(meta)?)?),
         "custom" => RuleKind::Custom(in_parentheses(meta)?),
         "any" => RuleKind::Any(reason(in_parentheses(meta)?)?),
         "one_of" => {
@@ -219,22 +220,6 @@ fn in_parentheses<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>) -> syn::Resu
     let value = content.parse()?;
     let _ = content.parse::<Option<Token![,]>>()?;
     if content.is_empty() { Ok(value) } else { Err(content.error("expected one value")) }
-}
-
-fn pattern(text: LitStr) -> syn::Result<LitStr> {
-    match regex_syntax::parse(&text.value()) {
-        Ok(_) => Ok(text),
-        Err(error) => {
-            let message = error.to_string();
-            let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Err(syn::Error::new_spanned(
-                &text,
-                format!(
-                    "this pattern is no regular expression: {reason}; a backslash is written `\\\\`, or use r\"..\""
-                ),
-            ))
-        }
-    }
 }
 
 fn reason(text: LitStr) -> syn::Result<LitStr> {

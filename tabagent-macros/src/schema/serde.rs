@@ -1,7 +1,11 @@
 //! The serde attributes that shape what is on the wire. What serde does not know is serde's to report.
 
+use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
+use syn::spanned::Spanned;
 use syn::{Attribute, ExprPath, LitStr, Token};
+
+use crate::diagnostics::Sink;
 
 /// A name, or a rule for names: what serde writes, and what it reads.
 #[derive(Default)]
@@ -47,6 +51,8 @@ pub(crate) struct SerdeContainer {
     pub(crate) tag: Option<String>,
     pub(crate) content: Option<String>,
     pub(crate) untagged: bool,
+    /// Where it says that its one field stands for the whole.
+    pub(crate) transparent: Option<Span>,
 }
 
 /// `#[serde(..)]` of a variant.
@@ -71,6 +77,8 @@ pub(crate) struct SerdeField {
     pub(crate) omitted: bool,
     /// Whether a fn of its own reads it, so that even an `Option` has to be there.
     pub(crate) read_by_fn: bool,
+    /// The attributes by which fns of its own read or write it, with their places.
+    pub(crate) by_fns: Vec<(String, Span)>,
 }
 
 /// What stands where a field is absent.
@@ -93,6 +101,7 @@ pub(crate) fn container(attributes: &[Attribute]) -> SerdeContainer {
             "tag" => found.tag = text(meta)?,
             "content" => found.content = text(meta)?,
             "untagged" => found.untagged = true,
+            "transparent" => found.transparent = Some(meta.path.span()),
             _ => rest(meta)?,
         }
         Ok(())
@@ -100,19 +109,47 @@ pub(crate) fn container(attributes: &[Attribute]) -> SerdeContainer {
     found
 }
 
-/// Reads a variant's attributes.
-pub(crate) fn variant(attributes: &[Attribute]) -> SerdeVariant {
+/// Reads a variant's attributes; reports those that its schema could not say.
+pub(crate) fn variant(attributes: &[Attribute], sink: &mut Sink) -> SerdeVariant {
     let mut found = SerdeVariant::default();
     each(attributes, |key, meta| {
         match key {
             "rename" => found.rename = halves(meta)?,
             "rename_all" => found.rename_all = halves(meta)?,
             "skip" | "skip_deserializing" => found.skip = true,
-            _ => rest(meta)?,
+            _ => {
+                if let Some((wrong, help)) = unsayable(key) {
+                    sink.report_at("schema-unsupported", meta.path.span(), wrong, help);
+                }
+                rest(meta)?;
+            }
         }
         Ok(())
     });
     found
+}
+
+/// Why a variant with the attribute `key` has no schema, and what to write instead; nothing where it has one.
+fn unsayable(key: &str) -> Option<(&'static str, &'static str)> {
+    Some(match key {
+        "other" => (
+            "`other` reads every name that no variant has, and the schema would allow this one name",
+            "remove it, so that an unknown name is refused, or make the field a `String`",
+        ),
+        "alias" => (
+            "`alias` lets serde read a second name, and the schema of a variant has one",
+            "write a variant for each name, or the one name with `#[serde(rename = \"..\")]`",
+        ),
+        "untagged" => (
+            "`untagged` takes the tag from this one variant, and the schema would demand it",
+            "put `untagged` on the enum, or the variant into an untagged enum around this one",
+        ),
+        "with" | "deserialize_with" | "serialize_with" => (
+            "a fn of the variant's own decides what is on the wire, and the schema would describe its fields",
+            "put the fn on a field, with `#[rule(schema_as(..))]` beside it",
+        ),
+        _ => return None,
+    })
 }
 
 /// Reads a field's attributes.
@@ -131,8 +168,9 @@ pub(crate) fn field(attributes: &[Attribute]) -> SerdeField {
                 found.omitted = true;
                 rest(meta)?;
             }
-            "with" | "deserialize_with" => {
-                found.read_by_fn = true;
+            "with" | "deserialize_with" | "serialize_with" => {
+                found.read_by_fn |= key != "serialize_with";
+                found.by_fns.push((key.to_owned(), meta.path.span()));
                 rest(meta)?;
             }
             _ => rest(meta)?,
@@ -196,21 +234,21 @@ fn rest(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// A field's name under `rename_all`.
+/// A field's name under `rename_all`. serde changes the case of ASCII letters and of no others.
 pub(crate) fn rename_field(name: &str, rule: Option<&str>) -> String {
     let pascal = || -> String { name.split('_').map(capital).collect() };
     match rule {
-        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_uppercase(),
+        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_ascii_uppercase(),
         Some("PascalCase") => pascal(),
         Some("camelCase") => small(&pascal()),
         Some("kebab-case") => name.replace('_', "-"),
-        Some("SCREAMING-KEBAB-CASE") => name.to_uppercase().replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => name.to_ascii_uppercase().replace('_', "-"),
         // `lowercase` and `snake_case` leave a field as it is.
         _ => name.to_owned(),
     }
 }
 
-/// A variant's name under `rename_all`.
+/// A variant's name under `rename_all`, by which again ASCII letters alone change their case.
 pub(crate) fn rename_variant(name: &str, rule: Option<&str>) -> String {
     let snake = || {
         let mut out = String::new();
@@ -218,30 +256,30 @@ pub(crate) fn rename_variant(name: &str, rule: Option<&str>) -> String {
             if at > 0 && character.is_uppercase() {
                 out.push('_');
             }
-            out.extend(character.to_lowercase());
+            out.push(character.to_ascii_lowercase());
         }
         out
     };
     match rule {
-        Some("lowercase") => name.to_lowercase(),
-        Some("UPPERCASE") => name.to_uppercase(),
+        Some("lowercase") => name.to_ascii_lowercase(),
+        Some("UPPERCASE") => name.to_ascii_uppercase(),
         Some("camelCase") => small(name),
         Some("snake_case") => snake(),
-        Some("SCREAMING_SNAKE_CASE") => snake().to_uppercase(),
+        Some("SCREAMING_SNAKE_CASE") => snake().to_ascii_uppercase(),
         Some("kebab-case") => snake().replace('_', "-"),
-        Some("SCREAMING-KEBAB-CASE") => snake().to_uppercase().replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => snake().to_ascii_uppercase().replace('_', "-"),
         _ => name.to_owned(),
     }
 }
 
 fn capital(word: &str) -> String {
     let mut characters = word.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
 
 fn small(word: &str) -> String {
     let mut characters = word.chars();
-    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+    characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
 }
 
 #[cfg(test)]

@@ -33,7 +33,6 @@ const __route_remove: () = {
         LastOfHead as _, Unless as _, UnlessHead as _, UnlessLast as _,
         UnlessParsed as _, UnlessResult as _,
     };
-    #[allow(unsafe_code)]
     #[unsafe(
         export_name = "tabagent route already registered: DELETE /v1/models/{*model_id}"
     )]

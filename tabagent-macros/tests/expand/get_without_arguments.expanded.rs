@@ -33,7 +33,6 @@ const __route_answer: () = {
         LastOfHead as _, Unless as _, UnlessHead as _, UnlessLast as _,
         UnlessParsed as _, UnlessResult as _,
     };
-    #[allow(unsafe_code)]
     #[unsafe(export_name = "tabagent route already registered: GET /v1/answer")]
     #[used]
     static __ROUTE_0: u8 = 0;

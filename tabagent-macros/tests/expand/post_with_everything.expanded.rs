@@ -46,13 +46,11 @@ const __route_embeddings: () = {
         LastOfHead as _, Unless as _, UnlessHead as _, UnlessLast as _,
         UnlessParsed as _, UnlessResult as _,
     };
-    #[allow(unsafe_code)]
     #[unsafe(
         export_name = "tabagent route already registered: POST /v1/{tenant}/embeddings"
     )]
     #[used]
     static __ROUTE_0: u8 = 0;
-    #[allow(unsafe_code)]
     #[unsafe(
         export_name = "tabagent route already registered: POST /{tenant}/embeddings"
     )]

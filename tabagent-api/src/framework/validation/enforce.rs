@@ -161,7 +161,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The derive has checked that `text` is one.
+    /// The derive has compiled `text` with the same crate and the same limit of size, so that it compiles here too.
     pub const fn new(text: &'static str) -> Self {
         Self { text, compiled: OnceLock::new() }
     }

@@ -51,6 +51,12 @@ impl TextValue for Cow<'_, str> {
     }
 }
 
+impl EmptyValue for str {
+    fn is_empty_value(&self) -> bool {
+        self.is_empty()
+    }
+}
+
 impl EmptyValue for String {
     fn is_empty_value(&self) -> bool {
         self.is_empty()
@@ -64,6 +70,18 @@ impl EmptyValue for Cow<'_, str> {
 }
 
 impl<T: EmptyValue + ?Sized> EmptyValue for &T {
+    fn is_empty_value(&self) -> bool {
+        (**self).is_empty_value()
+    }
+}
+
+impl<T: EmptyValue + ?Sized> EmptyValue for Box<T> {
+    fn is_empty_value(&self) -> bool {
+        (**self).is_empty_value()
+    }
+}
+
+impl<T: EmptyValue + ?Sized> EmptyValue for Arc<T> {
     fn is_empty_value(&self) -> bool {
         (**self).is_empty_value()
     }
