@@ -26,18 +26,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import time
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 
 from chat import evaluate, export
-from chat.model import Chat, Shape, finite, parameters, train
-from chat.tokenizer import batches, short_batches, train_tokenizer
+from chat.model import Chat, Shape, Table, finite, parameters, train
+from chat.tokenizer import Pool, Source, make_pool, occurring, train_tokenizer
+from chat.words import Teacher, Words, stand_ins, table, words
 
 SEED = 20_261
 HERE = Path(__file__).resolve().parent
@@ -54,36 +57,56 @@ def card(figures: dict) -> str:
     return (HERE / "chat" / "card.md").read_text(encoding="utf-8").format(**figures)
 
 
+def taught(arguments: argparse.Namespace) -> tuple[Words, Pool]:
+    """What comes from the teacher, kept under --work."""
+    kept = arguments.work / f"teacher-{arguments.pool}.pickle"
+    if not kept.exists():
+        teacher = Teacher(arguments.teacher, arguments.threads)
+        found = words(teacher, SEED)
+        pool = make_pool(teacher, arguments.pool, SEED, evaluate.held_out())
+        kept.write_bytes(pickle.dumps((found, pool)))
+    return pickle.loads(kept.read_bytes())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("chat-work"), help="where checkpoints are kept")
     parser.add_argument("--output", type=Path, default=TARGET)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=2048, help="tokens of a step")
-    parser.add_argument("--vocabulary", type=int, default=2048)
-    parser.add_argument("--threads", type=int, default=1, help="more only on an idle machine")
+    parser.add_argument("--teacher", type=Path, default=Path("models/sentence-transformers/all-MiniLM-L6-v2"),
+                        help="the folder that export_minilm.py made")
+    parser.add_argument("--pool", type=int, default=60_000, help="questions of which the teacher's vectors are kept")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--batch", type=int, default=4096, help="tokens of a step")
+    parser.add_argument("--vocabulary", type=int, default=6144)
+    parser.add_argument("--merged", type=int, default=3072, help="tokens of the vocabulary that BPE finds in the dialogues")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--every", type=float, default=240, help="seconds between checkpoints")
-    parser.add_argument("--short", action="store_true", help="rows that end soon after the answer has begun: quicker steps")
     parser.add_argument("--fall", type=float, default=0.7, help="over which part of the steps the rate falls to nothing")
     parser.add_argument("--evaluate", action="store_true", help="only measure what --output holds")
+    parser.add_argument("--show", action="store_true", help="with --evaluate: print what was answered wrongly")
     parser.add_argument("--export", action="store_true", help="only export the last checkpoint")
     arguments = parser.parse_args()
     if arguments.evaluate:
         for path in (evaluate.DEVELOPMENT, evaluate.QUESTIONS, evaluate.FRESH):
-            right, asked = evaluate.score(arguments.output, path)
+            right, asked = evaluate.score(arguments.output, path, show=arguments.show)
             print(f"{path.stem}: {right} of {asked}")
         return
 
     torch.manual_seed(SEED)
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
+    found, pool = taught(arguments)
     tokenizer_file = arguments.work / f"tokenizer-{arguments.vocabulary}.json"
     if not tokenizer_file.exists():
-        train_tokenizer(arguments.vocabulary, SEED).save(str(tokenizer_file))
+        train_tokenizer(arguments.vocabulary, arguments.merged, SEED, found).save(str(tokenizer_file))
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     shape = Shape(tokenizer.get_vocab_size())
-    model = Chat(shape)
-    print(f"{parameters(model)} parameters, {shape.vocab_size} tokens", flush=True)
+    source = Source(tokenizer, stand_ins(tokenizer, found), pool, evaluate.held_out())
+    meanings = table(tokenizer, found)
+    used = occurring(tokenizer, SEED)
+    model = Chat(shape, Table(torch.from_numpy(meanings), torch.from_numpy(used), shape.hidden_size), pool.vectors.shape[1])
+    print(f"{parameters(model)} parameters; {shape.vocab_size} tokens, {int((np.abs(meanings).sum(1) > 0).sum())} of them words, "
+          f"{int(used.sum())} in dialogues; {len(source.stand_ins)} words with others that stand for them", flush=True)
     checkpoint = arguments.work / "checkpoint.pt"
 
     def measured(step: int, folder: Path) -> int:
@@ -94,16 +117,14 @@ def main() -> None:
 
     started = time.time()
     if not arguments.export:
-        make = short_batches if arguments.short else batches
-        source = make(tokenizer, SEED + arguments.short, evaluate.held_out(), arguments.batch, LENGTHS)
-        train(model, source, arguments.steps, checkpoint, arguments.every,
-              lambda step: measured(step, arguments.work / "export"), arguments.fall)
+        train(model, source.short_batches(SEED, arguments.batch, LENGTHS), torch.from_numpy(pool.vectors), arguments.steps,
+              checkpoint, arguments.every, lambda step: measured(step, arguments.work / "export"), arguments.fall)
     step = export.load(checkpoint, model)
     if not finite(model):
         raise SystemExit("the training diverged")
     development = measured(step, arguments.output)
     right, asked = evaluate.score(arguments.output, show=False)
-    fresh, fresh_asked = evaluate.score(arguments.output, evaluate.FRESH)
+    fresh, fresh_asked = evaluate.score(arguments.output, evaluate.FRESH, show=False)
     figures = {
         "fresh": fresh, "fresh_asked": fresh_asked,
         "parameters": f"{parameters(model) / 1e6:.1f} million", "vocabulary": shape.vocab_size,

@@ -7,13 +7,21 @@ import re
 from typing import Iterator
 
 from .concepts import IDEAS, TALK, UNKNOWN
+from .more_facts import MORE_FACTS
+from .more_routes import MORE_ROUTES
 from .routes import ASK_BY_PATH, ASK_BY_THING, ASK_BY_WISH, ROUTES
-from .server import COMMANDS, ERRORS, FORMS, SETTINGS
+from .server import COMMANDS, ERRORS, FORMS, SETTINGS, Fact
 from .spin import spin
 from .synonyms import varied
 from .tools import tool_dialogue
 
 FACTS = COMMANDS + SETTINGS + ERRORS + IDEAS
+# How often a question is one that was written for its answer, and not one of the templates.
+WHOLE = 0.5
+MORE = {chosen.answer: asks for beginning, asks in MORE_FACTS.items() for chosen in FACTS + TALK
+    if chosen.answer.startswith(beginning)}
+# Answers that stay the same in whatever words the question comes.
+ANSWERS = set(MORE) | {route.answer for route in ROUTES} | {UNKNOWN}
 SYSTEMS = ["You are a helpful assistant.", "You are a helpful assistant", "You are tabagent-chat.", "Answer briefly.",
     "Be concise.",
            "You are an expert on this server.", "Be kind and short.", "You answer questions about TabAgent.",
@@ -28,7 +36,12 @@ WORDS = """apple banana river mountain table window green yellow purple orange h
 stone water fire earth cloud rain snow summer winter spring morning night music dance happy quiet small large fast slow bread butter
 coffee tea sugar salt pepper lemon honey server model token vector route memory cache hello world ocean forest island bridge castle
 tower street city village school book pencil letter number circle square triangle silver gold iron copper glass wood cotton silk blue
-red black white pink banner rocket planet star moon sun sky tree flower leaf root seed""".split()
+red black white pink banner rocket planet star moon sun sky tree flower leaf root seed mouse lion eagle rabbit sheep chicken potato tomato carrot onion rice cheese pizza cake
+chocolate orange grape cherry peach knife spoon plate bottle basket candle mirror lamp chair sofa carpet door roof wall floor kitchen
+doctor teacher farmer driver sailor singer painter king queen prince hammer needle button ribbon pocket jacket shirt shoe hat glove
+guitar piano violin drum engine wheel bicycle airplane boat harbor beach desert valley hill lake storm thunder lightning wind fog
+sand clay coal steel brass diamond ruby pearl magic dream peace freedom truth courage smile laughter spider butterfly dolphin penguin
+monkey elephant zebra turtle snake frog owl wolf fox bear deer cow goat donkey sunday monday friday january april july december""".split()
 # Words without which a question still means the same.
 SMALL = set("a an the of to for in on with is are do does i my me it this that there some any which what how can at by be you from and".split())
 SYLLABLES = "ba be bo da do fi ga go ka ki la le lo ma mi mo na ne no pa po ra re ri ro sa se so ta te to tu va vi zo".split()
@@ -45,6 +58,18 @@ THINGS = ["pasta", "the moon", "football", "a cake", "gravity", "the weather", "
           "birds", "world war two", "a letter to my boss", "dna", "the internet", "basketball", "kubernetes",
           "blockchain", "python lists", "html", "the pyramids", "tigers"]
 FOREIGN = [
+    "[which|what] {word} is the [best|cheapest|oldest|most beautiful]", "how many {word}s are there in {place}",
+    "[who|which team] [scored|played|lost|won] [yesterday|last night|in {place}]", "[plan|book] [a trip|a flight|a hotel] to {place}",
+    "[what should i|what can i|help me] [cook|wear|eat|read|watch|give my mother] [tonight|for dinner|today|for her birthday|]",
+    "how do i [lose weight|learn french|get rich|fall asleep|stop smoking|tie a tie|fix a flat tyre|change a tyre|grow taller]",
+    "[when|where] was {thing} [invented|discovered|made]", "name [three|five|some] [rivers|cities|animals|flowers|writers|countries]",
+    "who [wrote|painted|composed|directed] [hamlet|the mona lisa|faust|the odyssey|the ninth symphony|star wars]",
+    "why do [cats|dogs|birds|people|leaves|stars] [sleep|bark|sing|dream|fall|shine]", "what does {word} mean in [french|german|latin]",
+    "[is|are] [{thing}|{word}s] [real|alive|edible|poisonous|cheap]", "what is the [plot|story|moral] of [hamlet|the film|the book]",
+    "my [back|head|tooth|knee|stomach] hurts", "what are the symptoms of [a cold|flu|malaria]", "do i need a visa for {place}",
+    "[convert|how much is] {n} [miles|dollars|pounds|inches] [to|in] [kilometres|euros|kilograms|centimetres]",
+    "[the recipe|a recipe] for {thing}", "who is [my father|the tallest man|the richest person|your favourite singer]",
+    "what [language|religion|food] [do they|is] [speak|eat|common] in {place}", "[sing|hum|play] [me |]a song",
     "[where|when|why|how|who] [is|was|are] the [first|last|best|oldest|biggest|new|smallest|famous] {word}[ in {place}| on earth|]",
     "how do [i|you|people] [bake|cut|wash|find|catch|sell|paint|boil|build a|hold a|cross a] {word}",
     "what is a {word}", "[i want|i need|give me|buy me|bring me] a {word}", "how [big|old|long|heavy] is a {word}",
@@ -165,6 +190,8 @@ def marked(text: str, rng: random.Random) -> str:
 
 def about_route(rng: random.Random) -> tuple[str, str]:
     route = rng.choice(ROUTES)
+    if rng.random() < WHOLE:
+        return spin(rng.choice(MORE_ROUTES[f"{route.method} {route.path}"]), rng), route.answer
     kind = rng.random()
     if kind < 0.5:
         question = spin(rng.choice(ASK_BY_WISH), rng, {"wish": rng.choice(route.wishes)})
@@ -181,6 +208,10 @@ def about_route(rng: random.Random) -> tuple[str, str]:
     return question, route.answer
 
 
+def asked(chosen: Fact, rng: random.Random) -> str:
+    return spin(rng.choice(MORE[chosen.answer] if rng.random() < WHOLE else chosen.asks), rng, FORMS)
+
+
 def exchange(rng: random.Random) -> tuple[str, str]:
     """One question with its answer."""
     kind = rng.random()
@@ -189,10 +220,10 @@ def exchange(rng: random.Random) -> tuple[str, str]:
         return noisy(varied(question, rng), rng), answer
     if kind < 0.75:
         chosen = rng.choices(FACTS, [fact.weight for fact in FACTS])[0]
-        return noisy(varied(spin(rng.choice(chosen.asks), rng, FORMS), rng), rng), chosen.answer
+        return noisy(varied(asked(chosen, rng), rng), rng), chosen.answer
     if kind < 0.81:
         chosen = rng.choices(TALK, [fact.weight for fact in TALK])[0]
-        return marked(spin(rng.choice(chosen.asks), rng, FORMS), rng), chosen.answer
+        return marked(asked(chosen, rng), rng), chosen.answer
     if kind < 0.92:
         question, answer = instruction(rng)
         return marked(question, rng), answer
@@ -229,4 +260,4 @@ def plain(question: str) -> str:
     return " ".join(re.findall(r"[\w/{}-]+", question.lower()))
 
 
-__all__ = ["dialogue", "exchange", "plain", "texts"]
+__all__ = ["ANSWERS", "dialogue", "exchange", "plain", "texts"]

@@ -36,8 +36,7 @@ def export(model: Chat, shape: Shape, tokenizer: Tokenizer, folder: Path) -> Non
         write_tokenizer(tokenizer, source, shape.max_position_embeddings)
         write_json(source / "config.json", shape.config(end, pad))
         write_json(source / "generation_config.json", {"do_sample": False, "eos_token_id": end, "pad_token_id": pad})
-        weights = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
+        save_file(model.folded(), source / "model.safetensors", metadata={"format": "pt"})
         command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(source), "-o", str(built), "-p",
             "int8", "-e", "cpu",
                    "-c", f"{temporary}/cache", "--extra_options", "hf_token=false", "shared_embeddings=false",

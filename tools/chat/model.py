@@ -17,6 +17,10 @@ import torch.nn.functional as functional
 from torch import nn
 
 
+# How often a known word of a question goes without its own part of the table; the weight of the teacher's meaning.
+BARE, MEANT = 0.25, 0.5
+
+
 @dataclass
 class Shape:
     """The sizes of the model, by the names of config.json."""
@@ -105,10 +109,42 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-class Trunk(nn.Module):
-    def __init__(self, shape: Shape):
+class Table(nn.Module):
+    """Rows of tokens: what the teacher says of the word, turned by one matrix for all, and what the token has of its own.
+
+    Tokens that no dialogue holds have nothing of their own, so they move with the words that mean about the same. Now and
+    then a known word in a question goes without its own part, so that the common part is worth something.
+    """
+
+    def __init__(self, words: torch.Tensor, used: torch.Tensor, size: int):
         super().__init__()
-        self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
+        self.register_buffer("words", words)
+        self.register_buffer("used", used[:, None].float())
+        self.turn = nn.Parameter(torch.eye(words.shape[1], size))
+        own = torch.randn(words.shape[0], size) * size**-0.5
+        self.own = nn.Parameter(own * (words.norm(dim=1, keepdim=True) == 0))
+
+    def parts(self) -> tuple[torch.Tensor, torch.Tensor]:
+        own = self.own * self.used + self.own.detach() * (1 - self.used)
+        return self.words @ self.turn, own
+
+    def whole(self) -> torch.Tensor:
+        return sum(self.parts())
+
+    def forward(self, ids, bare=None):
+        """`bare` is 1 where a token goes without its own part."""
+        common, own = self.parts()
+        rows = functional.embedding(ids, common + own)
+        if bare is not None:
+            bare = bare * functional.embedding(ids, self.words.norm(dim=1, keepdim=True) > 0)[..., 0]
+            rows = rows - functional.embedding(ids, own) * bare[..., None]
+        return rows
+
+
+class Trunk(nn.Module):
+    def __init__(self, shape: Shape, table: Table):
+        super().__init__()
+        self.embed_tokens = table
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
         self.norm = Norm(shape.hidden_size, shape.rms_norm_eps)
         half = shape.head_dim // 2
@@ -117,28 +153,39 @@ class Trunk(nn.Module):
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-    def forward(self, ids):
+    def forward(self, ids, bare=None):
         length = ids.shape[1]
-        x = self.embed_tokens(ids)
+        x = self.embed_tokens(ids, bare)
         for layer in self.layers:
             x = layer(x, self.cos[:length], self.sin[:length])
         return self.norm(x)
 
 
 class Chat(nn.Module):
-    """The trunk under the name that transformers gives it; logits come from the table of the embedding."""
+    """The trunk under the name that transformers gives it; logits come from the table of the embedding.
 
-    def __init__(self, shape: Shape):
+    `head` tells what the teacher makes of the question, from the last token before the answer; it is thrown away.
+    """
+
+    def __init__(self, shape: Shape, table: Table, teacher: int):
         super().__init__()
-        self.model = Trunk(shape)
+        self.model = Trunk(shape, table)
+        self.head = linear(shape.hidden_size, teacher)
+        nn.init.constant_(self.model.norm.weight, 0.2)
         for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                nn.init.normal_(parameter, std=0.02 if "embed" in name else parameter.shape[1] ** -0.5)
+            if parameter.dim() == 2 and "embed" not in name:
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 nn.init.zeros_(parameter)
 
     def logits(self, hidden):
-        return functional.linear(hidden, self.model.embed_tokens.weight)
+        return functional.linear(hidden, self.model.embed_tokens.whole())
+
+    def folded(self) -> dict[str, torch.Tensor]:
+        """The weights by the names of transformers' Llama."""
+        kept = {name: value.detach().float().contiguous() for name, value in self.state_dict().items()
+            if name != "head.weight" and "embed_tokens" not in name}
+        return kept | {"model.embed_tokens.weight": self.model.embed_tokens.whole().detach().contiguous()}
 
 
 def orthogonal(update: torch.Tensor) -> torch.Tensor:
@@ -177,17 +224,41 @@ class Muon(torch.optim.Optimizer):
                     parameter.add_(update, alpha=-group["lr"] * scale)
 
 
-def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_checkpoint, fall: float = 0.7) -> None:
-    """`batches` yields (ids, weights), both [rows, length]; the loss is the weighted mean over what the model has to say.
+def loss_of(model: Chat, batch, vectors: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, float, float]:
+    """The weighted mean over what the model has to say, and how far the question's meaning is from the teacher's."""
+    ids, weights, at = (torch.from_numpy(value) for value in batch)
+    bare = (torch.rand(ids.shape, generator=generator) < BARE) & (weights == 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(ids[:, :-1], bare[:, :-1].float())
+        wanted = weights[:, 1:] > 0
+        logits = model.logits(hidden[wanted])
+    each = functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="none")
+    given = weights[:, 1:][wanted]
+    said = (each * given).sum() / given.sum()
+    rows = torch.nonzero(at >= 0)[:, 0]
+    if not len(rows):
+        return said, said.item(), math.nan
+    last = (weights[rows, 1:] > 0).int().argmax(1)
+    guess = model.head(hidden[rows, last].float())
+    meant = 1 - functional.cosine_similarity(guess, vectors[at[rows]].float(), dim=1).mean()
+    return said + MEANT * meant, said.item(), meant.item()
+
+
+def train(model: Chat, batches, vectors: torch.Tensor, steps: int, checkpoint: Path, every: float, on_checkpoint,
+          fall: float = 0.7) -> None:
+    """`batches` yields (ids, weights, places in `vectors`); `vectors` are the teacher's.
 
     The state is written to `checkpoint` every so many seconds and read from there, so that a training that was broken
     off goes on; what it then reads are other dialogues than those that it would have read.
     """
-    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
-    others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+    named = list(model.named_parameters())
     optimizers = [
-        Muon(matrices, lr=0.02),
-        torch.optim.Adam(others, lr=0.004, betas=(0.9, 0.98)),
+        Muon([p for name, p in named if p.dim() == 2 and "embed" not in name and "head" not in name], lr=0.02),
+        torch.optim.Adam([
+            {"params": [p for name, p in named if p.dim() != 2 or "head" in name], "lr": 0.004},
+            {"params": [p for name, p in named if name.endswith("embed_tokens.own")], "lr": 0.002},
+            {"params": [p for name, p in named if name.endswith("embed_tokens.turn")], "lr": 0.0006},
+        ], betas=(0.9, 0.98)),
     ]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -200,6 +271,7 @@ def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_c
         for optimizer, saved in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         print(f"goes on from step {first}", flush=True)
+    generator = torch.Generator().manual_seed(first)
     started = shown = saved_at = time.time()
     tokens, losses = 0, []
     for step in range(first, steps):
@@ -207,23 +279,18 @@ def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_c
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-        ids, weights = (torch.from_numpy(value) for value in next(batches))
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = model.model(ids[:, :-1])
-            wanted = weights[:, 1:] > 0
-            logits = model.logits(hidden[wanted])
-        each = functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="none")
-        given = weights[:, 1:][wanted]
-        loss = (each * given).sum() / given.sum()
+        batch = next(batches)
+        loss, *parts = loss_of(model, batch, vectors, generator)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
         model.zero_grad(set_to_none=True)
-        tokens += ids.numel()
-        losses.append(loss.item())
+        tokens += batch[0].size
+        losses.append(parts)
         now = time.time()
         if now - shown > 20 or step + 1 == steps:
-            print(f"step {step + 1} of {steps}: loss {np.mean(losses):.4f}, {tokens / (now - started):.0f} tokens/s, "
+            said, meant = np.nanmean(losses, axis=0)
+            print(f"step {step + 1} of {steps}: loss {said:.4f}, meaning {meant:.3f}, {tokens / (now - started):.0f} tokens/s, "
                   f"{now - started:.0f} s", flush=True)
             shown, losses = now, []
         if now - saved_at > every or step + 1 == steps:
@@ -236,7 +303,8 @@ def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_c
 
 
 def parameters(model: Chat) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Of the model as it is exported."""
+    return sum(value.numel() for value in model.folded().values())
 
 
 def finite(model: Chat) -> bool:
