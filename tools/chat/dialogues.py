@@ -46,9 +46,12 @@ monkey elephant zebra turtle snake frog owl wolf fox bear deer cow goat donkey s
 SMALL = set("a an the of to for in on with is are do does i my me it this that there some any which what how can at by be you from and".split())
 SYLLABLES = "ba be bo da do fi ga go ka ki la le lo ma mi mo na ne no pa po ra re ri ro sa se so ta te to tu va vi zo".split()
 NUMBERS = "zero one two three four five six seven eight nine ten".split()
-PLACES = "rome london moscow tokyo berlin madrid vienna ireland austria belgium turkey iran korea vietnam chile cuba finland denmark iceland australia france japan italy spain germany brazil canada india china egypt norway kenya mexico peru poland greece".split()
+PLACES = """rome london moscow tokyo berlin madrid vienna ireland austria belgium turkey iran korea vietnam chile cuba finland denmark iceland australia france japan italy spain germany brazil canada india china egypt norway kenya mexico peru poland greece sweden portugal hungary thailand indonesia nigeria argentina scotland wales texas california paris
+lisbon oslo sydney boston chicago dublin cairo lima delhi bangkok seoul singapore toronto munich venice milan florence geneva
+zurich brussels amsterdam copenhagen stockholm helsinki warsaw prague budapest athens istanbul nairobi""".split()
 PEOPLE = ["einstein", "napoleon", "shakespeare", "mozart", "the president", "cleopatra", "the king", "newton",
-    "picasso", "the pope", "columbus", "darwin", "my neighbour", "a footballer", "marie curie"]
+    "picasso", "the pope", "columbus", "darwin", "my neighbour", "a footballer", "marie curie", "beethoven", "galileo", "plato", "lincoln", "gandhi", "elvis", "tolstoy", "caesar",
+    "leonardo", "the dalai lama", "neil armstrong", "edison", "ada lovelace", "alan turing"]
 THINGS = ["pasta", "the moon", "football", "a cake", "gravity", "the weather", "love", "history", "cars", "bitcoin",
     "photosynthesis", "dinosaurs", "the stock market", "chess",
           "a black hole", "the ocean", "cats", "dogs", "politics", "volcanoes", "philosophy", "the roman empire",
@@ -65,6 +68,8 @@ FOREIGN = [
     "[when|where] was {thing} [invented|discovered|made]", "name [three|five|some] [rivers|cities|animals|flowers|writers|countries]",
     "who [wrote|painted|composed|directed] [hamlet|the mona lisa|faust|the odyssey|the ninth symphony|star wars]",
     "why do [cats|dogs|birds|people|leaves|stars] [sleep|bark|sing|dream|fall|shine]", "what does {word} mean in [french|german|latin]",
+    "who [invented|built|discovered|designed] the [telephone|light bulb|steam engine|wheel|radio|printing press|{word}]",
+    "[tell|say|give] me something about [{place}|{person}|{thing}]", "[is|was] {person} [alive|married|tall|rich|famous]",
     "[is|are] [{thing}|{word}s] [real|alive|edible|poisonous|cheap]", "what is the [plot|story|moral] of [hamlet|the film|the book]",
     "my [back|head|tooth|knee|stomach] hurts", "what are the symptoms of [a cold|flu|malaria]", "do i need a visa for {place}",
     "[convert|how much is] {n} [miles|dollars|pounds|inches] [to|in] [kilometres|euros|kilograms|centimetres]",
@@ -101,8 +106,14 @@ FOREIGN = [
 ]
 
 
+def named(name: str, rng: random.Random) -> str:
+    """A name, mostly with a capital."""
+    return name if rng.random() < 0.3 or name.startswith(("the ", "a ", "my ")) else name.title()
+
+
 def filled(text: str, rng: random.Random) -> str:
-    names = {"place": rng.choice(PLACES), "place2": rng.choice(PLACES), "person": rng.choice(PEOPLE),
+    names = {"place": named(rng.choice(PLACES), rng), "place2": named(rng.choice(PLACES), rng),
+        "person": named(rng.choice(PEOPLE), rng),
         "thing": rng.choice(THINGS), "word": rng.choice(WORDS),
              "n": str(rng.randint(2, 99)), "m": str(rng.randint(2, 9))}
     return spin(text, rng, names)
@@ -112,7 +123,7 @@ def instruction(rng: random.Random) -> tuple[str, str]:
     """A small instruction and its answer."""
     kind = rng.random()
     word = rng.choice(WORDS)
-    if kind < 0.45:
+    if kind < 0.4:
         if rng.random() < 0.3:
             word = "".join(rng.choices(SYLLABLES, k=rng.randint(2, 3)))
         said = word if rng.random() < 0.6 else f"{word} {rng.choice(WORDS)}"
@@ -121,7 +132,7 @@ def instruction(rng: random.Random) -> tuple[str, str]:
             "write the word", "please say", "just say", "answer with", "reply with", "reply with the word", "print",
             "say only", "answer only with"])
         return f"{form} {quote}{said}{quote}", said
-    if kind < 0.6:
+    if kind < 0.52:
         last = rng.randint(2, 10)
         first = 1 if rng.random() < 0.8 else rng.randint(1, last - 1)
         numbers = range(first, last + 1)
@@ -132,13 +143,13 @@ def instruction(rng: random.Random) -> tuple[str, str]:
             text = spin(f"[count to|count up to|count from 1 to|count from one to|please count to|list the numbers from 1 to|count until] {shown}",
                 rng)
         return text, " ".join(map(str, numbers))
-    if kind < 0.7:
+    if kind < 0.6:
         form = spin("[write|put|say|print|give me] {word} in [capitals|upper case|uppercase|capital letters]", rng,
             {"word": word})
         form = rng.choice([form, form, f"upper case: {word}", f"uppercase {word}", f"make {word} uppercase",
             f"upper-case {word}", f"convert {word} to upper case"])
         return form, word.upper()
-    if kind < 0.8:
+    if kind < 0.66:
         answer = rng.choice(["yes", "no"])
         return spin(f"[say|answer|reply|just say|please say|answer with|reply with|only say] {answer}",
             rng), answer.capitalize() + "."
@@ -224,7 +235,7 @@ def exchange(rng: random.Random) -> tuple[str, str]:
     if kind < 0.81:
         chosen = rng.choices(TALK, [fact.weight for fact in TALK])[0]
         return marked(asked(chosen, rng), rng), chosen.answer
-    if kind < 0.92:
+    if kind < 0.91:
         question, answer = instruction(rng)
         return marked(question, rng), answer
     return noisy(filled(rng.choice(FOREIGN), rng), rng), UNKNOWN

@@ -87,6 +87,47 @@ def share_table(model: onnx.ModelProto) -> None:
         graph.initializer.remove(value)
 
 
+@torch.no_grad()
+def begin(model: Chat, tokenizer: Tokenizer, folder: Path) -> None:
+    """Gives the model the weights of an exported folder, of the same shape but for the vocabulary.
+
+    A token's row is the mean over the tokens that its text was to the other tokenizer. The matrix that turns the teacher's
+    vectors is the one that fits these rows best.
+    """
+    held = {value.name: numpy_helper.to_array(value) for value in onnx.load(str(folder / "model.onnx")).graph.initializer}
+
+    def read(name: str) -> torch.Tensor:
+        packed, scales = held[f"{name}.MatMul.weight_Q8"], held[f"{name}.MatMul.weight_scales"]
+        values = (packed.astype(np.float32) - 128) * scales[:, :, None]
+        return torch.from_numpy(values.reshape(len(packed), -1))
+
+    for index, layer in enumerate(model.model.layers):
+        attention, mlp, name = layer.self_attn, layer.mlp, f"model.layers.{index}"
+        parts = [attention.q_proj, attention.k_proj, attention.v_proj]
+        values = read(f"{name}.attn.qkv_proj").split([part.out_features for part in parts])
+        for part, value in zip(parts, values):
+            part.weight.copy_(value)
+        attention.o_proj.weight.copy_(read(f"{name}.attn.o_proj"))
+        for part in ("gate_proj", "up_proj", "down_proj"):
+            getattr(mlp, part).weight.copy_(read(f"{name}.mlp.{part}"))
+        for part in ("input_layernorm", "post_attention_layernorm"):
+            getattr(layer, part).weight.copy_(torch.from_numpy(held[f"{name}.{part}.weight"]))
+    model.model.norm.weight.copy_(torch.from_numpy(held[f"model.layers.{index + 1}.final_norm_layernorm.weight"]))
+    other, rows = Tokenizer.from_file(str(folder / "tokenizer.json")), read("lm_head")
+    table = model.model.embed_tokens
+    for token, at in tokenizer.get_vocab().items():
+        known = other.token_to_id(token)
+        text = tokenizer.decode([at])
+        pieces = [known] if known is not None else other.encode(text, add_special_tokens=False).ids
+        table.own[at] = rows[pieces].mean(0)
+    fits = (table.used[:, 0] > 0) & (table.words.norm(dim=1) > 0)
+    words = table.words[fits]
+    square = words.T @ words + torch.eye(words.shape[1])
+    table.turn.copy_(torch.linalg.solve(square, words.T @ table.own[fits]))
+    rest = table.own - table.words @ table.turn
+    table.own.copy_(torch.where(table.used > 0, rest, torch.where(table.words.norm(dim=1, keepdim=True) > 0, 0.0, table.own)))
+
+
 def load(checkpoint: Path, model: Chat) -> int:
     state = torch.load(checkpoint)
     model.load_state_dict(state["model"])

@@ -21,7 +21,7 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 END, PAD = "<|im_end|>", "<|endoftext|>"
 FIRST = 6
-SHOWN = 8
+SHOWN = 6
 STAND_IN = 0.12
 # Words with which a question often begins.
 BEGIN = """show list delete remove stop start load unload compare group find search explain describe print change set store upload
@@ -68,10 +68,10 @@ def train_tokenizer(size: int, merged: int, seed: int, found: Words) -> Tokenize
 def occurring(tokenizer: Tokenizer, seed: int) -> np.ndarray:
     """Which tokens occur in dialogues more than by chance."""
     counts = np.zeros(tokenizer.get_vocab_size(), np.int64)
-    for text in texts(random.Random(seed + 2), 40_000):
+    for text in texts(random.Random(seed + 2), 100_000):
         np.add.at(counts, tokenizer.encode(text, add_special_tokens=False).ids, 1)
-    counts[[tokenizer.token_to_id(name) for name in SPECIAL]] = 40_000
-    return counts >= 5
+    counts[[tokenizer.token_to_id(name) for name in SPECIAL]] = 100_000
+    return counts >= 3
 
 
 @dataclass
@@ -165,7 +165,7 @@ class Source:
     def short_batches(self, seed: int, tokens: int, lengths: list[int]) -> Iterator[Batch]:
         """Batches whose rows are as long as each other and mostly end `SHOWN` tokens into the answer.
 
-        Which answer a question gets is what is hard to learn, and is told there. Every sixth batch is one of `batches`, so
+        Which answer a question gets is what is hard to learn, and is told there. Every eighth batch is one of `batches`, so
         that whole answers and long conversations are learnt as well.
         """
         rng = random.Random(seed)
@@ -187,7 +187,7 @@ class Source:
             rng.shuffle(groups)
             for group in groups:
                 step += 1
-                if step % 6 == 0:
+                if step % 8 == 0:
                     yield next(whole)
                 length = max(len(ids) for ids, _, _ in group)
                 yield (np.array([ids + [pad] * (length - len(ids)) for ids, _, _ in group], np.int64),

@@ -17,9 +17,10 @@ from tokenizers import Tokenizer
 
 from distill_embed import teach, teacher_session
 
-from .dialogues import exchange
+from .concepts import UNKNOWN
+from .dialogues import ANSWERS, exchange
 
-SEEN = 60_000
+SEEN = 150_000
 DIMENSIONS = 192
 # Words that carry no meaning of their own: nothing stands for them.
 EMPTY = set("""a an the of to for in on with is are do does did i my me it its this that there some any which what how can at by
@@ -62,11 +63,18 @@ class Teacher:
 
 def words(teacher: Teacher, seed: int) -> Words:
     rng = random.Random(seed)
-    known: Counter = Counter()
+    asked: Counter = Counter()
+    server: Counter = Counter()
     for _ in range(SEEN):
-        known.update(re.findall("[a-z]{2,}", exchange(rng)[0].lower()))
-    known = Counter({word: count for word, count in known.items() if count >= 10})
+        question, answer = exchange(rng)
+        found = re.findall("[a-z]{2,}", question.lower())
+        asked.update(found)
+        if answer != UNKNOWN and answer in ANSWERS:
+            server.update(found)
     frequent = teacher.words()
+    place = {word: at for at, word in enumerate(frequent)}
+    # The others are slips.
+    known = Counter({word: count for word, count in asked.items() if count >= (3 if word in place else 20)})
     names = list(known) + [word for word in frequent if word not in known]
     raw = teacher.vectors(names)
     raw -= raw.mean(0)
@@ -77,9 +85,10 @@ def words(teacher: Teacher, seed: int) -> Words:
     stand_ins: dict[str, list[str]] = {}
     for row, at in zip(*np.nonzero((alike >= NEAR) & (alike >= best[:, None] - SLACK))):
         stand_ins.setdefault(names[meant[at]], []).append(names[len(known) + row])
-    place = {word: at for at, word in enumerate(frequent)}
-    use = np.array([0.06 * np.log((place[name] + 500) / 1500) for name in names[len(known) :]])
-    ranked = [names[len(known) + at] for at in np.argsort(use - best)]
+    # First come words that are frequent and near to one that is said about the server.
+    near = alike[:, [column for column, at in enumerate(meant) if server[names[at]] >= 3]].max(1)
+    rare = np.array([0.12 * np.log((place[name] + 1000) / 1000) for name in names[len(known) :]])
+    ranked = [names[len(known) + at] for at in np.argsort(rare - near)]
     _, _, directions = np.linalg.svd(vectors, full_matrices=False)
     turned = vectors @ directions[:DIMENSIONS].T
     turned /= np.linalg.norm(turned, axis=1, keepdims=True)
