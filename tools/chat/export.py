@@ -111,8 +111,8 @@ def begin(model: Chat, tokenizer: Tokenizer, folder: Path) -> None:
         for part in ("gate_proj", "up_proj", "down_proj"):
             getattr(mlp, part).weight.copy_(read(f"{name}.mlp.{part}"))
         for part in ("input_layernorm", "post_attention_layernorm"):
-            getattr(layer, part).weight.copy_(torch.from_numpy(held[f"{name}.{part}.weight"]))
-    model.model.norm.weight.copy_(torch.from_numpy(held[f"model.layers.{index + 1}.final_norm_layernorm.weight"]))
+            getattr(layer, part).weight.copy_(torch.tensor(held[f"{name}.{part}.weight"]))
+    model.model.norm.weight.copy_(torch.tensor(held[f"model.layers.{index + 1}.final_norm_layernorm.weight"]))
     other, rows = Tokenizer.from_file(str(folder / "tokenizer.json")), read("lm_head")
     table = model.model.embed_tokens
     for token, at in tokenizer.get_vocab().items():
