@@ -7,13 +7,21 @@ import re
 from typing import Iterator
 
 from .concepts import IDEAS, TALK, UNKNOWN
+from .more_facts import MORE_FACTS
+from .more_routes import MORE_ROUTES
 from .routes import ASK_BY_PATH, ASK_BY_THING, ASK_BY_WISH, ROUTES
-from .server import COMMANDS, ERRORS, FORMS, SETTINGS
+from .server import COMMANDS, ERRORS, FORMS, SETTINGS, Fact
 from .spin import spin
 from .synonyms import varied
 from .tools import tool_dialogue
 
 FACTS = COMMANDS + SETTINGS + ERRORS + IDEAS
+# How often a question is one that was written for its answer, and not one of the templates.
+WHOLE = 0.5
+MORE = {chosen.answer: asks for beginning, asks in MORE_FACTS.items() for chosen in FACTS + TALK
+    if chosen.answer.startswith(beginning)}
+# Answers that stay the same in whatever words the question comes.
+ANSWERS = set(MORE) | {route.answer for route in ROUTES} | {UNKNOWN}
 SYSTEMS = ["You are a helpful assistant.", "You are a helpful assistant", "You are tabagent-chat.", "Answer briefly.",
     "Be concise.",
            "You are an expert on this server.", "Be kind and short.", "You answer questions about TabAgent.",
@@ -28,14 +36,22 @@ WORDS = """apple banana river mountain table window green yellow purple orange h
 stone water fire earth cloud rain snow summer winter spring morning night music dance happy quiet small large fast slow bread butter
 coffee tea sugar salt pepper lemon honey server model token vector route memory cache hello world ocean forest island bridge castle
 tower street city village school book pencil letter number circle square triangle silver gold iron copper glass wood cotton silk blue
-red black white pink banner rocket planet star moon sun sky tree flower leaf root seed""".split()
+red black white pink banner rocket planet star moon sun sky tree flower leaf root seed mouse lion eagle rabbit sheep chicken potato tomato carrot onion rice cheese pizza cake
+chocolate orange grape cherry peach knife spoon plate bottle basket candle mirror lamp chair sofa carpet door roof wall floor kitchen
+doctor teacher farmer driver sailor singer painter king queen prince hammer needle button ribbon pocket jacket shirt shoe hat glove
+guitar piano violin drum engine wheel bicycle airplane boat harbor beach desert valley hill lake storm thunder lightning wind fog
+sand clay coal steel brass diamond ruby pearl magic dream peace freedom truth courage smile laughter spider butterfly dolphin penguin
+monkey elephant zebra turtle snake frog owl wolf fox bear deer cow goat donkey sunday monday friday january april july december""".split()
 # Words without which a question still means the same.
 SMALL = set("a an the of to for in on with is are do does i my me it this that there some any which what how can at by be you from and".split())
 SYLLABLES = "ba be bo da do fi ga go ka ki la le lo ma mi mo na ne no pa po ra re ri ro sa se so ta te to tu va vi zo".split()
 NUMBERS = "zero one two three four five six seven eight nine ten".split()
-PLACES = "rome london moscow tokyo berlin madrid vienna ireland austria belgium turkey iran korea vietnam chile cuba finland denmark iceland australia france japan italy spain germany brazil canada india china egypt norway kenya mexico peru poland greece".split()
+PLACES = """rome london moscow tokyo berlin madrid vienna ireland austria belgium turkey iran korea vietnam chile cuba finland denmark iceland australia france japan italy spain germany brazil canada india china egypt norway kenya mexico peru poland greece sweden portugal hungary thailand indonesia nigeria argentina scotland wales texas california paris
+lisbon oslo sydney boston chicago dublin cairo lima delhi bangkok seoul singapore toronto munich venice milan florence geneva
+zurich brussels amsterdam copenhagen stockholm helsinki warsaw prague budapest athens istanbul nairobi""".split()
 PEOPLE = ["einstein", "napoleon", "shakespeare", "mozart", "the president", "cleopatra", "the king", "newton",
-    "picasso", "the pope", "columbus", "darwin", "my neighbour", "a footballer", "marie curie"]
+    "picasso", "the pope", "columbus", "darwin", "my neighbour", "a footballer", "marie curie", "beethoven", "galileo", "plato", "lincoln", "gandhi", "elvis", "tolstoy", "caesar",
+    "leonardo", "the dalai lama", "neil armstrong", "edison", "ada lovelace", "alan turing"]
 THINGS = ["pasta", "the moon", "football", "a cake", "gravity", "the weather", "love", "history", "cars", "bitcoin",
     "photosynthesis", "dinosaurs", "the stock market", "chess",
           "a black hole", "the ocean", "cats", "dogs", "politics", "volcanoes", "philosophy", "the roman empire",
@@ -45,6 +61,20 @@ THINGS = ["pasta", "the moon", "football", "a cake", "gravity", "the weather", "
           "birds", "world war two", "a letter to my boss", "dna", "the internet", "basketball", "kubernetes",
           "blockchain", "python lists", "html", "the pyramids", "tigers"]
 FOREIGN = [
+    "[which|what] {word} is the [best|cheapest|oldest|most beautiful]", "how many {word}s are there in {place}",
+    "[who|which team] [scored|played|lost|won] [yesterday|last night|in {place}]", "[plan|book] [a trip|a flight|a hotel] to {place}",
+    "[what should i|what can i|help me] [cook|wear|eat|read|watch|give my mother] [tonight|for dinner|today|for her birthday|]",
+    "how do i [lose weight|learn french|get rich|fall asleep|stop smoking|tie a tie|fix a flat tyre|change a tyre|grow taller]",
+    "[when|where] was {thing} [invented|discovered|made]", "name [three|five|some] [rivers|cities|animals|flowers|writers|countries]",
+    "who [wrote|painted|composed|directed] [hamlet|the mona lisa|faust|the odyssey|the ninth symphony|star wars]",
+    "why do [cats|dogs|birds|people|leaves|stars] [sleep|bark|sing|dream|fall|shine]", "what does {word} mean in [french|german|latin]",
+    "who [invented|built|discovered|designed] the [telephone|light bulb|steam engine|wheel|radio|printing press|{word}]",
+    "[tell|say|give] me something about [{place}|{person}|{thing}]", "[is|was] {person} [alive|married|tall|rich|famous]",
+    "[is|are] [{thing}|{word}s] [real|alive|edible|poisonous|cheap]", "what is the [plot|story|moral] of [hamlet|the film|the book]",
+    "my [back|head|tooth|knee|stomach] hurts", "what are the symptoms of [a cold|flu|malaria]", "do i need a visa for {place}",
+    "[convert|how much is] {n} [miles|dollars|pounds|inches] [to|in] [kilometres|euros|kilograms|centimetres]",
+    "[the recipe|a recipe] for {thing}", "who is [my father|the tallest man|the richest person|your favourite singer]",
+    "what [language|religion|food] [do they|is] [speak|eat|common] in {place}", "[sing|hum|play] [me |]a song",
     "[where|when|why|how|who] [is|was|are] the [first|last|best|oldest|biggest|new|smallest|famous] {word}[ in {place}| on earth|]",
     "how do [i|you|people] [bake|cut|wash|find|catch|sell|paint|boil|build a|hold a|cross a] {word}",
     "what is a {word}", "[i want|i need|give me|buy me|bring me] a {word}", "how [big|old|long|heavy] is a {word}",
@@ -76,8 +106,14 @@ FOREIGN = [
 ]
 
 
+def named(name: str, rng: random.Random) -> str:
+    """A name, mostly with a capital."""
+    return name if rng.random() < 0.3 or name.startswith(("the ", "a ", "my ")) else name.title()
+
+
 def filled(text: str, rng: random.Random) -> str:
-    names = {"place": rng.choice(PLACES), "place2": rng.choice(PLACES), "person": rng.choice(PEOPLE),
+    names = {"place": named(rng.choice(PLACES), rng), "place2": named(rng.choice(PLACES), rng),
+        "person": named(rng.choice(PEOPLE), rng),
         "thing": rng.choice(THINGS), "word": rng.choice(WORDS),
              "n": str(rng.randint(2, 99)), "m": str(rng.randint(2, 9))}
     return spin(text, rng, names)
@@ -87,7 +123,7 @@ def instruction(rng: random.Random) -> tuple[str, str]:
     """A small instruction and its answer."""
     kind = rng.random()
     word = rng.choice(WORDS)
-    if kind < 0.45:
+    if kind < 0.4:
         if rng.random() < 0.3:
             word = "".join(rng.choices(SYLLABLES, k=rng.randint(2, 3)))
         said = word if rng.random() < 0.6 else f"{word} {rng.choice(WORDS)}"
@@ -96,7 +132,7 @@ def instruction(rng: random.Random) -> tuple[str, str]:
             "write the word", "please say", "just say", "answer with", "reply with", "reply with the word", "print",
             "say only", "answer only with"])
         return f"{form} {quote}{said}{quote}", said
-    if kind < 0.6:
+    if kind < 0.52:
         last = rng.randint(2, 10)
         first = 1 if rng.random() < 0.8 else rng.randint(1, last - 1)
         numbers = range(first, last + 1)
@@ -107,13 +143,13 @@ def instruction(rng: random.Random) -> tuple[str, str]:
             text = spin(f"[count to|count up to|count from 1 to|count from one to|please count to|list the numbers from 1 to|count until] {shown}",
                 rng)
         return text, " ".join(map(str, numbers))
-    if kind < 0.7:
+    if kind < 0.6:
         form = spin("[write|put|say|print|give me] {word} in [capitals|upper case|uppercase|capital letters]", rng,
             {"word": word})
         form = rng.choice([form, form, f"upper case: {word}", f"uppercase {word}", f"make {word} uppercase",
             f"upper-case {word}", f"convert {word} to upper case"])
         return form, word.upper()
-    if kind < 0.8:
+    if kind < 0.66:
         answer = rng.choice(["yes", "no"])
         return spin(f"[say|answer|reply|just say|please say|answer with|reply with|only say] {answer}",
             rng), answer.capitalize() + "."
@@ -165,6 +201,8 @@ def marked(text: str, rng: random.Random) -> str:
 
 def about_route(rng: random.Random) -> tuple[str, str]:
     route = rng.choice(ROUTES)
+    if rng.random() < WHOLE:
+        return spin(rng.choice(MORE_ROUTES[f"{route.method} {route.path}"]), rng), route.answer
     kind = rng.random()
     if kind < 0.5:
         question = spin(rng.choice(ASK_BY_WISH), rng, {"wish": rng.choice(route.wishes)})
@@ -181,6 +219,10 @@ def about_route(rng: random.Random) -> tuple[str, str]:
     return question, route.answer
 
 
+def asked(chosen: Fact, rng: random.Random) -> str:
+    return spin(rng.choice(MORE[chosen.answer] if rng.random() < WHOLE else chosen.asks), rng, FORMS)
+
+
 def exchange(rng: random.Random) -> tuple[str, str]:
     """One question with its answer."""
     kind = rng.random()
@@ -189,11 +231,11 @@ def exchange(rng: random.Random) -> tuple[str, str]:
         return noisy(varied(question, rng), rng), answer
     if kind < 0.75:
         chosen = rng.choices(FACTS, [fact.weight for fact in FACTS])[0]
-        return noisy(varied(spin(rng.choice(chosen.asks), rng, FORMS), rng), rng), chosen.answer
+        return noisy(varied(asked(chosen, rng), rng), rng), chosen.answer
     if kind < 0.81:
         chosen = rng.choices(TALK, [fact.weight for fact in TALK])[0]
-        return marked(spin(rng.choice(chosen.asks), rng, FORMS), rng), chosen.answer
-    if kind < 0.92:
+        return marked(asked(chosen, rng), rng), chosen.answer
+    if kind < 0.91:
         question, answer = instruction(rng)
         return marked(question, rng), answer
     return noisy(filled(rng.choice(FOREIGN), rng), rng), UNKNOWN
@@ -229,4 +271,4 @@ def plain(question: str) -> str:
     return " ".join(re.findall(r"[\w/{}-]+", question.lower()))
 
 
-__all__ = ["dialogue", "exchange", "plain", "texts"]
+__all__ = ["ANSWERS", "dialogue", "exchange", "plain", "texts"]

@@ -36,8 +36,7 @@ def export(model: Chat, shape: Shape, tokenizer: Tokenizer, folder: Path) -> Non
         write_tokenizer(tokenizer, source, shape.max_position_embeddings)
         write_json(source / "config.json", shape.config(end, pad))
         write_json(source / "generation_config.json", {"do_sample": False, "eos_token_id": end, "pad_token_id": pad})
-        weights = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
+        save_file(model.folded(), source / "model.safetensors", metadata={"format": "pt"})
         command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(source), "-o", str(built), "-p",
             "int8", "-e", "cpu",
                    "-c", f"{temporary}/cache", "--extra_options", "hf_token=false", "shared_embeddings=false",
@@ -86,6 +85,47 @@ def share_table(model: onnx.ModelProto) -> None:
     used = {name for node in graph.node for name in node.input}
     for value in [value for value in graph.initializer if value.name not in used]:
         graph.initializer.remove(value)
+
+
+@torch.no_grad()
+def begin(model: Chat, tokenizer: Tokenizer, folder: Path) -> None:
+    """Gives the model the weights of an exported folder, of the same shape but for the vocabulary.
+
+    A token's row is the mean over the tokens that its text was to the other tokenizer. The matrix that turns the teacher's
+    vectors is the one that fits these rows best.
+    """
+    held = {value.name: numpy_helper.to_array(value) for value in onnx.load(str(folder / "model.onnx")).graph.initializer}
+
+    def read(name: str) -> torch.Tensor:
+        packed, scales = held[f"{name}.MatMul.weight_Q8"], held[f"{name}.MatMul.weight_scales"]
+        values = (packed.astype(np.float32) - 128) * scales[:, :, None]
+        return torch.from_numpy(values.reshape(len(packed), -1))
+
+    for index, layer in enumerate(model.model.layers):
+        attention, mlp, name = layer.self_attn, layer.mlp, f"model.layers.{index}"
+        parts = [attention.q_proj, attention.k_proj, attention.v_proj]
+        values = read(f"{name}.attn.qkv_proj").split([part.out_features for part in parts])
+        for part, value in zip(parts, values):
+            part.weight.copy_(value)
+        attention.o_proj.weight.copy_(read(f"{name}.attn.o_proj"))
+        for part in ("gate_proj", "up_proj", "down_proj"):
+            getattr(mlp, part).weight.copy_(read(f"{name}.mlp.{part}"))
+        for part in ("input_layernorm", "post_attention_layernorm"):
+            getattr(layer, part).weight.copy_(torch.tensor(held[f"{name}.{part}.weight"]))
+    model.model.norm.weight.copy_(torch.tensor(held[f"model.layers.{index + 1}.final_norm_layernorm.weight"]))
+    other, rows = Tokenizer.from_file(str(folder / "tokenizer.json")), read("lm_head")
+    table = model.model.embed_tokens
+    for token, at in tokenizer.get_vocab().items():
+        known = other.token_to_id(token)
+        text = tokenizer.decode([at])
+        pieces = [known] if known is not None else other.encode(text, add_special_tokens=False).ids
+        table.own[at] = rows[pieces].mean(0)
+    fits = (table.used[:, 0] > 0) & (table.words.norm(dim=1) > 0)
+    words = table.words[fits]
+    square = words.T @ words + torch.eye(words.shape[1])
+    table.turn.copy_(torch.linalg.solve(square, words.T @ table.own[fits]))
+    rest = table.own - table.words @ table.turn
+    table.own.copy_(torch.where(table.used > 0, rest, torch.where(table.words.norm(dim=1, keepdim=True) > 0, 0.0, table.own)))
 
 
 def load(checkpoint: Path, model: Chat) -> int:

@@ -17,6 +17,12 @@ import torch.nn.functional as functional
 from torch import nn
 
 
+# How often a known word of a question goes without its own part of the table; the weight of the teacher's meaning.
+BARE, MEANT = 0.25, 0.5
+# Tokens of the softmax beside those that a batch says.
+SAMPLED = 768
+
+
 @dataclass
 class Shape:
     """The sizes of the model, by the names of config.json."""
@@ -47,7 +53,7 @@ class Norm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
 
     def forward(self, x):
-        return functional.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps)
+        return functional.rms_norm(x, (x.shape[-1],), self.weight, self.eps)
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
@@ -70,15 +76,13 @@ class Attention(nn.Module):
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = (turned(value, cos, sin) for value in (q, k))
-        repeats = self.shape.num_attention_heads // self.shape.num_key_value_heads
-        k, v = (value.repeat_interleave(repeats, dim=1) for value in (k, v))
-        mixed = functional.scaled_dot_product_attention(q, k, v.to(q.dtype), is_causal=True)
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         return self.o_proj(mixed.transpose(1, 2).reshape(rows, length, -1))
 
 
 def turned(x, cos, sin):
     first, second = x.chunk(2, dim=-1)
-    return (x * cos + torch.cat((-second, first), dim=-1) * sin).to(x.dtype)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 class Mlp(nn.Module):
@@ -105,10 +109,31 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-class Trunk(nn.Module):
-    def __init__(self, shape: Shape):
+class Table(nn.Module):
+    """Rows of tokens: what the teacher says of the word, turned by one matrix for all, and what the token has of its own.
+
+    Tokens that no dialogue holds have nothing of their own, so they move with the words that mean about the same. Now and
+    then a known word in a question goes without its own part, so that the common part is worth something.
+    """
+
+    def __init__(self, words: torch.Tensor, used: torch.Tensor, size: int):
         super().__init__()
-        self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
+        self.register_buffer("words", words)
+        self.register_buffer("used", used[:, None].float())
+        self.turn = nn.Parameter(torch.eye(words.shape[1], size))
+        own = torch.randn(words.shape[0], size) * size**-0.5
+        self.own = nn.Parameter(own * (words.norm(dim=1, keepdim=True) == 0))
+
+    def parts(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Whole rows, and what of them the tokens have of their own where they have a common part as well."""
+        own = self.own * self.used + self.own.detach() * (1 - self.used)
+        return self.words @ self.turn + own, own * (self.words.norm(dim=1, keepdim=True) > 0)
+
+
+class Trunk(nn.Module):
+    def __init__(self, shape: Shape, table: Table):
+        super().__init__()
+        self.embed_tokens = table
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
         self.norm = Norm(shape.hidden_size, shape.rms_norm_eps)
         half = shape.head_dim // 2
@@ -117,41 +142,49 @@ class Trunk(nn.Module):
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-    def forward(self, ids):
-        length = ids.shape[1]
-        x = self.embed_tokens(ids)
+    def forward(self, x):
+        """What the layers make of rows of the table, [rows, length, hidden size]."""
+        length = x.shape[1]
         for layer in self.layers:
             x = layer(x, self.cos[:length], self.sin[:length])
         return self.norm(x)
 
 
 class Chat(nn.Module):
-    """The trunk under the name that transformers gives it; logits come from the table of the embedding."""
+    """The trunk under the name that transformers gives it; logits come from the table of the embedding.
 
-    def __init__(self, shape: Shape):
+    `head` tells what the teacher makes of the question, from the last token before the answer; it is thrown away.
+    """
+
+    def __init__(self, shape: Shape, table: Table, teacher: int):
         super().__init__()
-        self.model = Trunk(shape)
+        self.model = Trunk(shape, table)
+        self.head = linear(shape.hidden_size, teacher)
+        nn.init.constant_(self.model.norm.weight, 0.2)
         for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                nn.init.normal_(parameter, std=0.02 if "embed" in name else parameter.shape[1] ** -0.5)
+            if parameter.dim() == 2 and "embed" not in name:
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 nn.init.zeros_(parameter)
 
-    def logits(self, hidden):
-        return functional.linear(hidden, self.model.embed_tokens.weight)
+    def folded(self) -> dict[str, torch.Tensor]:
+        """The weights by the names of transformers' Llama."""
+        kept = {name: value.detach().float().contiguous() for name, value in self.state_dict().items()
+            if name != "head.weight" and "embed_tokens" not in name}
+        return kept | {"model.embed_tokens.weight": self.model.embed_tokens.parts()[0].detach().contiguous()}
 
 
 def orthogonal(update: torch.Tensor) -> torch.Tensor:
     """Newton-Schulz: about U V^T of each matrix's singular value decomposition."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = update.bfloat16()
+    x = update
     wide = x.shape[-2] <= x.shape[-1]
     x = x if wide else x.mT
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(5):
+    for _ in range(4):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x if wide else x.mT).float()
+    return x if wide else x.mT
 
 
 class Muon(torch.optim.Optimizer):
@@ -177,66 +210,95 @@ class Muon(torch.optim.Optimizer):
                     parameter.add_(update, alpha=-group["lr"] * scale)
 
 
-def train(model: Chat, batches, steps: int, checkpoint: Path, every: float, on_checkpoint, fall: float = 0.7) -> None:
-    """`batches` yields (ids, weights), both [rows, length]; the loss is the weighted mean over what the model has to say.
+def loss_of(model: Chat, batch, vectors: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, float, float]:
+    """The weighted mean over what the model has to say, and how far the question's meaning is from the teacher's."""
+    ids, weights, at = (torch.from_numpy(value) for value in batch)
+    whole, own = model.model.embed_tokens.parts()
+    bare = (torch.rand(ids.shape, generator=generator) < BARE) & (weights == 0)
+    hidden = model.model(functional.embedding(ids[:, :-1], whole)
+        - functional.embedding(ids[:, :-1], own) * bare[:, :-1, None])
+    wanted = weights[:, 1:] > 0
+    right = ids[:, 1:][wanted]
+    # The softmax is over what the batch says and a sample of the other tokens.
+    tokens = torch.unique(torch.cat([right, torch.randint(len(whole), (SAMPLED,), generator=generator)]))
+    logits = functional.linear(hidden[wanted], whole[tokens])
+    each = functional.cross_entropy(logits, torch.searchsorted(tokens, right), reduction="none")
+    given = weights[:, 1:][wanted]
+    said = (each * given).sum() / given.sum()
+    rows = torch.nonzero(at >= 0)[:, 0]
+    if not len(rows):
+        return said, said.item(), math.nan
+    last = (weights[rows, 1:] > 0).int().argmax(1)
+    guess = model.head(hidden[rows, last])
+    meant = 1 - functional.cosine_similarity(guess, vectors[at[rows]].float(), dim=1).mean()
+    return said + MEANT * meant, said.item(), meant.item()
+
+
+def train(model: Chat, batches, vectors: torch.Tensor, steps: int, checkpoint: Path, every: float, on_checkpoint,
+          fall: float = 0.7, peak: float = 1.0) -> None:
+    """`batches` yields (ids, weights, places in `vectors`); `vectors` are the teacher's.
 
     The state is written to `checkpoint` every so many seconds and read from there, so that a training that was broken
     off goes on; what it then reads are other dialogues than those that it would have read.
     """
-    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
-    others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+    named = list(model.named_parameters())
     optimizers = [
-        Muon(matrices, lr=0.02),
-        torch.optim.Adam(others, lr=0.004, betas=(0.9, 0.98)),
+        Muon([p for name, p in named if p.dim() == 2 and "embed" not in name and "head" not in name], lr=0.02),
+        torch.optim.Adam([
+            {"params": [p for name, p in named if p.dim() != 2 or "head" in name], "lr": 0.004},
+            {"params": [p for name, p in named if name.endswith("embed_tokens.own")], "lr": 0.002},
+            {"params": [p for name, p in named if name.endswith("embed_tokens.turn")], "lr": 0.0006},
+        ], betas=(0.9, 0.98)),
     ]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
+            group["peak"] = group["lr"] * peak
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint)
         first = state["step"]
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(optimizers, state["optimizers"]):
+            peaks = [group["peak"] for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
+            for group, rate in zip(optimizer.param_groups, peaks):
+                group["peak"] = rate
         print(f"goes on from step {first}", flush=True)
-    started = shown = saved_at = time.time()
+    generator = torch.Generator().manual_seed(first)
+    started = shown = saved_at = measured_at = time.time()
     tokens, losses = 0, []
     for step in range(first, steps):
         rate = min(1.0, (step + 1) / 40) * min(1.0, (steps - step) / (fall * steps))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-        ids, weights = (torch.from_numpy(value) for value in next(batches))
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = model.model(ids[:, :-1])
-            wanted = weights[:, 1:] > 0
-            logits = model.logits(hidden[wanted])
-        each = functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="none")
-        given = weights[:, 1:][wanted]
-        loss = (each * given).sum() / given.sum()
+        batch = next(batches)
+        loss, *parts = loss_of(model, batch, vectors, generator)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
         model.zero_grad(set_to_none=True)
-        tokens += ids.numel()
-        losses.append(loss.item())
+        tokens += batch[0].size
+        losses.append(parts)
         now = time.time()
         if now - shown > 20 or step + 1 == steps:
-            print(f"step {step + 1} of {steps}: loss {np.mean(losses):.4f}, {tokens / (now - started):.0f} tokens/s, "
+            said, meant = np.nanmean(losses, axis=0)
+            print(f"step {step + 1} of {steps}: loss {said:.4f}, meaning {meant:.3f}, {tokens / (now - started):.0f} tokens/s, "
                   f"{now - started:.0f} s", flush=True)
             shown, losses = now, []
-        if now - saved_at > every or step + 1 == steps:
+        if now - saved_at > 90 or step + 1 == steps:
             saved_at = now
             state = {"step": step + 1, "model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers]}
             torch.save(state, checkpoint.with_suffix(".tmp"))
             checkpoint.with_suffix(".tmp").rename(checkpoint)
-            if step + 1 < steps:
+            if step + 1 < steps and now - measured_at > every:
                 on_checkpoint(step + 1)
+                measured_at = time.time()
 
 
 def parameters(model: Chat) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Of the model as it is exported."""
+    return sum(value.numel() for value in model.folded().values())
 
 
 def finite(model: Chat) -> bool:
