@@ -19,6 +19,18 @@ pub(super) fn is_one_answer(body: &Body) -> Result<(), String> {
     Ok(())
 }
 
+/// A text, or whole calls of a tool: which of them, the model chooses.
+pub(super) fn answers_or_calls(body: &Body) -> Result<(), String> {
+    let choice = answer(body)?;
+    let text = choice.message.content.as_deref().unwrap_or_default();
+    let calls = choice.message.tool_calls.as_deref().unwrap_or_default();
+    let are_whole = calls.iter().all(|call| {
+        serde_json::from_str::<Value>(&call.function.arguments).is_ok_and(|arguments| arguments.is_object())
+    });
+    let is_right = if calls.is_empty() { !text.is_empty() } else { are_whole };
+    if is_right { Ok(()) } else { Err(format!("{choice:?}")) }
+}
+
 pub(super) fn is_a_whole_stream(body: &Body) -> Result<(), String> {
     let JsonOrEvents::Events(chunks) = body else { return Err("not a stream".to_owned()) };
     let [first, middle @ .., last] = &chunks[..] else { return Err("fewer than two chunks".to_owned()) };

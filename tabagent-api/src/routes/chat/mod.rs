@@ -15,8 +15,9 @@ use tabagent_runtime::{
 };
 
 use self::checks::{
-    begins_a_call, calls_the_weather, calls_the_weather_by_name, has_two_answers_with_logprobs,
-    is_a_whole_stream, is_one_answer, says, streams_a_port, streams_the_weather, tells_a_port,
+    answers_or_calls, begins_a_call, calls_the_weather, calls_the_weather_by_name,
+    has_two_answers_with_logprobs, is_a_whole_stream, is_one_answer, says, streams_a_port,
+    streams_the_weather, tells_a_port,
 };
 use super::constraint::Choice;
 use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now};
@@ -149,7 +150,7 @@ pub use tools::{
             "model": "tabagent-chat", "temperature": 0, "max_tokens": 24,
             "messages": [{ "role": "user", "content": "Who are you?" }],
             "tools": [{ "type": "function", "function": { "name": "clock", "strict": true } }],
-        }, status = 200, check = is_one_answer),
+        }, status = 200, check = answers_or_calls),
         case("an answer is sent back with all fields of OpenAI's client", json = {
             "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "stream": null, "stream_options": null,
             "store": false, "metadata": { "topic": "greeting" }, "service_tier": "auto", "reasoning_effort": "low",
