@@ -5,11 +5,12 @@
     .venv/bin/python tools/export_minilm.py models
     .venv/bin/python tools/train_chat.py --work chat-work
 
-writes tabagent-runtime/embedded/tabagent-chat. The embedded file came of three trainings in one --work. The first began
+writes tabagent-runtime/embedded/tabagent-chat. The embedded file came of four trainings in one --work. The first began
 with the weights of the model of commit 82471bd, which has the same layers and was trained from nothing on the dialogues
 of then: `--steps 1400 --fall 0.9 --peak 0.5 --start FOLDER`. Then the dialogues got more questions that have nothing to
 do with the server, and `--steps 8200 --fall 0.85 --peak 0.7` went on; it was broken off, and
-`--steps 6000 --fall 0.55 --peak 0.7` went on from its step 2806. The commands above begin from nothing and were not run
+`--steps 6000 --fall 0.55 --peak 0.7` went on from its step 2806. At last the dialogues got questions with
+tools that none of them needs, and `--steps 6160 --fall 0.08 --peak 0.7` went on. The commands above begin from nothing and were not run
 to their end: they make another model, not these bytes. The parts are in tools/chat:
 
 1. `dialogues.py` makes dialogues without end from `routes.py`, `server.py`, `concepts.py` and `tools.py`: many ways to ask

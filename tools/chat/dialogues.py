@@ -13,7 +13,7 @@ from .routes import ASK_BY_PATH, ASK_BY_THING, ASK_BY_WISH, ROUTES
 from .server import COMMANDS, ERRORS, FORMS, SETTINGS, Fact
 from .spin import spin
 from .synonyms import varied
-from .tools import tool_dialogue
+from .tools import declined, tool_dialogue
 
 FACTS = COMMANDS + SETTINGS + ERRORS + IDEAS
 # How often a question is one that was written for its answer, and not one of the templates.
@@ -249,6 +249,8 @@ def dialogue(rng: random.Random) -> list[tuple[str, bool]]:
     """Pieces of a dialogue in the chat template's form; those that the model has to say are marked."""
     if rng.random() < 0.02:
         return tool_dialogue(rng)
+    if rng.random() < 0.08:
+        return declined(rng, *exchange(rng))
     pieces = []
     if rng.random() < 0.12:
         pieces.append((turn("system", rng.choice(SYSTEMS)), False))

@@ -176,7 +176,7 @@ class Source:
             while len(held) < 1600:
                 ids, weights, at = next(source)
                 start = next(place for place, weight in enumerate(weights) if weight)
-                if start + SHOWN <= 64:
+                if start + SHOWN <= 320:
                     held.append((ids[: start + SHOWN], weights[: start + SHOWN], at))
             held.sort(key=lambda row: len(row[0]))
             groups = []

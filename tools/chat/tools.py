@@ -78,3 +78,20 @@ def tool_dialogue(rng: random.Random) -> list[tuple[str, bool]]:
         shown = f"<|im_start|>user\n<tool_response>\n{result}\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
         pieces += [(shown, False), (answer + "<|im_end|>", True), ("\n", False)]
     return pieces
+
+
+def declined(rng: random.Random, question: str, answer: str) -> list[tuple[str, bool]]:
+    """A question that needs none of the tools that are offered."""
+    offered = [maker(rng)[0] for maker in rng.sample(MAKERS, rng.randint(1, 2))]
+    if rng.random() < 0.5:
+        function = {"name": rng.choice(["clock", "weather", "search", "add", "lookup", "calculator"])}
+        if rng.random() < 0.5:
+            function["strict"] = True
+        if rng.random() < 0.3:
+            function["parameters"] = {"type": "object", "properties": {}}
+        offered = [{"type": "function", "function": function}]
+    messages = [{"role": "user", "content": question}]
+    if rng.random() < 0.2:
+        messages.insert(0, {"role": "system", "content": "You are a helpful assistant."})
+    return [(RENDER.render(messages=messages, tools=offered, add_generation_prompt=True), False),
+        (answer + "<|im_end|>", True), ("\n", False)]
