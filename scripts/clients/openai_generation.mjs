@@ -93,7 +93,7 @@ async function sampling(url, key) {
     for (const choice of chunk.choices) streamed[choice.index] += choice.delta.content ?? "";
   }
   assert.deepEqual(streamed, first);
-  const endless = await api.chat.completions.create({ ...GREEDY, logit_bias: { 2045: -100, 2046: -100, 2047: -100 } });
+  const endless = await api.chat.completions.create({ ...GREEDY, logit_bias: { 7165: -100, 7166: -100, 7167: -100 } });
   assert.deepEqual([endless.choices[0].finish_reason, endless.usage.completion_tokens], ["length", 48]);
 }
 
@@ -337,7 +337,7 @@ async function server_dies(url, key) {
 async function stopped(url, key) {
   const api = client(url, key);
   const stream = await api.chat.completions.create({
-    model: MODEL, messages: QUESTION, max_tokens: 900, stream: true, logit_bias: { 2045: -100, 2046: -100, 2047: -100 },
+    model: MODEL, messages: QUESTION, max_tokens: 900, stream: true, logit_bias: { 7165: -100, 7166: -100, 7167: -100 },
   });
   const chunks = [];
   let stopping;

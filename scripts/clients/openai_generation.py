@@ -108,7 +108,7 @@ def sampling(url: str, key: str) -> None:
     assert streamed == texts(first) and sorted(ends) == [0, 1, 2], (streamed, ends)
     # Without the tokens that end it the answer goes on.
     greedy = api.chat.completions.create(**GREEDY).choices[0]
-    endless = api.chat.completions.create(**GREEDY, logit_bias={"2045": -100, "2046": -100, "2047": -100})
+    endless = api.chat.completions.create(**GREEDY, logit_bias={"7165": -100, "7166": -100, "7167": -100})
     assert endless.choices[0].finish_reason == "length" and endless.usage.completion_tokens == 48, endless
     assert endless.choices[0].message.content.startswith(greedy.message.content), (endless, greedy)
     # Penalties, also those that other servers have.
@@ -390,7 +390,7 @@ def stopped(url: str, key: str) -> None:
     """Another client stops the answer by the id that its chunks have."""
     api = client(url, key)
     stream = api.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=900, stream=True,
-                                         logit_bias={"2045": -100, "2046": -100, "2047": -100})
+                                         logit_bias={"7165": -100, "7166": -100, "7167": -100})
     chunks = [next(iter(stream))]
     stopping = threading.Thread(target=lambda: api.post(
         "/generation/stop", cast_to=object, body={"request_id": chunks[0].id}))

@@ -40,13 +40,13 @@ async function demanded_tools(url, key) {
   const forms = { get_weather: Weather, get_time: Time };
   for (let seed = 0; seed < 4; seed += 1) {
     const drawn = { ...BASE, tools, temperature: 1, seed };
-    const choice = (await api.chat.completions.parse({ ...drawn, tool_choice: "required" })).choices[0];
+    const choice = (await api.chat.completions.parse({ ...drawn, tool_choice: "required", parallel_tool_calls: false })).choices[0];
     assert.ok(choice.message.tool_calls.length > 0);
     for (const call of choice.message.tool_calls) forms[call.function.name].parse(call.function.parsed_arguments);
     const named = { type: "function", function: { name: "get_time" } };
     const one = (await api.chat.completions.parse({ ...drawn, tool_choice: named })).choices[0];
     assert.deepEqual(one.message.tool_calls.map((call) => call.function.name), ["get_time"]);
-    const final = await api.chat.completions.stream({ ...drawn, tool_choice: "required" }).finalChatCompletion();
+    const final = await api.chat.completions.stream({ ...drawn, tool_choice: "required", parallel_tool_calls: false }).finalChatCompletion();
     for (const call of final.choices[0].message.tool_calls) forms[call.function.name].parse(JSON.parse(call.function.arguments));
   }
 }

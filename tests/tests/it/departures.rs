@@ -97,7 +97,7 @@ fn an_answer_that_is_stopped_by_its_id_ends_as_one_that_the_model_ended() {
             json!({
                 "messages": [{ "role": "user", "content": "Hello" }], "max_tokens": LONG, "stream": true,
                 // Its special tokens do not come, so that it does not end by itself.
-                "logit_bias": { "2045": -100, "2046": -100, "2047": -100 },
+                "logit_bias": { "7165": -100, "7166": -100, "7167": -100 },
             }),
         ),
     ] {
