@@ -19,6 +19,12 @@ fn sayable(schema: &Schema, sink: &mut Sink) {
         let help = "write a struct of one value, `struct Name(Inner)`, which is the same on the wire";
         sink.report_at("schema-unsupported", span, wrong, help);
     }
+    if let (Some(span), Shape::Struct(_)) = (schema.serde.tag_span, &schema.shape) {
+        let wrong =
+            "`tag` on a struct writes a field that the struct does not have, and neither has its schema";
+        let help = "write the field: an enum of one variant, the struct's name";
+        sink.report_at("schema-unsupported", span, wrong, help);
+    }
     for field in schema.all_fields().filter(|field| !field.serde.skip) {
         let name = &field.name;
         for (key, span) in field.serde.by_fns.iter().filter(|_| field.rules.schema_as.is_none()) {

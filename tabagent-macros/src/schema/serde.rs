@@ -49,6 +49,8 @@ pub(crate) struct SerdeContainer {
     pub(crate) deny_unknown_fields: bool,
     pub(crate) default: Option<SerdeDefault>,
     pub(crate) tag: Option<String>,
+    /// Where it names the tag.
+    pub(crate) tag_span: Option<Span>,
     pub(crate) content: Option<String>,
     pub(crate) untagged: bool,
     /// Where it says that its one field stands for the whole.
@@ -98,7 +100,7 @@ pub(crate) fn container(attributes: &[Attribute]) -> SerdeContainer {
             "rename_all_fields" => found.rename_all_fields = halves(meta)?,
             "deny_unknown_fields" => found.deny_unknown_fields = true,
             "default" => found.default = Some(default(meta)?),
-            "tag" => found.tag = text(meta)?,
+            "tag" => (found.tag, found.tag_span) = (text(meta)?, Some(meta.path.span())),
             "content" => found.content = text(meta)?,
             "untagged" => found.untagged = true,
             "transparent" => found.transparent = Some(meta.path.span()),

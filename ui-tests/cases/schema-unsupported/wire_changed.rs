@@ -11,6 +11,13 @@ struct Name {
 }
 
 #[derive(Serialize, Deserialize, Schema)]
+#[serde(tag = "kind")]
+struct Tagged {
+    #[rule(length(max = 20))]
+    text: String,
+}
+
+#[derive(Serialize, Deserialize, Schema)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[serde(alias = "quick")]
