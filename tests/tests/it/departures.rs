@@ -191,7 +191,7 @@ fn departures(server: &Server, count: usize, seed: u64) {
 #[cfg(target_os = "linux")]
 fn five_hundred_clients_that_leave_leave_nothing_behind() {
     // Room for what is kept of earlier prompts is bounded, and the first clients fill it.
-    let server = Server::start(&["--parallel", "4", "--cache", "8MiB", "--chat-queue", "16"]);
+    let server = Server::start(&["--parallel", "4", "--cache", "8MiB", "--chat-queue", "128"]);
     let question = json!({
         "model": "tabagent-chat", "temperature": 0, "max_tokens": 24,
         "messages": [{ "role": "user", "content": "Who are you?" }],
