@@ -319,7 +319,10 @@ async fn a_form_that_becomes_too_complex_ends_alone() {
     assert_eq!(other.await.unwrap()[0].text.len(), 200);
 }
 
-/// A grammar whose text can be read in more ways the longer it gets takes more time for each token; it ends, and others do
+/// A grammar whose text can be read in more ways the longer it gets.
+const AMBIGUOUS: &str = "start: s\ns: s s s | s s | /[a-z ]/";
+
+/// Such a grammar takes more time for each token; it ends, and others do
 /// not wait for what all of it would take.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_takes_too_long_ends_alone() {
@@ -329,7 +332,7 @@ async fn a_form_that_takes_too_long_ends_alone() {
         let runtime = runtime.clone();
         async move { answers(&runtime, request(model, form(TextForm::Regex("[0-9]{200}".to_owned())), 5)).await }
     });
-    let ambiguous = form(TextForm::Lark("start: s\ns: s s s | s s | /[a-z ]/".to_owned()));
+    let ambiguous = form(TextForm::Lark(AMBIGUOUS.to_owned()));
     let asked = GenerateRequest { ignore_end: true, ..request(model, ambiguous, 5) };
     let outcome = collect(runtime.generate(asked).await.unwrap()).await;
     let Err(BackendError::InvalidInput { field, reason, .. }) = outcome else { panic!("{outcome:?}") };
@@ -356,7 +359,7 @@ async fn a_form_that_takes_long_is_not_waited_for() {
             }
         }
     });
-    let ambiguous = form(TextForm::Lark("start: s\ns: s s s | s s | /[a-z ]/".to_owned()));
+    let ambiguous = form(TextForm::Lark(AMBIGUOUS.to_owned()));
     let asked = GenerateRequest { ignore_end: true, ..request(model, ambiguous, 5) };
     let mut slow = runtime.generate(asked).await.unwrap();
     let (mut tokens, mut begun) = (0, None);

@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tabagent_runtime::bench::{Timeline, generate, token_ids};
 use tabagent_runtime::hardware;
-use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::models::{CHAT_ID, ModelDetails, ModelKind};
 use tabagent_runtime::session::ThreadBudget;
-use tabagent_runtime::{BackendError, EmbedInput, EmbedRequest, RerankRequest, Runtime, RuntimeOptions};
+use tabagent_runtime::{BackendError, EmbedInput, EmbedRequest, RerankRequest, Runtime};
 
 use crate::server::cli::CommandError;
-use crate::server::config::{Config, LogFilter, Source};
-use crate::server::{logging, output};
+use crate::server::config::Config;
+use crate::server::output;
 
 /// What the command line says beside the settings.
 #[derive(Debug)]
@@ -71,12 +70,7 @@ struct Row {
 }
 
 pub(in crate::server) fn run(config: &Config, options: &Options) -> Result<ExitCode, CommandError> {
-    let quiet = LogFilter("warn".to_owned());
-    let filter = if *config.source("log") == Source::Default { &quiet } else { &config.log };
-    logging::begin(filter, config.log_format).map_err(CommandError::Other)?;
-    let library = LibraryOptions { progress: progress::on_stderr(), ..config.runtime().library };
-    // What a server keeps is no business of a measurement.
-    let runtime = Runtime::start(RuntimeOptions { library, data_dir: None, ..config.runtime() })?;
+    let runtime = super::quiet_runtime(config)?;
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

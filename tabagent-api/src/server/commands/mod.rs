@@ -1,5 +1,12 @@
 //! The commands, one a file.
 
+use tabagent_runtime::library::{LibraryOptions, progress};
+use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
+
+use super::cli::CommandError;
+use super::config::{Config, LogFilter, Source};
+use super::logging;
+
 pub(super) mod bench;
 pub(super) mod doctor;
 pub(super) mod openapi;
@@ -7,3 +14,13 @@ pub(super) mod routes;
 pub(super) mod run;
 pub(super) mod runtime;
 pub(super) mod serve;
+
+/// The runtime of a command that serves nobody: with a bar for what it installs, and without what a server logs unless
+/// somebody asks for it.
+fn quiet_runtime(config: &Config) -> Result<Runtime, CommandError> {
+    let quiet = LogFilter("warn".to_owned());
+    let filter = if *config.source("log") == Source::Default { &quiet } else { &config.log };
+    logging::begin(filter, config.log_format).map_err(CommandError::Other)?;
+    let library = LibraryOptions { progress: progress::on_stderr(), ..config.runtime().library };
+    Ok(Runtime::start(RuntimeOptions { library, ..config.runtime() })?)
+}

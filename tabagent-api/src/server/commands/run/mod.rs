@@ -14,13 +14,12 @@ use std::time::Duration;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use tabagent_runtime::Piece;
-use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::models::{CHAT_ID, ModelKind};
-use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
+use tabagent_runtime::runtime::Runtime;
 
 use crate::server::cli::CommandError;
-use crate::server::config::{Config, LogFilter, Source};
-use crate::server::{logging, output};
+use crate::server::config::Config;
+use crate::server::output;
 use input::{HELP, Input};
 use talk::{End, Talk};
 
@@ -48,12 +47,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const QUOTES: &str = "\"\"\"";
 
 pub(in crate::server) fn run(config: &Config, options: Options) -> Result<ExitCode, CommandError> {
-    // A conversation is no place for what a server logs, unless somebody asks for it.
-    let quiet = LogFilter("warn".to_owned());
-    let filter = if *config.source("log") == Source::Default { &quiet } else { &config.log };
-    logging::begin(filter, config.log_format).map_err(CommandError::Other)?;
-    let library = LibraryOptions { progress: progress::on_stderr(), ..config.runtime().library };
-    let runtime = Runtime::start(RuntimeOptions { library, ..config.runtime() })?;
+    let runtime = super::quiet_runtime(config)?;
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
