@@ -3,17 +3,19 @@
 //! A request passes them from the top down, its response from the bottom up:
 //!
 //! 1. [`edge`]: request id, span, access log, metrics; writes the body of every problem
-//! 2. panics become problems
-//! 3. [`limits`]: number and size of headers, length of the URI
-//! 4. [`hosts`]: Host and Origin allow-lists, the answer to DNS rebinding and drive-by requests
-//! 5. CORS: preflight and the headers that let a named page read the response
-//! 6. compression
-//! 7. the router, and per route [`route`]: API key, body limit, deadline
+//! 2. [`unread`]: reads what is left of the request's body
+//! 3. panics become problems
+//! 4. [`limits`]: number and size of headers, length of the URI
+//! 5. [`hosts`]: Host and Origin allow-lists, the answer to DNS rebinding and drive-by requests
+//! 6. CORS: preflight and the headers that let a named page read the response
+//! 7. compression
+//! 8. the router, and per route [`route`]: API key, body limit, deadline
 
 pub mod edge;
 pub mod hosts;
 pub mod limits;
 pub mod route;
+pub mod unread;
 
 use std::any::Any;
 
@@ -45,6 +47,7 @@ pub(crate) fn apply(router: Router, state: &AppState) -> Router {
     };
     let layers = ServiceBuilder::new()
         .layer(from_fn(edge::edge))
+        .layer(from_fn(unread::unread))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), limits::limits))
         .layer(from_fn_with_state(state.clone(), hosts::hosts))

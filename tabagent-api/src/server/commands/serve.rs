@@ -30,6 +30,7 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     examine_models_dir(&config)?;
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(http_threads())
         .thread_name("http")
         .build()
         .map_err(CommandError::system("the threads of the server cannot be started"))?;
@@ -37,6 +38,12 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     // Whatever still blocks, such as an install that was interrupted, must not hold up the exit.
     tokio.shutdown_background();
     outcome
+}
+
+/// Threads that serve HTTP. Their work is small beside that of the models, which has all processors; and the more threads
+/// sleep, the more of them each token of a stream wakes.
+fn http_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 /// A models folder that somebody named must be one, and is worth a word when it is not there.

@@ -10,6 +10,7 @@ use crate::{
         rows::Row,
         sequence::{FinishReason, Sequence},
     },
+    runtime::slots::EngineQueue as _,
     tokenizer::Tokenizer,
 };
 
@@ -18,8 +19,9 @@ const LEAST_PART: usize = 16;
 /// Decoding steps between two parts of a prompt that are as long as they may be.
 ///
 /// A part stops the streams that run, and many short ones stop them for longer than a few long ones: on the models that
-/// `benches` measures a token costs three times as much in a part of 16 as in one of 512. So parts take as long as the steps
-/// between them together, and come so seldom that fewer than one token in twenty waits for one.
+/// `benches` measures a token costs three times as much in a part of 16 as in one of 128. So a part takes as long as the
+/// steps between it and the next together, where one stream runs and one prompt is read, and fewer than one token in twenty
+/// waits for one.
 const BETWEEN: u32 = 24;
 /// Seconds that a part may stop running streams, where a step is shorter.
 const LONGEST_STALL: f64 = 1.0;
@@ -35,7 +37,7 @@ impl Engine {
     /// Reads the next part of the prompt that is being read.
     pub(super) fn read(&mut self) {
         let place = self.rows.decoding;
-        let part = self.part();
+        let (part, share) = (self.part(), self.share());
         let row = &self.rows.all[place];
         let Some(sequence) = &row.sequence else { return };
         let past = row.tokens.len();
@@ -50,7 +52,7 @@ impl Engine {
         let (seconds, tokens) = (took.as_secs_f64(), self.ids.len() as f64);
         // One that took longer than others do met another program, not a long prompt.
         let usual = if self.token_seconds > 0.0 { self.token_seconds * tokens } else { seconds };
-        self.pause = steps_of(seconds.min(usual), self.step_seconds);
+        self.pause = steps_of(seconds.min(usual) * share, self.step_seconds);
         // A few tokens cost more each than a prompt's do.
         if self.token_seconds == 0.0 || self.ids.len() >= LEAST_PART {
             mean(&mut self.token_seconds, seconds / tokens);
@@ -94,6 +96,15 @@ impl Engine {
         }
         let seconds = (self.step_seconds * f64::from(BETWEEN)).min(LONGEST_STALL.max(self.step_seconds));
         ((seconds / self.token_seconds) as usize).clamp(LEAST_PART.min(self.limits.part), self.limits.part)
+    }
+
+    /// Seconds of decoding for each second of reading: as many as there are sequences that decode for each that is to be
+    /// read and has room. So every sequence gets the same part of the time, and prompts that come together are read in one
+    /// go: steps of few rows are what costs most for each token.
+    fn share(&self) -> f64 {
+        let free = self.limits.rows.saturating_sub(self.rows.active());
+        let unread = 1 + self.queue.waiting().min(free);
+        self.rows.decoding as f64 / unread as f64
     }
 
     /// Decodes one token for every sequence that is beyond its prompt.

@@ -44,6 +44,34 @@ fn clients_that_stall() {
 }
 
 #[test]
+fn a_body_that_comes_after_the_refusal_does_not_spoil_the_connection() {
+    let server = Server::start(&["--api-key", "right"]);
+    let body = json!({ "input": "hello" }).to_string();
+    let post = |key: &str, length: usize, more: &str| {
+        let head = "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+        format!("{head}authorization: Bearer {key}\r\ncontent-length: {length}\r\n{more}\r\n")
+    };
+    let mut connection = server.connect();
+    for _ in 0..3 {
+        connection.send(post("wrong", body.len(), "").as_bytes());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        connection.send(body.as_bytes());
+        assert_problem(&connection.receive("POST"), 401, "api-unauthorized");
+    }
+    connection.send((post("right", body.len(), "") + &body).as_bytes());
+    assert_eq!(connection.receive("POST").status, 200);
+    // What is not worth reading, never comes, or waits for leave to come, ends the connection, which is said.
+    for (length, more) in [(12 << 20, ""), (2, ""), (2, "expect: 100-continue\r\n")] {
+        let mut connection = server.connect();
+        connection.send(post("wrong", length, more).as_bytes());
+        let response = connection.receive("POST");
+        assert_problem(&response, 401, "api-unauthorized");
+        assert_eq!(response.header("connection"), Some("close"), "{length} bytes, {more}");
+        assert!(connection.is_closed());
+    }
+}
+
+#[test]
 fn clients_that_leave_take_their_work_with_them() {
     let server = Server::start(&["--threads", "1"]);
     let texts: Vec<String> =
