@@ -52,7 +52,7 @@ impl Default for RuntimeOptions {
             generation_deadline: Duration::from_secs(30 * 60),
             default_model: EMBED_ID.to_owned(),
             parallel: 8,
-            prompt_part: 128,
+            prompt_part: 256,
             generation_queue: 256,
             context: None,
             cache_bytes: None,

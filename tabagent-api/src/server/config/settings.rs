@@ -147,7 +147,7 @@ settings! {
     /// Answers that a chat model generates side by side.
     parallel: NonZeroUsize, "N", Fixed("8");
     /// Most tokens of a prompt that a chat model reads at once, while other answers wait.
-    prompt_part: NonZeroUsize, "TOKENS", Fixed("128");
+    prompt_part: NonZeroUsize, "TOKENS", Fixed("256");
     /// Answers that may wait for a chat model before further requests are answered with 429.
     chat_queue: NonZeroUsize, "N", Fixed("256");
     /// Most tokens of a conversation, prompt and answer together.

@@ -18,7 +18,7 @@ const SAMPLES: &[(&str, [&str; 3])] = &[
     ("body-limit", ["1KiB", "2MiB", "3000"]),
     ("body-timeout", ["1s", "2s", "3h"]),
     ("parallel", ["1", "2", "3"]),
-    ("prompt-part", ["64", "256", "512"]),
+    ("prompt-part", ["64", "128", "512"]),
     ("chat-queue", ["1", "2", "3"]),
     ("context", ["1024", "2048", "4096"]),
     ("cache", ["1GiB", "2GiB", "3GiB"]),

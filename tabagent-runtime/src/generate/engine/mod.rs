@@ -1,7 +1,8 @@
 //! The engine: one thread for each loaded decoder, which owns its session and runs continuous batching.
 //!
 //! Between two steps sequences join and leave. A step decodes one token for every sequence that is beyond its prompt, and
-//! from time to time reads a part of the prompt that is to be read. Every sequence gets the same part of the time (`step`).
+//! from time to time reads a part of the prompt that is to be read. Reading gets as much time as decoding, and more where more
+//! wait for it (`step`).
 
 mod room;
 mod step;

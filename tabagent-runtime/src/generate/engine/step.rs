@@ -16,13 +16,17 @@ use crate::{
 
 /// Least tokens of one part, while others decode.
 const LEAST_PART: usize = 16;
+/// Most tokens of one part, while nobody decodes. Up to here ONNX Runtime's kernels get faster; beyond, attention computes
+/// more that the causal mask throws away: on the models that `benches` measures, 512 tokens are read up to a seventh faster
+/// in four parts than in one.
+const BEST_PART: usize = 128;
 /// Decoding steps between two parts of a prompt that are as long as they may be.
 ///
-/// A part stops the streams that run, and many short ones stop them for longer than a few long ones: on the models that
-/// `benches` measures a token costs three times as much in a part of 16 as in one of 128. So a part takes as long as the
-/// steps between it and the next together, where one stream runs and one prompt is read, and fewer than one token in twenty
-/// waits for one.
-const BETWEEN: u32 = 24;
+/// A part stops the streams that run, and many short ones stop them for longer than a few long ones: on those models a token
+/// costs three times as much in a part of 16 as in one of 128. So a part takes as long as the steps between it and the next
+/// together, where one stream runs and one prompt is read. Of a stream's tokens fewer than one in twenty then waits for a
+/// part or is the first after it, for which weights come back into the processor's caches.
+const BETWEEN: u32 = 40;
 /// Seconds that a part may stop running streams, where a step is shorter.
 const LONGEST_STALL: f64 = 1.0;
 /// Least time after a run of the model in which constraints may still find what they allow, and the part of the run's own
@@ -87,24 +91,24 @@ impl Engine {
         }
     }
 
-    /// Tokens of the next part of a prompt: all that fit while nobody decodes, else what takes about as long as
-    /// [`BETWEEN`] decoding steps.
+    /// Tokens of the next part of a prompt: [`BEST_PART`] while nobody decodes, else what takes about as long as [`BETWEEN`]
+    /// decoding steps.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped right away")]
     fn part(&self) -> usize {
         if self.rows.decoding == 0 || self.token_seconds == 0.0 {
-            return self.limits.part;
+            return self.limits.part.min(BEST_PART);
         }
         let seconds = (self.step_seconds * f64::from(BETWEEN)).min(LONGEST_STALL.max(self.step_seconds));
         ((seconds / self.token_seconds) as usize).clamp(LEAST_PART.min(self.limits.part), self.limits.part)
     }
 
-    /// Seconds of decoding for each second of reading: as many as there are sequences that decode for each that is to be
-    /// read and has room. So every sequence gets the same part of the time, and prompts that come together are read in one
-    /// go: steps of few rows are what costs most for each token.
+    /// Seconds of decoding for each second of reading: one, and less where more prompts are to be read than sequences
+    /// decode, so that each of these gets the same part of the time. Prompts that come together are then read in one go:
+    /// steps of few rows are what costs most for each token.
     fn share(&self) -> f64 {
         let free = self.limits.rows.saturating_sub(self.rows.active());
         let unread = 1 + self.queue.waiting().min(free);
-        self.rows.decoding as f64 / unread as f64
+        (self.rows.decoding as f64 / unread as f64).min(1.0)
     }
 
     /// Decodes one token for every sequence that is beyond its prompt.
