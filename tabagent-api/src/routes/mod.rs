@@ -12,6 +12,7 @@ pub mod health;
 pub mod inference;
 pub mod models;
 pub mod params;
+pub mod recipes;
 pub mod rerank;
 pub mod responses;
 pub mod similarity;

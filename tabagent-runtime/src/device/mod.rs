@@ -4,6 +4,7 @@
 //! for by name is used or is an error; [`Device::Auto`] takes the first that works and reports why the others did not.
 
 mod provider;
+mod recipe;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use provider::{PROVIDERS, Provider};
 pub use provider::{ProviderReport, ProviderState, check, providers};
+pub use recipe::{ModelFormat, Recipe, RecipeState, recipes};
 
 use crate::{BackendError, Result};
 

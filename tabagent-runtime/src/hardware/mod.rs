@@ -104,7 +104,7 @@ fn operating_system() -> OperatingSystem {
 }
 
 /// The reports of all providers; empty before the library is loaded, and asked again then.
-fn execution_providers() -> &'static [ProviderReport] {
+pub(crate) fn execution_providers() -> &'static [ProviderReport] {
     static REPORTS: OnceLock<Vec<ProviderReport>> = OnceLock::new();
     if library::loaded().is_none() {
         return &[];

@@ -29,7 +29,7 @@ use slots::{EngineQueue, Slot, Slots};
 pub use storage::ParamsInForce;
 
 use crate::{
-    device,
+    device::{self, Recipe},
     embed::{self, loaded::Loaded, shutting_down},
     error::{BackendError, Result},
     generate::loaded::{LoadedDecoder, SHORTEST},
@@ -170,6 +170,11 @@ impl Runtime {
     /// The machine, its execution providers and the disk with the models. May block for a second the first time.
     pub fn system(&self) -> SystemInfo {
         hardware::system(&self.inner.options.models_dir)
+    }
+
+    /// Which form of a model runs on which execution provider. May block for a second the first time.
+    pub fn recipes(&self) -> Vec<Recipe> {
+        device::recipes(hardware::execution_providers())
     }
 
     /// Admits nothing more, lets what runs finish until `deadline`, ends the rest, and waits for the engines to leave.
