@@ -5,7 +5,7 @@ use std::path::Path;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, TensorElementType, ValueType};
 
-use crate::device::{Device, PROVIDERS, Provider, ProviderReport, ProviderState};
+use crate::device::{Device, DeviceOptions, PROVIDERS, Provider, ProviderReport, ProviderState};
 use crate::library::{environment, one_line, ort_failure};
 use crate::{BackendError, Result, hardware};
 
@@ -49,6 +49,8 @@ impl ThreadBudget {
 pub struct SessionOptions {
     /// What to run on. Default: [`Device::Auto`].
     pub device: Device,
+    /// What the device is told beside the model.
+    pub device_options: DeviceOptions,
     /// The thread budget.
     pub threads: ThreadBudget,
     /// Whether memory for intermediate results is planned once for each input shape. Helps where shapes repeat; costs
@@ -64,6 +66,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             device: Device::Auto,
+            device_options: DeviceOptions::default(),
             threads: ThreadBudget::default(),
             memory_pattern: true,
             arena: true,
@@ -255,7 +258,10 @@ fn on_provider(
     let mut builder = builder(options)?;
     let index = i32::try_from(index)
         .map_err(|_| BackendError::configuration("device", format!("index {index} is too large")))?;
-    Ok((provider.dispatch)(index).register(&mut builder).and_then(|()| commit(&mut builder, source)))
+    Ok(provider
+        .dispatch(index, &options.device_options)
+        .register(&mut builder)
+        .and_then(|()| commit(&mut builder, source)))
 }
 
 fn commit(builder: &mut SessionBuilder, source: ModelSource<'_>) -> ort::Result<ort::session::Session> {

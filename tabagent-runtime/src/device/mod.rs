@@ -3,6 +3,7 @@
 //! A build of ONNX Runtime offers some providers; whether one works shows when it is registered. A device that is asked
 //! for by name is used or is an error; [`Device::Auto`] takes the first that works and reports why the others did not.
 
+mod options;
 mod provider;
 mod recipe;
 
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use options::{ArenaGrowth, DeviceOptions};
 pub(crate) use provider::{PROVIDERS, Provider};
 pub use provider::{ProviderReport, ProviderState, check, providers};
 pub use recipe::{ModelFormat, Recipe, RecipeState, recipes};

@@ -5,7 +5,10 @@ use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::Session;
 use serde::Serialize;
 
-use super::Device;
+use super::{
+    Device,
+    options::{DeviceOption, DeviceOptions},
+};
 use crate::library::{environment, one_line};
 use crate::{BackendError, Result};
 
@@ -28,7 +31,10 @@ pub(crate) struct Provider {
     /// What the operator can run or set to get it.
     remedy: &'static str,
     offered: fn() -> ort::Result<bool>,
-    pub(crate) dispatch: fn(i32) -> ExecutionProviderDispatch,
+    /// The options that it takes.
+    pub(super) takes: &'static [DeviceOption],
+    /// The provider on the device with an index. Options that it does not take are passed over here.
+    dispatch: fn(i32, &DeviceOptions) -> ExecutionProviderDispatch,
 }
 
 /// Compiles whole graphs for the shapes that it sees; inputs of ever new lengths would be compiled again and again.
@@ -48,7 +54,18 @@ pub(crate) const PROVIDERS: &[Provider] = &[
                 that `tabagent runtime install cuda` brings)",
         remedy: "tabagent runtime install cuda",
         offered: ep::CUDA::is_available,
-        dispatch: |index| ep::CUDA::default().with_device_id(index).build(),
+        takes: &[DeviceOption::MemoryLimit, DeviceOption::Arena, DeviceOption::GraphCapture],
+        dispatch: |index, options| {
+            let mut provider =
+                ep::CUDA::default().with_device_id(index).with_cuda_graph(options.graph_capture);
+            if let Some(limit) = options.limit() {
+                provider = provider.with_memory_limit(limit);
+            }
+            if let Some(arena) = options.arena {
+                provider = provider.with_arena_extend_strategy(arena.strategy());
+            }
+            provider.build()
+        },
     },
     Provider {
         name: "migraphx",
@@ -60,7 +77,17 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "an AMD GPU with ROCm and MIGraphX",
         remedy: "set ORT_DYLIB_PATH to a build of ONNX Runtime with MIGraphX, such as AMD's onnxruntime-migraphx",
         offered: ep::MIGraphX::is_available,
-        dispatch: |index| ep::MIGraphX::default().with_device_id(index).build(),
+        takes: &[DeviceOption::MemoryLimit, DeviceOption::Arena],
+        dispatch: |index, options| {
+            let mut provider = ep::MIGraphX::default().with_device_id(index);
+            if let Some(limit) = options.limit() {
+                provider = provider.with_mem_limit(limit);
+            }
+            if let Some(arena) = options.arena {
+                provider = provider.with_arena_extend_strategy(arena.strategy());
+            }
+            provider.build()
+        },
     },
     Provider {
         name: "rocm",
@@ -72,7 +99,18 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "an AMD GPU with ROCm, and a build that still has this provider",
         remedy: "use the device `migraphx`, which took its place",
         offered: ep::ROCm::is_available,
-        dispatch: |index| ep::ROCm::default().with_device_id(index).build(),
+        takes: &[DeviceOption::MemoryLimit, DeviceOption::Arena, DeviceOption::GraphCapture],
+        dispatch: |index, options| {
+            let mut provider =
+                ep::ROCm::default().with_device_id(index).with_hip_graph(options.graph_capture);
+            if let Some(limit) = options.limit() {
+                provider = provider.with_mem_limit(limit);
+            }
+            if let Some(arena) = options.arena {
+                provider = provider.with_arena_extend_strategy(arena.strategy());
+            }
+            provider.build()
+        },
     },
     Provider {
         name: "directml",
@@ -84,7 +122,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "Windows 10 or newer with a DirectX 12 GPU",
         remedy: "set ORT_DYLIB_PATH to a build of ONNX Runtime with DirectML, such as the one of the Node package",
         offered: ep::DirectML::is_available,
-        dispatch: |index| ep::DirectML::default().with_device_id(index).build(),
+        takes: &[],
+        dispatch: |index, _| ep::DirectML::default().with_device_id(index).build(),
     },
     Provider {
         name: "tensorrt",
@@ -96,7 +135,11 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "what `cuda` needs, and TensorRT 10",
         remedy: "tabagent runtime install cuda",
         offered: ep::TensorRT::is_available,
-        dispatch: |index| ep::TensorRT::default().with_device_id(index).build(),
+        takes: &[DeviceOption::GraphCapture],
+        dispatch: |index, options| {
+            let provider = ep::TensorRT::default().with_device_id(index);
+            provider.with_cuda_graph(options.graph_capture).build()
+        },
     },
     Provider {
         name: "coreml",
@@ -108,7 +151,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "macOS 12 or newer",
         remedy: "nothing to install on macOS: the pinned build has it",
         offered: ep::CoreML::is_available,
-        dispatch: |_| ep::CoreML::default().build(),
+        takes: &[],
+        dispatch: |_, _| ep::CoreML::default().build(),
     },
     Provider {
         name: "openvino",
@@ -120,7 +164,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "an Intel CPU, GPU or NPU with OpenVINO",
         remedy: "set ORT_DYLIB_PATH to the library in the wheel `onnxruntime-openvino`",
         offered: ep::OpenVINO::is_available,
-        dispatch: |_| ep::OpenVINO::default().build(),
+        takes: &[],
+        dispatch: |_, _| ep::OpenVINO::default().build(),
     },
     Provider {
         name: "webgpu",
@@ -132,7 +177,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "a GPU with a Vulkan, Metal or DirectX 12 driver",
         remedy: "set ORT_DYLIB_PATH to a build of ONNX Runtime with WebGPU",
         offered: ep::WebGPU::is_available,
-        dispatch: |_| ep::WebGPU::default().build(),
+        takes: &[DeviceOption::GraphCapture],
+        dispatch: |_, options| ep::WebGPU::default().with_enable_graph_capture(options.graph_capture).build(),
     },
     Provider {
         name: "qnn",
@@ -144,7 +190,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "a Qualcomm processor with the QNN libraries",
         remedy: "set ORT_DYLIB_PATH to the library in the wheel `onnxruntime-qnn`",
         offered: ep::QNN::is_available,
-        dispatch: |_| ep::QNN::default().build(),
+        takes: &[],
+        dispatch: |_, _| ep::QNN::default().build(),
     },
     Provider {
         name: "xnnpack",
@@ -158,7 +205,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         needs: "nothing",
         remedy: "set ORT_DYLIB_PATH to a build of ONNX Runtime with XNNPACK",
         offered: ep::XNNPACK::is_available,
-        dispatch: |_| ep::XNNPACK::default().build(),
+        takes: &[],
+        dispatch: |_, _| ep::XNNPACK::default().build(),
     },
 ];
 
@@ -204,10 +252,15 @@ impl Provider {
         (self.offered)().unwrap_or(false)
     }
 
+    /// The provider on the device with this index, for sessions.
+    pub(crate) fn dispatch(&self, index: i32, options: &DeviceOptions) -> ExecutionProviderDispatch {
+        (self.dispatch)(index, options)
+    }
+
     /// Opens the smallest session on the device with this index.
-    fn probe(&self, environment: &Environment, index: i32) -> ort::Result<()> {
+    fn probe(&self, environment: &Environment, index: i32, options: &DeviceOptions) -> ort::Result<()> {
         let mut builder = Session::builder(environment)?;
-        (self.dispatch)(index).register(&mut builder)?;
+        self.dispatch(index, options).register(&mut builder)?;
         builder.commit_from_memory(PROBE).map(drop)
     }
 
@@ -256,13 +309,15 @@ impl Provider {
     }
 }
 
-/// Whether a device that is asked for by name works here: opens a tiny session on it. `auto` and `cpu` always do.
+/// Whether a device that is asked for by name works here with these options: opens a tiny session on it. `auto` and `cpu`
+/// always do, and take no options.
 ///
 /// # Errors
 ///
-/// [`BackendError::ConfigurationError`] with what is missing and what to do; [`BackendError::InternalError`] before ONNX
+/// [`BackendError::ConfigurationError`] with what is missing and what to do, or with the option that the device does not take; [`BackendError::InternalError`] before ONNX
 /// Runtime is loaded.
-pub fn check(device: Device) -> Result<()> {
+pub fn check(device: Device, options: &DeviceOptions) -> Result<()> {
+    options.check(device)?;
     let Some((provider, index)) = device.provider() else { return Ok(()) };
     let environment = environment()?;
     if !provider.offered() {
@@ -270,7 +325,7 @@ pub fn check(device: Device) -> Result<()> {
     }
     let index = i32::try_from(index)
         .map_err(|_| BackendError::configuration("device", format!("index {index} is too large")))?;
-    provider.probe(environment, index).map_err(|error| {
+    provider.probe(environment, index, options).map_err(|error| {
         BackendError::configuration(
             "device",
             format!(
@@ -306,7 +361,7 @@ pub fn providers() -> Result<Vec<ProviderReport>> {
             reports.push(provider.not_offered());
             continue;
         }
-        let opened = provider.probe(environment, 0);
+        let opened = provider.probe(environment, 0, &DeviceOptions::default());
         reports.push(match (opened, provider.not_automatic) {
             (Err(error), _) => provider.report(ProviderState::Failed, Some(one_line(error.message()))),
             (Ok(()), Some(why)) => {

@@ -95,7 +95,7 @@ impl Runtime {
         }
         let library = library::ensure(&options.library)?;
         // Told now, not by the first request.
-        device::check(options.device)?;
+        device::check(options.device, &options.device_options)?;
         let (store, params) = storage::open(options.data_dir.as_deref())?;
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
         let catalog = Catalog::new(options.models_dir.clone());
@@ -309,6 +309,7 @@ impl Inner {
     fn session(&self) -> SessionOptions {
         SessionOptions {
             device: self.options.device,
+            device_options: self.options.device_options,
             threads: self.options.threads.map_or_else(ThreadBudget::default, ThreadBudget::of),
             // Every batch has a shape of its own: a plan for each would be kept and not used again.
             memory_pattern: false,

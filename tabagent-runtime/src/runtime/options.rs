@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{device::Device, library::LibraryOptions, models::EMBED_ID};
+use crate::{
+    device::{Device, DeviceOptions},
+    library::LibraryOptions,
+    models::EMBED_ID,
+};
 
 /// How a runtime is started.
 #[derive(Debug, Clone)]
@@ -14,6 +18,8 @@ pub struct RuntimeOptions {
     pub data_dir: Option<PathBuf>,
     /// What models run on.
     pub device: Device,
+    /// What the device is told beside the models; one that is named takes some of it.
+    pub device_options: DeviceOptions,
     /// Threads that share one operator; the physical cores that this process may use where there is none.
     pub threads: Option<usize>,
     /// How ONNX Runtime is found or installed.
@@ -45,6 +51,7 @@ impl Default for RuntimeOptions {
             models_dir: PathBuf::from("models"),
             data_dir: None,
             device: Device::Auto,
+            device_options: DeviceOptions::default(),
             threads: None,
             library: LibraryOptions::default(),
             queue: 8192,

@@ -171,6 +171,17 @@ fn memory_for_no_conversation_is_refused_at_the_start() {
 }
 
 #[test]
+fn what_the_device_does_not_take_is_refused_at_the_start() {
+    for flags in [["--device-memory", "1GiB"], ["--device-arena", "exact"], ["--device-graph", "yes"]] {
+        let output = run(&["serve", "--port", "0", "--device", "cpu", flags[0], flags[1]]);
+        assert_eq!(output.code, Some(1), "{}", output.shown());
+        for word in [&flags[0][2..], "cuda"] {
+            assert!(output.stderr.contains(word), "`{word}` is missing: {}", output.shown());
+        }
+    }
+}
+
+#[test]
 fn beyond_loopback_it_wants_a_key() {
     let output = run(&["serve", "--host", "0.0.0.0", "--port", "0"]);
     assert_eq!(output.code, Some(1), "{}", output.shown());

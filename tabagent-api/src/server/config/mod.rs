@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use tabagent_runtime::device::DeviceOptions;
 use tabagent_runtime::library::LibraryOptions;
 use tabagent_runtime::runtime::RuntimeOptions;
 
@@ -118,6 +119,11 @@ impl Config {
         RuntimeOptions {
             models_dir: self.models_dir.clone(),
             device: self.device,
+            device_options: DeviceOptions {
+                memory_limit: self.device_memory.map(|size| size.0 as u64),
+                arena: self.device_arena,
+                graph_capture: self.device_graph,
+            },
             threads: self.threads.map(NonZeroUsize::get),
             library: LibraryOptions { install: self.install_onnxruntime, ..LibraryOptions::default() },
             queue: self.queue.get(),

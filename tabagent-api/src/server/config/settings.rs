@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tabagent_runtime::device::Device;
+use tabagent_runtime::device::{ArenaGrowth, Device};
 
 use super::ConfigError;
 use super::log::{LogFilter, LogFormat};
@@ -132,6 +132,12 @@ settings! {
     port: u16, "PORT", Fixed("8080");
     /// What models run on: auto, cpu, cuda[:N], directml[:N], tensorrt[:N], openvino, coreml, rocm[:N], webgpu, ...
     device: Device, "DEVICE", Fixed("auto");
+    /// Most memory of the device that each model takes there; cuda, migraphx and rocm know it.
+    device_memory: Option<ByteSize>, "SIZE", Unset("what the device has");
+    /// How each model's memory on the device grows: doubling, or exact, which holds nothing in reserve; for cuda, migraphx and rocm.
+    device_arena: Option<ArenaGrowth>, "GROWTH", Unset("doubling");
+    /// Whether runs are captured and replayed as one graph of the device, which suits inputs of one shape; for cuda, tensorrt, rocm and webgpu.
+    device_graph: bool, "yes|no", Fixed("no");
     /// Key that clients send as `authorization: Bearer KEY`. On the command line other users can see it: prefer the variable or the file.
     api_key: Option<Secret>, "KEY", Unset("none is asked for");
     /// File that holds the API key and nothing else.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
-use tabagent_runtime::device::Device;
+use tabagent_runtime::device::{ArenaGrowth, Device};
 
 use crate::framework::config::Secret;
 
@@ -205,6 +205,16 @@ impl Scalar for Duration {
         let whole = TIME_UNITS.iter().rev().find(|(_, factor)| millis.is_multiple_of(u128::from(*factor)));
         let (unit, factor) = whole.copied().unwrap_or(("ms", 1));
         format!("{}{unit}", millis / u128::from(factor))
+    }
+}
+
+impl Scalar for ArenaGrowth {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
