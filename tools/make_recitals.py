@@ -43,7 +43,8 @@ def pieces(text: bytes) -> list[bytes]:
     at = 0
     while at < len(text):
         size = 2
-        while text[at : at + size] in found or 0 < len(text) - at - size < 2:
+        # A rest that is there already cannot grow: told below.
+        while at + size < len(text) and (text[at : at + size] in found or len(text) - at - size < 2):
             size += 1
         found.append(text[at : at + size])
         at += size
