@@ -10,6 +10,7 @@ mod forms;
 pub mod generation;
 pub mod health;
 pub mod inference;
+pub mod loading;
 pub mod models;
 pub mod params;
 pub mod rerank;

@@ -3,36 +3,42 @@
 mod encoders;
 mod generation;
 mod health;
+mod loading;
 mod options;
-pub(crate) mod slots;
+pub(crate) mod pool;
 mod storage;
 
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread::{JoinHandle, available_parallelism},
+    thread::available_parallelism,
     time::Duration,
 };
 
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
 
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
+pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
 pub use options::RuntimeOptions;
-use slots::{EngineQueue, Slot, Slots};
+pub use pool::{KeepAlive, LoadedModel, ModelState, PoolMetrics};
+use pool::{
+    Leased, Model, Pool, PoolLimits, Wish,
+    slot::{EngineQueue, Outcome},
+};
 pub use storage::ParamsInForce;
 
 use crate::{
     device,
-    embed::{self, loaded::Loaded, shutting_down},
+    embed::{loaded::Loaded, shutting_down},
     error::{BackendError, Result},
-    generate::loaded::{LoadedDecoder, SHORTEST},
+    generate::loaded::SHORTEST,
     hardware::{self, SystemInfo},
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
@@ -50,8 +56,7 @@ struct Inner {
     options: RuntimeOptions,
     library: &'static Library,
     catalog: Catalog,
-    encoders: Slots<Loaded>,
-    decoders: Slots<LoadedDecoder>,
+    pool: Arc<Pool>,
     /// What is being generated, by request.
     generating: generation::Register,
     store: Arc<dyn Store>,
@@ -76,6 +81,9 @@ impl Runtime {
     pub fn start(options: RuntimeOptions) -> Result<Self> {
         if options.queue == 0 {
             return Err(BackendError::configuration("queue", "is 0; at least one text must be able to wait"));
+        }
+        if options.max_loaded == Some(0) {
+            return Err(BackendError::configuration("max-loaded", "is 0; at least one model must fit"));
         }
         if options.threads == Some(0) {
             return Err(BackendError::configuration("threads", "is 0; at least one is needed"));
@@ -103,8 +111,11 @@ impl Runtime {
             inner: Arc::new(Inner {
                 catalog,
                 library,
-                encoders: Slots::default(),
-                decoders: Slots::default(),
+                pool: Pool::new(PoolLimits {
+                    most: options.max_loaded,
+                    bytes: options.memory_limit,
+                    keep_alive: options.keep_alive,
+                }),
                 generating: generation::Register::default(),
                 store,
                 params,
@@ -186,7 +197,7 @@ impl Runtime {
         for Engine { id, queue, .. } in &engines {
             if !queue.idle() {
                 tracing::warn!(
-                    model = id,
+                    model = &**id,
                     waiting = queue.waiting(),
                     "requests were cut off by the shutdown"
                 );
@@ -196,7 +207,7 @@ impl Runtime {
         // A run that was told to stop ends within one operator, a generation within one step; a load in progress is not
         // waited for.
         let end = Instant::now() + GRACE;
-        while Instant::now() < end && !engines.iter().all(|engine| engine.thread.is_finished()) {
+        while Instant::now() < end && !engines.iter().all(|engine| engine.outcome.has_changed().is_err()) {
             sleep(POLL).await;
         }
     }
@@ -212,57 +223,25 @@ impl Runtime {
 
     /// Whether a model is in memory, and the length of its vectors where it makes some.
     fn state(&self, entry: &Entry) -> (bool, Option<usize>) {
-        match self.inner.encoders.ready(&entry.id) {
-            Some(model) => {
+        match self.inner.pool.ready(&entry.id) {
+            Some(Model::Encoder(model)) => {
                 (true, (model.description.kind == ModelKind::Embedding).then_some(model.dimensions))
             }
-            None => (self.inner.decoders.ready(&entry.id).is_some(), None),
+            found => (found.is_some(), None),
         }
     }
 
-    /// An encoder of a kind that `accepts` takes.
-    async fn encoder(&self, id: &str, accepts: impl Fn(ModelKind) -> Result<()>) -> Result<Arc<Loaded>> {
-        let inner = &self.inner;
-        let model = self.loaded(id, &inner.encoders, &accepts, Inner::spawn_encoder).await?;
-        accepts(model.description.kind)?;
-        Ok(model)
-    }
-
-    /// A model, loaded where it is not in memory. Whoever asks while it loads waits for the same load.
-    async fn loaded<M>(
+    /// An encoder of a kind that `accepts` takes, held.
+    async fn encoder(
         &self,
         id: &str,
-        slots: &Slots<M>,
-        accepts: impl Fn(ModelKind) -> Result<()>,
-        spawn: impl FnOnce(&Inner, Arc<Entry>, Weak<Inner>) -> Result<Slot<M>>,
-    ) -> Result<Arc<M>> {
-        if self.inner.closed.load(Relaxed) {
-            return Err(shutting_down(id));
+        accepts: impl Fn(ModelKind) -> Result<()> + Sync,
+    ) -> Result<Leased<Loaded>> {
+        let resident = self.resident(id, &accepts, &Wish::default(), true).await?;
+        match resident.model {
+            Model::Encoder(model) => Ok(Leased { model, lease: resident.lease }),
+            Model::Decoder(_) => Err(BackendError::internal(format!("model `{id}` is no encoder"))),
         }
-        // The usual case: no file is looked at.
-        if let Some(model) = slots.ready(id) {
-            return Ok(model);
-        }
-        let (inner, wanted) = (Arc::clone(&self.inner), id.to_owned());
-        let entry =
-            tokio::task::spawn_blocking(move || inner.catalog.get(&wanted)).await.map_err(|error| {
-                BackendError::internal(format!("reading the models folder ended early: {error}"))
-            })??;
-        // Told before it is loaded.
-        accepts(entry.usable()?.kind)?;
-        let mut outcome = slots.outcome(id, || {
-            // Looked at under the lock, so that a shutdown sees every slot.
-            if self.inner.closed.load(Relaxed) {
-                return Err(shutting_down(id));
-            }
-            spawn(&self.inner, entry, Arc::downgrade(&self.inner))
-        })?;
-        let outcome = outcome
-            .wait_for(Option::is_some)
-            .await
-            .map_err(|_| BackendError::internal(format!("loading model `{id}` ended without an answer")))?
-            .clone();
-        outcome.unwrap_or_else(|| Err(BackendError::internal("a load without an outcome")))
     }
 
     /// Runs `work` until the deadline of the request, or the runtime's where that is shorter.
@@ -277,7 +256,7 @@ impl Runtime {
         match timeout(limit, work).await {
             Ok(answer) => answer,
             Err(_) => {
-                if let Some(model) = self.inner.encoders.ready(id) {
+                if let Some(Model::Encoder(model)) = self.inner.pool.ready(id) {
                     model.timed_out();
                 }
                 Err(BackendError::GenerationTimeout { seconds: limit.as_secs_f64() })
@@ -295,9 +274,10 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// An engine that is to leave.
 struct Engine {
-    id: String,
+    id: Arc<str>,
     queue: Arc<dyn EngineQueue>,
-    thread: JoinHandle<()>,
+    /// Closed once its thread has ended.
+    outcome: watch::Receiver<Outcome<Model>>,
 }
 
 impl Inner {
@@ -311,25 +291,9 @@ impl Inner {
         }
     }
 
-    /// Starts the engine of an encoder.
-    fn spawn_encoder(&self, entry: Arc<Entry>, runtime: Weak<Self>) -> Result<Slot<Loaded>> {
-        let id = entry.id.clone();
-        embed::loaded::spawn(entry, self.session(), self.options.queue, move || {
-            if let Some(runtime) = runtime.upgrade() {
-                runtime.encoders.remove(&id);
-            }
-        })
-    }
-
-    /// Takes all engines off their lists.
+    /// Takes all engines off their list.
     fn engines(&self) -> Vec<Engine> {
-        fn all<M>(slots: &Slots<M>) -> Vec<Engine> {
-            let drained = slots.lock().drain().collect::<Vec<_>>();
-            drained.into_iter().map(|(id, Slot { queue, thread, .. })| Engine { id, queue, thread }).collect()
-        }
-        let mut engines = all(&self.encoders);
-        engines.extend(all(&self.decoders));
-        engines
+        self.pool.close().into_iter().map(|(id, queue, outcome)| Engine { id, queue, outcome }).collect()
     }
 }
 
