@@ -30,8 +30,9 @@ pub use generate::{
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
-    Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth, ModelState,
-    ParamsInForce, PoolMetrics, Runtime, RuntimeMetrics, RuntimeOptions, UnloadOutcome,
+    DefaultModels, Fit, Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth,
+    ModelState, ParamsInForce, PoolMetrics, Resources, Runtime, RuntimeMetrics, RuntimeOptions,
+    UnloadOutcome, VariantEstimate, VariantFit,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

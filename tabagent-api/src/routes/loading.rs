@@ -284,3 +284,73 @@ pub async fn list_loaded_models(runtime: Component<Runtime>) -> Result<Json<Load
     let data = runtime.loaded().into_iter().map(LoadedModel::from).collect();
     Ok(Json(LoadedModelList { object: "list".to_owned(), data }))
 }
+
+/// Which model is to serve where a request names none.
+#[derive(Debug, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct SelectRequest {
+    /// Id of the model; `model` and `model_name` are other names for it. When absent the kind has the server's own again.
+    #[serde(alias = "model", alias = "model_name")]
+    #[rule(length(min = 1, max = 256))]
+    pub model_id: Option<String>,
+    /// What it is to do; what the model does when absent. A model that embeds may rank as well.
+    pub kind: Option<SelectKind>,
+}
+
+/// What a model does where a request names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum SelectKind {
+    /// It generates text.
+    Chat,
+    /// It turns texts into vectors.
+    Embedding,
+    /// It ranks texts.
+    Rerank,
+}
+
+impl From<SelectKind> for tabagent_runtime::ModelKind {
+    fn from(kind: SelectKind) -> Self {
+        match kind {
+            SelectKind::Chat => Self::Chat,
+            SelectKind::Embedding => Self::Embedding,
+            SelectKind::Rerank => Self::Rerank,
+        }
+    }
+}
+
+/// The models that serve where a request names none.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct DefaultModels {
+    /// Generates text.
+    pub chat: String,
+    /// Embeds texts.
+    pub embedding: String,
+    /// Ranks texts; the one that embeds, unless another one was chosen.
+    pub rerank: String,
+}
+
+/// Choose the model that serves where a request names none.
+///
+/// By kind, and kept over restarts. The model need not be in memory.
+#[route(
+    POST, "/v1/models/select",
+    tag = "models",
+    tests = [
+        case("of its own kind", json = { "model_id": "tabagent-chat" }, status = 200, check = |models: &DefaultModels| models.chat == "tabagent-chat"),
+        case("one that embeds for ranking", json = { "model": "tabagent-embed", "kind": "rerank" }, status = 200, check = |models: &DefaultModels| models.rerank == "tabagent-embed"),
+        case("the server's own again", json = { "kind": "rerank" }, status = 200, check = |models: &DefaultModels| models.rerank == models.embedding),
+        case("of another kind", json = { "model_id": "tabagent-embed", "kind": "chat" }, problem = InferenceError::Invalid),
+        case("neither model nor kind", json = {}, problem = InferenceError::Invalid),
+        case("unknown model", json = { "model_id": "nobody/nothing" }, problem = InferenceError::ModelNotFound),
+        case("unknown kind", json = { "kind": "drawing" }, problem = ApiError::RequestInvalid),
+        untested(Runtime, "needs a damaged model or a store that fails; the tests of tabagent-runtime have them"),
+    ],
+)]
+pub async fn select_model(
+    runtime: Component<Runtime>,
+    Json(request): Json<SelectRequest>,
+) -> Result<Json<DefaultModels>, InferenceError> {
+    let found = runtime.select(request.model_id.as_deref(), request.kind.map(Into::into)).await?;
+    Ok(Json(DefaultModels { chat: found.chat, embedding: found.embedding, rerank: found.rerank }))
+}

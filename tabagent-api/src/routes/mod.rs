@@ -14,6 +14,7 @@ pub mod loading;
 pub mod models;
 pub mod params;
 pub mod rerank;
+pub mod resources;
 pub mod responses;
 pub mod similarity;
 pub mod system;

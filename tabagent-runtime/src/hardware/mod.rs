@@ -75,6 +75,11 @@ pub fn system(models_dir: &Path) -> SystemInfo {
     }
 }
 
+/// The graphics processors, with their memory as it is now. Loads drivers the first time.
+pub fn gpus() -> Vec<Gpu> {
+    gpu::list()
+}
+
 /// Memory as it is now.
 pub fn memory() -> Memory {
     let (total, available) = match sysinfo::System::new() {
@@ -114,7 +119,7 @@ fn operating_system() -> OperatingSystem {
 }
 
 /// The reports of all providers; empty before the library is loaded, and asked again then.
-fn execution_providers() -> &'static [ProviderReport] {
+pub(crate) fn execution_providers() -> &'static [ProviderReport] {
     static REPORTS: OnceLock<Vec<ProviderReport>> = OnceLock::new();
     if library::loaded().is_none() {
         return &[];

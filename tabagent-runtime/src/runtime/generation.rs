@@ -16,7 +16,7 @@ use crate::{
     generate::{
         Conversation, GeneratePrompt, GenerateRequest, Generation, loaded::LoadedDecoder, sequence::Job,
     },
-    models::{CHAT_ID, ModelKind},
+    models::ModelKind,
 };
 
 /// What is being generated, by the id of its request.
@@ -82,7 +82,7 @@ impl Runtime {
         mut request: GenerateRequest,
         more: Vec<GeneratePrompt>,
     ) -> Result<Vec<Generation>> {
-        let id = request.model.clone().unwrap_or_else(|| CHAT_ID.to_owned());
+        let id = self.id(request.model.as_deref(), ModelKind::Chat);
         let params = self.inner.params.of(&id);
         params.fill(&mut request.sampling);
         request.max_tokens = request.max_tokens.or(params.max_tokens);

@@ -8,7 +8,10 @@ use super::{
     Runtime,
     pool::{LoadedModel, Model, ModelState, PoolMetrics, slot::EngineQueue as _},
 };
-use crate::{device::ProviderReport, embed::metrics::ModelMetrics, generate::metrics::GenerationMetrics};
+use crate::{
+    device::ProviderReport, embed::metrics::ModelMetrics, generate::metrics::GenerationMetrics,
+    models::ModelKind,
+};
 
 /// Whether the runtime can serve, and what it is doing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,7 +68,7 @@ impl Runtime {
         if closed {
             problems.push("the runtime is shutting down".to_owned());
         }
-        let default = &self.inner.options.default_model;
+        let default = &self.default_model(ModelKind::Embedding);
         let broken = match self.inner.pool.ready(default) {
             Some(_) => None,
             None => self.inner.catalog.get(default).map_or_else(Some, |entry| entry.problem()),

@@ -442,7 +442,9 @@ async fn free_memory() -> Result<u64> {
 }
 
 /// Reads files away from the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| BackendError::internal(format!("reading the models folder ended early: {error}")))?
 }

@@ -6,6 +6,8 @@ mod health;
 mod loading;
 mod options;
 pub(crate) mod pool;
+mod resources;
+mod selection;
 mod storage;
 
 use std::{
@@ -32,6 +34,8 @@ use pool::{
     Leased, Model, Pool, PoolLimits, Wish,
     slot::{EngineQueue, Outcome},
 };
+pub use resources::{Fit, Resources, VariantFit};
+pub use selection::DefaultModels;
 pub use storage::ParamsInForce;
 
 use crate::{
@@ -61,6 +65,7 @@ struct Inner {
     generating: generation::Register,
     store: Arc<dyn Store>,
     params: storage::KnownParams,
+    selected: selection::Selected,
     /// Permits of the tokenising jobs: as many as there are threads.
     workers: Arc<Semaphore>,
     closed: AtomicBool,
@@ -117,6 +122,7 @@ impl Runtime {
                     keep_alive: options.keep_alive,
                 }),
                 generating: generation::Register::default(),
+                selected: selection::known(&store),
                 store,
                 params,
                 workers: Arc::new(Semaphore::new(workers)),
@@ -212,8 +218,9 @@ impl Runtime {
         }
     }
 
-    fn id(&self, model: Option<&str>) -> String {
-        model.unwrap_or(&self.inner.options.default_model).to_owned()
+    /// The model that is named, or the one that serves where none is.
+    fn id(&self, model: Option<&str>, kind: ModelKind) -> String {
+        model.map_or_else(|| self.default_model(kind), str::to_owned)
     }
 
     fn info(&self, entry: &Entry) -> ModelInfo {

@@ -353,6 +353,17 @@ impl Pool {
         })
     }
 
+    /// Memory that a model could have: what is free, and what others that nobody holds or has pinned would give back, and
+    /// what it has itself.
+    pub(crate) fn available(&self, id: &str, free: u64) -> u64 {
+        let state = self.lock();
+        let movable = state.residents.iter().filter(|(other, resident)| {
+            ***other == *id || resident.leaving || (resident.busy == 0 && !resident.pinned)
+        });
+        let movable: u64 = movable.map(|(_, resident)| resident.bytes()).sum();
+        self.free(&state, free).saturating_add(movable)
+    }
+
     /// Bytes that models may take together, where that is bounded.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.limits.bytes
