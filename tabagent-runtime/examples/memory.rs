@@ -7,7 +7,7 @@ use std::io::Write;
 
 use tabagent_runtime::{
     BackendError, EmbedInput, EmbedRequest, GeneratePrompt, GenerateRequest, LoadRequest, Result, Runtime,
-    RuntimeOptions, SamplingRequest, device::Device, hardware, library::LibraryOptions,
+    RuntimeOptions, SamplingRequest, device::Device, hardware, library::LibraryOptions, models::EMBED_ID,
 };
 
 /// Memory of this process that is in RAM, in MB.
@@ -40,6 +40,9 @@ fn main() -> Result<()> {
     })?;
     let measured = tokio.block_on(async {
         let estimate = runtime.estimate(&model, None, context, 1).await?.estimate;
+        // What the first session of a process brings is the process's, not the model's.
+        embed(&runtime, EMBED_ID).await?;
+        runtime.unload(Some(EMBED_ID), false).await?;
         let start = resident();
         let request = LoadRequest { model: model.clone(), context, ..LoadRequest::default() };
         runtime.load(request).await?;

@@ -63,7 +63,7 @@ pub struct LoadResponse {
     pub status: LoadStatus,
     /// The model as it is in memory.
     #[serde(flatten)]
-    pub model: LoadedModel,
+    pub model: ResidentModel,
 }
 
 /// Whether a model had to be loaded.
@@ -78,7 +78,7 @@ pub enum LoadStatus {
 
 /// A model in memory.
 #[derive(Debug, Serialize, Deserialize, Schema)]
-pub struct LoadedModel {
+pub struct ResidentModel {
     /// Id of the model.
     pub model_id: String,
     /// What it does.
@@ -125,7 +125,7 @@ pub enum MemoryState {
     Leaving,
 }
 
-impl From<Found> for LoadedModel {
+impl From<Found> for ResidentModel {
     fn from(found: Found) -> Self {
         let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
@@ -264,11 +264,11 @@ pub async fn unload_model(
 
 /// The models in memory.
 #[derive(Debug, Serialize, Deserialize, Schema)]
-pub struct LoadedModelList {
+pub struct ResidentModelList {
     /// Always `list`.
     pub object: String,
     /// The models in memory or on their way there, sorted by id.
-    pub data: Vec<LoadedModel>,
+    pub data: Vec<ResidentModel>,
 }
 
 /// List the models in memory.
@@ -278,11 +278,11 @@ pub struct LoadedModelList {
     GET, "/v1/models/loaded",
     tag = "models",
     alias = ["/v1/resources/loaded-models"],
-    tests = [case("list", status = 200, check = |list: &LoadedModelList| list.data.iter().all(|model| model.size_bytes > 0))],
+    tests = [case("list", status = 200, check = |list: &ResidentModelList| list.data.iter().all(|model| model.size_bytes > 0))],
 )]
-pub async fn list_loaded_models(runtime: Component<Runtime>) -> Result<Json<LoadedModelList>, Infallible> {
-    let data = runtime.loaded().into_iter().map(LoadedModel::from).collect();
-    Ok(Json(LoadedModelList { object: "list".to_owned(), data }))
+pub async fn list_loaded_models(runtime: Component<Runtime>) -> Result<Json<ResidentModelList>, Infallible> {
+    let data = runtime.loaded().into_iter().map(ResidentModel::from).collect();
+    Ok(Json(ResidentModelList { object: "list".to_owned(), data }))
 }
 
 /// Which model is to serve where a request names none.

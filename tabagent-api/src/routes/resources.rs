@@ -8,7 +8,7 @@ use tabagent_runtime::{Runtime, VariantFit};
 
 use super::blocking;
 use super::inference::InferenceError;
-use super::loading::{LoadedModel, device};
+use super::loading::{ResidentModel, device};
 use crate::{ApiError, Component, Json, Schema, route};
 
 /// Memory and devices, and the models that use them.
@@ -19,7 +19,7 @@ pub struct Resources {
     /// Graphics processors, none where none is seen.
     pub gpus: Vec<GpuUse>,
     /// The models in memory, sorted by id.
-    pub models: Vec<LoadedModel>,
+    pub models: Vec<ResidentModel>,
 }
 
 /// Memory in bytes.
@@ -85,7 +85,7 @@ pub async fn show_resources(runtime: Component<Runtime>) -> Result<Json<Resource
             models_bytes: found.models_bytes,
         },
         gpus: gpus.collect(),
-        models: found.models.into_iter().map(LoadedModel::from).collect(),
+        models: found.models.into_iter().map(ResidentModel::from).collect(),
     }))
 }
 

@@ -6,7 +6,7 @@
 //! wire format of Protocol Buffers.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, BufReader, Cursor, Read, Seek, SeekFrom},
 };
@@ -21,6 +21,10 @@ use crate::{
 pub(super) struct GraphFacts {
     /// How often each operator stands in it.
     pub(super) operators: BTreeMap<String, usize>,
+    /// For each multiplication with integer weights of few bits (`MatMulNBits`) the names of its weights and scales.
+    pub(super) packed: Vec<(String, String)>,
+    /// How many nodes take each value.
+    pub(super) uses: HashMap<String, usize>,
     /// Its stored tensors.
     pub(super) tensors: Vec<StoredTensor>,
     /// Its inputs.
@@ -204,7 +208,14 @@ impl<R: Read + Seek> Reader<R> {
         while let Some(field) = self.field(graph.end)? {
             match (field.number, field.message) {
                 (1, true) => {
-                    let operator = self.named(&field, 4)?;
+                    let (operator, mut inputs) = self.node(&field)?;
+                    for input in &inputs {
+                        *facts.uses.entry(input.clone()).or_default() += 1;
+                    }
+                    if operator == "MatMulNBits" && inputs.len() > 2 {
+                        let scales = inputs.swap_remove(2);
+                        facts.packed.push((inputs.swap_remove(1), scales));
+                    }
                     *facts.operators.entry(operator).or_default() += 1;
                 }
                 (5, true) => facts.tensors.push(self.tensor(&field)?),
@@ -215,17 +226,17 @@ impl<R: Read + Seek> Reader<R> {
         Ok(())
     }
 
-    /// The text of a field of a message.
-    fn named(&mut self, message: &Field, number: u64) -> io::Result<String> {
-        let mut name = String::new();
+    /// A node's operator and inputs.
+    fn node(&mut self, message: &Field) -> io::Result<(String, Vec<String>)> {
+        let (mut operator, mut inputs) = (String::new(), Vec::new());
         while let Some(field) = self.field(message.end)? {
-            if field.number == number && field.message {
-                name = self.text(&field)?;
-            } else {
-                self.skip(&field)?;
+            match (field.number, field.message) {
+                (1, true) => inputs.push(self.text(&field)?),
+                (4, true) => operator = self.text(&field)?,
+                _ => self.skip(&field)?,
             }
         }
-        Ok(name)
+        Ok((operator, inputs))
     }
 
     fn tensor(&mut self, message: &Field) -> io::Result<StoredTensor> {

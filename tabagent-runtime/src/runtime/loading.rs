@@ -31,7 +31,7 @@ use crate::{
 /// Longest time that a request waits for room, where its deadline is not shorter. Then it is refused with the numbers.
 const ROOM: Duration = Duration::from_secs(30);
 /// How long a load waits for a model to come free by itself before it asks one to give way.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a load looks again whether there is room: other processes give memory back as well.
 const LOOK: Duration = Duration::from_millis(500);
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::routes::loading::{LoadedModel, LoadedModelList, MemoryState};
+use crate::routes::loading::{MemoryState, ResidentModel, ResidentModelList};
 use crate::server::cli::CommandError;
 use crate::server::client::Client;
 use crate::server::config::Config;
@@ -22,12 +22,12 @@ pub(in crate::server) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(answer: Value) -> Result<LoadedModelList, CommandError> {
+fn read(answer: Value) -> Result<ResidentModelList, CommandError> {
     serde_json::from_value(answer)
         .map_err(|error| CommandError::Other(format!("the server's answer is of another version: {error}")))
 }
 
-fn table(models: &[LoadedModel]) -> String {
+fn table(models: &[ResidentModel]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let head =
         ["MODEL", "VARIANT", "DEVICE", "CONTEXT", "MEMORY", "STATE", "REQUESTS", "LEAVES"].map(str::to_owned);

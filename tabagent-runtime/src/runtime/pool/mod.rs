@@ -444,6 +444,8 @@ impl Pool {
         if let Event::Loaded(took) = event {
             state.loads += 1;
             drop(state);
+            // What was read of the file and is not needed any more.
+            crate::resources::give_back_memory();
             return self.load_seconds.observe(took.as_secs_f64());
         }
         let gone = match state.of(id, serial) {
