@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     Inner, Runtime,
-    pool::{Admission, Arrival, Found, KeepAlive, Lease, LoadSpec, LoadedModel, Model, Wish, slot},
+    pool::{Admission, Arrival, Found, GiveWay, KeepAlive, Lease, LoadSpec, LoadedModel, Model, Wish, slot},
 };
 use crate::{
     device::{self, Device},
@@ -191,7 +191,7 @@ impl Runtime {
         let begun = Instant::now();
         let mut planned = None;
         // Held until there is room, so that the model that gives way admits nobody meanwhile.
-        let mut gives_way = None;
+        let mut gives_way: Option<GiveWay> = None;
         let mut refusal = None;
         loop {
             if self.inner.closed.load(Relaxed) {
@@ -217,6 +217,7 @@ impl Runtime {
                         planned = Some(self.plan_load(id, accepts, wish, on_demand).await?);
                     }
                     let Some(plan) = &planned else { continue };
+                    gives_way = gives_way.filter(|wish| !wish.is_over());
                     let arrival = Arrival {
                         entry: &plan.entry,
                         kind: plan.kind,
@@ -352,7 +353,7 @@ impl Inner {
         })
     }
 
-    fn estimate_request(&self, context: Option<usize>) -> EstimateRequest {
+    pub(super) fn estimate_request(&self, context: Option<usize>) -> EstimateRequest {
         EstimateRequest {
             context,
             sequences: 1,

@@ -169,7 +169,11 @@ impl Runtime {
             config: entry.files.json(id, "config.json").ok().flatten(),
             architecture: entry.description.as_ref().ok().and_then(|found| found.architecture.clone()),
             embedding: EmbeddingModelInfo::new(&entry, loaded, dimensions),
-            memory: entry.variants.first().map_or(0, |variant| variant.size),
+            memory: entry.variants.first().map_or(0, |variant| {
+                let estimate =
+                    crate::resources::estimate(&entry, variant, &self.inner.estimate_request(None));
+                estimate.map_or(variant.size, |estimate| estimate.total())
+            }),
         })
     }
 

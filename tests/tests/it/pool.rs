@@ -1,5 +1,6 @@
 //! Models in memory: who stays, who leaves, and what requests see of it. The real binary with the fixtures.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
-use tabagent_tests::http::{Events, Response, request};
+use tabagent_tests::http::{Events, Response, exchange, request};
 use tabagent_tests::problem::assert_problem;
 use tabagent_tests::server::{START_DEADLINE, Server, command};
 use tabagent_tests::{process, workspace};
@@ -27,13 +28,18 @@ fn ok(response: Response) -> Value {
     response.json()
 }
 
-fn embed(server: &Server, model: &str) -> Response {
-    server.post("/v1/embeddings", &json!({ "model": model, "input": "a river", "truncate": true }))
+fn post(address: SocketAddr, target: &str, body: &Value) -> Response {
+    let headers = [("content-type", "application/json")];
+    exchange(address, "POST", target, &headers, body.to_string().as_bytes())
+}
+
+fn embed(address: SocketAddr, model: &str) -> Response {
+    post(address, "/v1/embeddings", &json!({ "model": model, "input": "a river", "truncate": true }))
 }
 
 /// Ids of the models in memory.
-fn loaded(server: &Server) -> Vec<String> {
-    let list = ok(server.get("/v1/models/loaded"));
+fn loaded(address: SocketAddr) -> Vec<String> {
+    let list = ok(exchange(address, "GET", "/v1/models/loaded", &[], b""));
     list["data"]
         .as_array()
         .unwrap()
@@ -61,11 +67,12 @@ fn is_overload(response: &Response) -> bool {
 #[test]
 fn models_come_and_go_under_load() {
     let server = server(&["--max-loaded", "2", "--keep-alive", "forever"]);
-    let expected: Vec<Value> = MODELS.iter().map(|model| ok(embed(&server, model))["data"].clone()).collect();
+    let expected: Vec<Value> =
+        MODELS.iter().map(|model| ok(embed(server.address, model))["data"].clone()).collect();
     // Everything has been used once, so that what is measured is what stays.
     for _ in 0..3 {
         for model in MODELS {
-            ok(embed(&server, model));
+            ok(embed(server.address, model));
         }
         ok(server.post("/v1/models/unload", &json!({})));
     }
@@ -75,7 +82,7 @@ fn models_come_and_go_under_load() {
         (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let (server, expected) = (&server, &expected);
+            let (address, expected) = (server.address, &expected);
             let (changes, answers, overloads, over) = (&changes, &answers, &overloads, &over);
             scope.spawn(move || {
                 let mut random = ChaCha8Rng::seed_from_u64(client as u64);
@@ -86,10 +93,10 @@ fn models_come_and_go_under_load() {
                         (0 | 1, kind) => {
                             over.fetch_or(changes.fetch_add(1, Relaxed) + 1 >= CHANGES, Relaxed);
                             let target = if kind == 0 { "/v1/models/load" } else { "/v1/models/unload" };
-                            server.post(target, &json!({ "model_id": MODELS[at] }))
+                            post(address, target, &json!({ "model_id": MODELS[at] }))
                         }
                         _ => {
-                            let response = embed(server, MODELS[at]);
+                            let response = embed(address, MODELS[at]);
                             if response.status == 200 {
                                 answers.fetch_add(1, Relaxed);
                                 assert_eq!(response.json()["data"], expected[at], "{}", MODELS[at]);
@@ -102,7 +109,7 @@ fn models_come_and_go_under_load() {
                         _ if is_overload(&response) => _ = overloads.fetch_add(1, Relaxed),
                         _ => panic!("{}: {}", MODELS[at], response.text()),
                     }
-                    let models = loaded(server).into_iter().filter(|id| MODELS.contains(&&**id)).count();
+                    let models = loaded(address).into_iter().filter(|id| MODELS.contains(&&**id)).count();
                     assert!(models <= 2, "{models} models where two may be");
                 }
             });
@@ -116,7 +123,7 @@ fn models_come_and_go_under_load() {
     assert!(answers > CHANGES && overloads * 10 < answers, "{answers} answers, {overloads} overloads");
 
     ok(server.post("/v1/models/unload", &json!({})));
-    assert!(loaded(&server).is_empty());
+    assert!(loaded(server.address).is_empty());
     let after = server.metric("process_resident_memory_bytes");
     println!("memory: {before} bytes before, {after} after");
     assert!(after as f64 <= before as f64 * 1.05, "{before} bytes before, {after} after");
@@ -149,13 +156,13 @@ fn a_damaged_model_cools_down_until_its_files_change() {
     let first =
         assert_problem(&server.post("/v1/models/load", &json!({ "model_id": "m" })), 422, "model-corrupted");
     assert!(!first["detail"].as_str().unwrap().contains("is again in"), "{first}");
-    let second = assert_problem(&embed(&server, "m"), 422, "model-corrupted");
+    let second = assert_problem(&embed(server.address, "m"), 422, "model-corrupted");
     assert!(second["detail"].as_str().unwrap().contains("is again in"), "{second}");
     assert_eq!(server.metric("tabagent_model_loads_total{outcome=\"failed\"}"), 1);
     // Others are served all the while.
-    ok(embed(&server, "tabagent-embed"));
+    ok(embed(server.address, "tabagent-embed"));
     std::fs::write(&graph, &whole).unwrap();
-    ok(embed(&server, "m"));
+    ok(embed(server.address, "m"));
 }
 
 #[test]
@@ -164,42 +171,42 @@ fn a_model_leaves_once_its_time_is_over() {
     let load = ok(server.post("/v1/models/load", &json!({ "model_id": "bert-cls", "keep_alive": 0 })));
     assert_eq!((&load["keep_alive"], &load["status"]), (&json!("0"), &json!("loaded")));
     // It was loaded for whoever comes, and leaves after the first one.
-    assert_eq!(loaded(&server), ["bert-cls"]);
-    ok(embed(&server, "bert-cls"));
-    until("bert-cls has left", || loaded(&server).is_empty());
+    assert_eq!(loaded(server.address), ["bert-cls"]);
+    ok(embed(server.address, "bert-cls"));
+    until("bert-cls has left", || loaded(server.address).is_empty());
 
-    ok(embed(&server, "bert-mean"));
+    ok(embed(server.address, "bert-mean"));
     let short = json!({ "model_id": "bert-mean", "keep_alive": "50ms" });
     assert_eq!(ok(server.post("/v1/models/load", &short))["status"], "already_loaded");
-    until("bert-mean has left", || loaded(&server).is_empty());
+    until("bert-mean has left", || loaded(server.address).is_empty());
     assert_eq!(server.metric("tabagent_model_evictions_total{reason=\"idle\"}"), 2);
 
     // One that is pinned stays.
     let pinned = json!({ "model_id": "bert-mean", "keep_alive": 0, "pinned": true });
     assert_eq!(ok(server.post("/v1/models/load", &pinned))["expires"], Value::Null);
-    ok(embed(&server, "bert-mean"));
+    ok(embed(server.address, "bert-mean"));
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(loaded(&server), ["bert-mean"]);
+    assert_eq!(loaded(server.address), ["bert-mean"]);
 }
 
 #[test]
 fn a_pinned_model_is_in_the_way_until_it_is_not() {
     let server = server(&["--max-loaded", "1"]);
     ok(server.post("/v1/load", &json!({ "model_id": "bert-cls", "pinned": true })));
-    let refused = assert_problem(&embed(&server, "bert-mean"), 429, "resource-limit-exceeded");
+    let refused = assert_problem(&embed(server.address, "bert-mean"), 429, "resource-limit-exceeded");
     assert!(refused["detail"].as_str().unwrap().contains("1 of 1"), "{refused}");
     // Another kind has room of its own.
     let rank = json!({ "model": "bert-cross", "query": "a", "documents": ["b"] });
     ok(server.post("/v1/rerank", &rank));
     ok(server.post("/v1/load", &json!({ "model_id": "bert-cls", "pinned": false })));
-    ok(embed(&server, "bert-mean"));
-    assert_eq!(loaded(&server), ["bert-cross", "bert-mean"]);
+    ok(embed(server.address, "bert-mean"));
+    assert_eq!(loaded(server.address), ["bert-cross", "bert-mean"]);
 }
 
 #[test]
 fn too_little_memory_is_told_with_the_numbers() {
     let server = server(&["--memory-limit", "1MiB"]);
-    let refused = assert_problem(&embed(&server, "bert-mean"), 503, "out-of-memory");
+    let refused = assert_problem(&embed(server.address, "bert-mean"), 503, "out-of-memory");
     assert!(refused["detail"].as_str().unwrap().contains("1048576 are available"), "{refused}");
     let fits = ok(server.post("/v1/resources/compatibility", &json!({ "model_id": "bert-mean" })));
     assert_eq!((&fits["compatible"], &fits["variant"]), (&json!(false), &Value::Null), "{fits}");
@@ -209,10 +216,10 @@ fn too_little_memory_is_told_with_the_numbers() {
 #[test]
 fn without_autoload_a_model_is_loaded_first() {
     let server = server(&["--autoload", "off"]);
-    let refused = assert_problem(&embed(&server, "bert-mean"), 503, "model-not-loaded");
+    let refused = assert_problem(&embed(server.address, "bert-mean"), 503, "model-not-loaded");
     assert!(refused["detail"].as_str().unwrap().contains("--autoload"), "{refused}");
     ok(server.post("/v1/load", &json!({ "model_id": "bert-mean" })));
-    ok(embed(&server, "bert-mean"));
+    ok(embed(server.address, "bert-mean"));
 }
 
 /// A stream of some hundred tokens that has begun.
@@ -236,7 +243,7 @@ fn an_unload_waits_for_what_runs_or_ends_it_by_force() {
     let events = stream(&server);
     assert_eq!(ok(server.get("/v1/resources/loaded-models"))["data"][0]["busy"], true);
     let left = ok(server.post("/v1/unload", &json!({ "model_id": "tabagent-chat" })));
-    assert_eq!((left, loaded(&server)), (json!({ "unloaded": ["tabagent-chat"] }), Vec::new()));
+    assert_eq!((left, loaded(server.address)), (json!({ "unloaded": ["tabagent-chat"] }), Vec::new()));
     let told: Vec<String> = events.collect();
     assert_eq!(told.last().unwrap(), "[DONE]");
     assert!(!told.iter().any(|event| event.contains("\"error\"")), "{told:?}");

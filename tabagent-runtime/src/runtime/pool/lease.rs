@@ -49,6 +49,13 @@ pub(crate) struct GiveWay {
     pub(super) serial: u64,
 }
 
+impl GiveWay {
+    /// Whether the model has left: what came free may be somebody else's by now.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.pool.is_here(self)
+    }
+}
+
 impl Drop for GiveWay {
     fn drop(&mut self) {
         self.pool.take_back(self);

@@ -399,6 +399,10 @@ impl Pool {
         self.changed.notify_waiters();
     }
 
+    fn is_here(&self, wish: &GiveWay) -> bool {
+        self.lock().of(&wish.id, wish.serial).is_some()
+    }
+
     fn take_back(&self, wish: &GiveWay) {
         let mut state = self.lock();
         if let Some(resident) = state.of(&wish.id, wish.serial) {
