@@ -3,6 +3,7 @@
 mod encoders;
 mod generation;
 mod health;
+mod load_plan;
 mod loading;
 mod options;
 pub(crate) mod pool;
@@ -21,7 +22,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
 
@@ -29,11 +30,8 @@ pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
 pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
 pub use options::RuntimeOptions;
+use pool::{Engine, Leased, Model, Pool, PoolLimits, Wish};
 pub use pool::{KeepAlive, LoadedModel, ModelState, PoolMetrics};
-use pool::{
-    Leased, Model, Pool, PoolLimits, Wish,
-    slot::{EngineQueue, Outcome},
-};
 pub use resources::{Fit, Resources, VariantFit};
 pub use selection::DefaultModels;
 pub use storage::ParamsInForce;
@@ -283,14 +281,6 @@ const POLL: Duration = Duration::from_millis(5);
 /// How long engines may take to leave once they were told to.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// An engine that is to leave.
-struct Engine {
-    id: Arc<str>,
-    queue: Arc<dyn EngineQueue>,
-    /// Closed once its thread has ended.
-    outcome: watch::Receiver<Outcome<Model>>,
-}
-
 impl Inner {
     fn session(&self) -> SessionOptions {
         SessionOptions {
@@ -304,7 +294,7 @@ impl Inner {
 
     /// Takes all engines off their list.
     fn engines(&self) -> Vec<Engine> {
-        self.pool.close().into_iter().map(|(id, queue, outcome)| Engine { id, queue, outcome }).collect()
+        self.pool.close()
     }
 }
 

@@ -5,6 +5,7 @@
 //! thread (`sweep`). A model that is told to leave admits nobody new and goes when its last lease ends: only then is its
 //! engine told to stop, so that no request meets a closed queue.
 
+mod admit;
 mod cooling;
 mod keep;
 mod lease;
@@ -16,14 +17,14 @@ mod sweep;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::{Notify, watch};
 
+pub(crate) use admit::{Admission, Arrival};
 pub use keep::KeepAlive;
 pub(crate) use lease::{GiveWay, Lease, Leased};
-use plan::{Demand, Occupant, Plan, Shortage, plan};
 pub use report::{LoadedModel, ModelState, PoolMetrics};
 use slot::{EngineQueue, Event, Outcome, Slot, unloaded};
 
@@ -33,7 +34,6 @@ use crate::{
         loaded::Loaded,
         metrics::{Recorder, SECONDS},
     },
-    error::{BackendError, Result},
     generate::loaded::LoadedDecoder,
     models::{Entry, ModelKind},
     resources::Estimate,
@@ -83,9 +83,6 @@ pub(crate) struct PoolLimits {
     /// How long a model stays that nobody uses, where its load does not say.
     pub(crate) keep_alive: KeepAlive,
 }
-
-/// When whoever was refused for want of room may try again.
-const RETRY: Duration = Duration::from_secs(5);
 
 /// The models in memory.
 pub(crate) struct Pool {
@@ -181,28 +178,12 @@ pub(crate) enum Found {
     Absent,
 }
 
-/// A load that wants to begin.
-pub(crate) struct Arrival<'a> {
-    pub(crate) entry: &'a Arc<Entry>,
-    pub(crate) kind: ModelKind,
-    pub(crate) spec: &'a LoadSpec,
-    pub(crate) estimate: Estimate,
-    /// Memory that the machine has free for models.
-    pub(crate) free: u64,
-    /// Whether busy models are to give way.
-    pub(crate) insists: bool,
-    /// Whether a request uses it, or it is loaded for later ones.
-    pub(crate) uses: bool,
-}
-
-/// What came of it.
-pub(crate) enum Admission {
-    /// It has begun, and is held.
-    Begun(Lease, watch::Receiver<Outcome<Model>>),
-    /// There is no room now; the error is for whoever does not wait.
-    Later(BackendError, Option<GiveWay>),
-    /// Somebody else has begun.
-    Again,
+/// An engine that is to leave.
+pub(crate) struct Engine {
+    pub(crate) id: Arc<str>,
+    pub(crate) queue: Arc<dyn EngineQueue>,
+    /// Closed once its thread has ended.
+    pub(crate) outcome: watch::Receiver<Outcome<Model>>,
 }
 
 impl Pool {
@@ -246,111 +227,6 @@ impl Pool {
         resident.last = Instant::now();
         let lease = Lease { pool: Arc::clone(self), id, serial: resident.serial, uses };
         Found::Here(lease, resident.kind, resident.slot.outcome.clone())
-    }
-
-    /// Begins a load where there is room, or sees to it that there will be.
-    ///
-    /// # Errors
-    /// What the last try failed with, while the model cools down; [`BackendError::OutOfMemory`] and
-    /// [`BackendError::ResourceLimitExceeded`] where there will be no room; those of `spawn`.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        arrival: &Arrival<'_>,
-        spawn: impl FnOnce(u64, u64) -> Result<Slot<Model>>,
-    ) -> Result<Admission> {
-        let id: Arc<str> = arrival.entry.id.as_str().into();
-        let now = Instant::now();
-        let mut state = self.lock();
-        if state.closed {
-            return Err(crate::embed::shutting_down(&id));
-        }
-        if state.residents.contains_key(&id) {
-            return Ok(Admission::Again);
-        }
-        state.cooling.check(arrival.entry, arrival.spec, now)?;
-        let bytes = arrival.estimate.total();
-        let demand = Demand {
-            kind: arrival.kind,
-            bytes,
-            free: self.free(&state, arrival.free),
-            most: self.limits.most,
-        };
-        let occupants: Vec<Occupant<'_>> =
-            state.residents.iter().map(|(id, resident)| resident.occupant(id)).collect();
-        let (away, give_way, refusal) = match plan(&demand, &occupants) {
-            Plan::Fits => (Vec::new(), None, None),
-            Plan::Evict(ids) => {
-                let count = occupants.iter().filter(|occupant| occupant.kind == demand.kind).count();
-                let short = match demand.most {
-                    Some(most) if count >= most => Shortage::Count(most),
-                    _ => Shortage::Memory(demand.free),
-                };
-                (ids.into_iter().map(Arc::from).collect(), None, Some(short))
-            }
-            Plan::Wait { give_way, short } => {
-                let give_way: Option<Arc<str>> = give_way.filter(|_| arrival.insists).map(Arc::from);
-                (Vec::new(), give_way, Some(short))
-            }
-            Plan::Never(short) => return Err(refused(&demand, short, &occupants)),
-        };
-        let refusal = refusal.map(|short| refused(&demand, short, &occupants));
-        drop(occupants);
-        for id in &away {
-            if let Some(resident) = state.residents.get_mut::<Arc<str>>(id) {
-                tracing::info!(model = %id, for_model = %arrival.entry.id, "the model leaves memory to make room");
-                resident.leave();
-                state.evicted += 1;
-            }
-        }
-        let give_way = give_way.and_then(|id| {
-            let resident = state.residents.get_mut(&id)?;
-            resident.wanted_away += 1;
-            let serial = resident.serial;
-            Some(GiveWay { pool: Arc::clone(self), id, serial })
-        });
-        if let Some(refusal) = refusal {
-            return Ok(Admission::Later(refusal, give_way));
-        }
-        if !state.sweeping {
-            sweep::start(Arc::clone(self))?;
-            state.sweeping = true;
-        }
-        state.serial += 1;
-        let serial = state.serial;
-        // What is left for its cache beyond what was asked for.
-        let slot = spawn(serial, demand.free.saturating_sub(arrival.estimate.without_cache()))?;
-        let outcome = slot.outcome.clone();
-        let resident = Resident {
-            serial,
-            kind: arrival.kind,
-            entry: Arc::clone(arrival.entry),
-            spec: arrival.spec.clone(),
-            slot,
-            estimate: arrival.estimate,
-            pinned: false,
-            keep_alive: self.limits.keep_alive,
-            busy: 1,
-            used: false,
-            last: now,
-            since: now,
-            wanted_away: 0,
-            leaving: false,
-        };
-        state.residents.insert(Arc::clone(&id), resident);
-        let lease = Lease { pool: Arc::clone(self), id, serial, uses: arrival.uses };
-        Ok(Admission::Begun(lease, outcome))
-    }
-
-    /// Memory that is free for one more model, of what the machine has free.
-    fn free(&self, state: &State, free: u64) -> u64 {
-        // What loads has not taken all its memory yet.
-        let promised =
-            state.residents.values().filter(|resident| resident.slot.ready().is_none() && !resident.leaving);
-        let free = free.saturating_sub(promised.map(Resident::bytes).sum());
-        self.limits.bytes.map_or(free, |limit| {
-            let taken: u64 = state.residents.values().map(Resident::bytes).sum();
-            limit.saturating_sub(taken).min(free)
-        })
     }
 
     /// Memory that a model could have: what is free, and what others that nobody holds or has pinned would give back, and
@@ -471,14 +347,19 @@ impl Pool {
     }
 
     /// Admits nothing more, and takes all engines off the list.
-    pub(crate) fn close(&self) -> Vec<(Arc<str>, Arc<dyn EngineQueue>, watch::Receiver<Outcome<Model>>)> {
+    pub(crate) fn close(&self) -> Vec<Engine> {
         let mut state = self.lock();
         state.closed = true;
         let residents = std::mem::take(&mut state.residents);
         drop(state);
         self.due.notify_all();
         self.changed.notify_waiters();
-        residents.into_iter().map(|(id, resident)| (id, resident.slot.queue, resident.slot.outcome)).collect()
+        let engine = |(id, resident): (Arc<str>, Resident)| Engine {
+            id,
+            queue: resident.slot.queue,
+            outcome: resident.slot.outcome,
+        };
+        residents.into_iter().map(engine).collect()
     }
 }
 
@@ -486,44 +367,5 @@ impl State {
     /// The model of a lease, where it is still here.
     fn of(&mut self, id: &str, serial: u64) -> Option<&mut Resident> {
         self.residents.get_mut(id).filter(|resident| resident.serial == serial)
-    }
-}
-
-impl Resident {
-    fn occupant<'a>(&self, id: &'a str) -> Occupant<'a> {
-        Occupant {
-            id,
-            kind: self.kind,
-            bytes: self.bytes(),
-            busy: self.busy > 0 || self.slot.ready().is_none(),
-            pinned: self.pinned,
-            leaving: self.leaving,
-            used: self.last,
-            since: self.since,
-        }
-    }
-}
-
-/// What is told to whoever finds no room.
-fn refused(demand: &Demand, short: Shortage, occupants: &[Occupant<'_>]) -> BackendError {
-    match short {
-        Shortage::Memory(available) => BackendError::OutOfMemory { required: demand.bytes, available },
-        Shortage::Count(most) => {
-            let kind = match demand.kind {
-                ModelKind::Embedding => "embedding models",
-                ModelKind::Rerank => "cross-encoders",
-                ModelKind::Chat => "chat models",
-                ModelKind::Unknown => "models",
-            };
-            let of_kind = || occupants.iter().filter(|occupant| occupant.kind == demand.kind);
-            let all_pinned = of_kind().all(|occupant| occupant.pinned);
-            let why = if all_pinned { "all of them pinned" } else { "all of them busy or pinned" };
-            BackendError::ResourceLimitExceeded {
-                resource: format!("number of {kind} in memory (--max-loaded), {why},"),
-                limit: most as u64,
-                current: of_kind().count() as u64,
-                retry_after: RETRY,
-            }
-        }
     }
 }
