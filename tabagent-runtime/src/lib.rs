@@ -13,6 +13,7 @@ pub mod hardware;
 pub mod library;
 pub mod models;
 pub mod rerank;
+pub mod resources;
 pub mod runtime;
 pub mod session;
 pub mod similarity;
@@ -28,6 +29,10 @@ pub use generate::{
 };
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
-pub use runtime::{Generating, Health, ModelHealth, ParamsInForce, Runtime, RuntimeMetrics, RuntimeOptions};
+pub use runtime::{
+    DefaultModels, Fit, Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth,
+    ModelState, ParamsInForce, PoolMetrics, Resources, Runtime, RuntimeMetrics, RuntimeOptions,
+    UnloadOutcome, VariantEstimate, VariantFit,
+};
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

@@ -13,6 +13,11 @@ impl Secret {
         Self(secret.into())
     }
 
+    /// The secret, for whoever has to send it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// Compares in time that depends on the length of `other` alone.
     pub fn matches(&self, other: &[u8]) -> bool {
         let secret = self.0.as_bytes();

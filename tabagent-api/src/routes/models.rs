@@ -119,7 +119,7 @@ pub struct ModelDetails {
     pub variants: Vec<ModelVariant>,
     /// Its `config.json`.
     pub config: Option<serde_json::Value>,
-    /// Bytes of memory that its default variant needs at the least.
+    /// Bytes of memory that its default variant needs, by estimate.
     pub memory_bytes: u64,
     /// What it embeds with, where it embeds.
     pub embedding: Option<EmbeddingModel>,

@@ -63,6 +63,19 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
         Some(("serve", matches)) => commands::serve::run(load(matches)?),
         Some(("run", matches)) => commands::run::run(&load(matches)?, conversation(matches)?),
         Some(("bench", matches)) => commands::bench::run(&load(matches)?, &measurement(matches)),
+        Some(("ps", matches)) => {
+            commands::ps::run(&load(matches)?, text(matches, "url").as_deref(), json(matches))
+        }
+        Some(("load", matches)) => commands::load::run(&load(matches)?, &placement(matches)),
+        Some(("unload", matches)) => {
+            let (url, model) = (text(matches, "url"), text(matches, "model"));
+            commands::unload::run(
+                &load(matches)?,
+                url.as_deref(),
+                model.as_deref(),
+                matches.get_flag("force"),
+            )
+        }
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
@@ -81,6 +94,20 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
 
 fn json(matches: &ArgMatches) -> bool {
     matches.get_flag("json")
+}
+
+fn text(matches: &ArgMatches, name: &str) -> Option<String> {
+    matches.get_one::<String>(name).cloned()
+}
+
+/// What `tabagent load` is told beside the settings.
+fn placement(matches: &ArgMatches) -> commands::load::Options {
+    commands::load::Options {
+        url: text(matches, "url"),
+        model: text(matches, "model").unwrap_or_default(),
+        variant: text(matches, "variant"),
+        pin: matches.get_flag("pin"),
+    }
 }
 
 fn load(matches: &ArgMatches) -> Result<Config, ConfigError> {
@@ -178,6 +205,26 @@ pub fn command() -> Command {
         )
         .arg(number("rounds", 1, "3", "How often everything is measured"))
         .arg(json());
+    let url = || {
+        let help = "Where the server is [default: what --host and --port say]";
+        Arg::new("url").long("url").value_name("URL").help(help)
+    };
+    let ps = Command::new("ps")
+        .about("List the models that a running server has in memory")
+        .arg(url())
+        .arg(json());
+    let load = Command::new("load")
+        .about("Bring a model into the memory of a running server")
+        .after_help("--context, --device and --keep-alive are the model's where they stand on the command line, and else the server's.")
+        .arg(url())
+        .arg(Arg::new("model").value_name("MODEL").required(true).help("Id of the model"))
+        .arg(Arg::new("variant").long("variant").value_name("NAME").help("Which of its ONNX files [default: its first]"))
+        .arg(Arg::new("pin").long("pin").action(ArgAction::SetTrue).help("It stays until it is unloaded"));
+    let unload = Command::new("unload")
+        .about("Take models out of the memory of a running server")
+        .arg(url())
+        .arg(Arg::new("model").value_name("MODEL").help("Id of the model [default: all]"))
+        .arg(Arg::new("force").long("force").action(ArgAction::SetTrue).help("End the requests that use it"));
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))
         .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
@@ -187,6 +234,9 @@ pub fn command() -> Command {
         .subcommand(with_settings(Command::new("serve").about("Serve the API (the default)")))
         .subcommand(with_settings(run))
         .subcommand(with_settings(bench))
+        .subcommand(with_settings(ps))
+        .subcommand(with_settings(load))
+        .subcommand(with_settings(unload))
         .subcommand(with_settings(routes))
         .subcommand(with_settings(openapi))
         .subcommand(with_settings(doctor))

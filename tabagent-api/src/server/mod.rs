@@ -3,6 +3,7 @@
 //! [`main`] is the binary `tabagent`. [`build_app`] is the app that it serves, for tests that call the router itself.
 
 pub mod cli;
+mod client;
 mod commands;
 pub mod config;
 pub mod http;

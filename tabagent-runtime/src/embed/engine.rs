@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{BackendError, Result},
     library::ort_failure,
-    runtime::slots::EngineQueue,
+    runtime::pool::slot::EngineQueue,
 };
 
 /// Runs batches until the queue is closed and empty. The calling thread is the model's own.

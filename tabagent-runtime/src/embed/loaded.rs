@@ -12,14 +12,17 @@ use super::{
     engine::serve,
     graph::Graph,
     metrics::Counters,
-    queue::{Permit, Queue, Rows, shutting_down},
+    queue::{Permit, Queue, Rows},
 };
 use crate::{
     compute::{AbandonOnDrop, compute},
     device::{Device, ProviderReport},
     error::{BackendError, Result},
-    models::{Description, Entry, ModelFiles, ModelKind, quantises_activations},
-    runtime::slots::{self, Slot},
+    models::{Description, Entry, ModelFiles, ModelKind, Variant, quantises_activations},
+    runtime::pool::{
+        Model,
+        slot::{self, Event, Slot},
+    },
     session::{ModelSource, Session, SessionOptions},
     tokenizer::{First, Tokenizer, Tokens},
 };
@@ -85,31 +88,33 @@ pub(crate) struct Loaded {
 /// [`BackendError::InternalError`] where the operating system gives no thread.
 pub(crate) fn spawn(
     entry: Arc<Entry>,
+    variant: Variant,
     session: SessionOptions,
     capacity: usize,
-    failed: impl FnOnce() + Send + 'static,
-) -> Result<Slot<Loaded>> {
+    tell: impl Fn(Event) + Send + 'static,
+) -> Result<Slot<Model>> {
     let counters = Arc::new(Counters::default());
     let id = entry.id.clone();
     let queue = Queue::new(&id, capacity, Arc::clone(&counters));
     let load = {
         let queue = Arc::clone(&queue);
         move || {
-            let (loaded, graph, budget) = load(entry, &session, &queue, &counters)?;
+            let (loaded, graph, budget) = load(entry, &variant, &session, &queue, &counters)?;
             tracing::info!(
                 model = loaded.entry.id, device = %loaded.device, dimensions = loaded.dimensions,
                 alone = loaded.alone, seconds = loaded.load_time.as_secs_f64(), "model loaded"
             );
             let id = loaded.entry.id.clone();
-            Ok((loaded, move || serve(&id, graph, &queue, &budget, &counters)))
+            Ok((Model::Encoder(loaded), move || serve(&id, graph, &queue, &budget, &counters)))
         }
     };
-    slots::spawn(&id, queue, load, failed)
+    slot::spawn(&id, queue, load, tell)
 }
 
 /// Opens everything that a model needs.
 fn load(
     entry: Arc<Entry>,
+    variant: &Variant,
     session: &SessionOptions,
     queue: &Arc<Queue>,
     counters: &Arc<Counters>,
@@ -117,8 +122,6 @@ fn load(
     let begun = Instant::now();
     let id = entry.id.as_str();
     let description = entry.usable()?.clone();
-    let variant =
-        entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
     let alone = quantises_activations(id, &entry.files, &variant.file)?;
     let tokenizer = Tokenizer::open(id, &entry.files, &description)?;
     let opened = match &entry.files {
@@ -238,7 +241,7 @@ impl Loaded {
         compute(workers, operations, move |abandoned| {
             let stopped = || abandoned.is_set() || model.queue.ended();
             match model.tokenizer.first(field, &text, truncate, &stopped) {
-                Err(_) if model.queue.ended() => Err(shutting_down(&model.entry.id)),
+                Err(_) if model.queue.ended() => Err(model.queue.end()),
                 first => first.map(Arc::new),
             }
         })
@@ -303,7 +306,7 @@ impl Loaded {
             texts.extend(done?);
         }
         // Fewer only where the queue ended meanwhile.
-        if texts.len() == total { Ok(texts) } else { Err(shutting_down(&self.entry.id)) }
+        if texts.len() == total { Ok(texts) } else { Err(self.queue.end()) }
     }
 
     /// Tokenises one input; a long one is left in the middle once `stopped`.

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use super::{batch::Budget, metrics::Counters};
 use crate::{
     error::{BackendError, Result},
-    runtime::slots::EngineQueue,
+    runtime::pool::slot::EngineQueue,
     tokenizer::Tokens,
 };
 
@@ -103,6 +103,8 @@ struct State {
     closed: bool,
     /// Nothing runs any more: the engine has left, or is about to.
     ended: bool,
+    /// With what it was ended before its time.
+    aborted: Option<BackendError>,
     running: Option<Running>,
 }
 
@@ -160,7 +162,7 @@ impl Queue {
         }
         let mut state = lock(&self.state);
         if state.closed {
-            return Err(shutting_down(&self.model));
+            return Err(self.over(&state));
         }
         if state.admitted + texts > self.capacity {
             self.counters.rejected.fetch_add(1, Relaxed);
@@ -210,6 +212,15 @@ impl Queue {
         lock(&self.state).ended
     }
 
+    /// What a request is told once that is so.
+    pub(crate) fn end(&self) -> BackendError {
+        self.over(&lock(&self.state))
+    }
+
+    fn over(&self, state: &State) -> BackendError {
+        state.aborted.clone().unwrap_or_else(|| shutting_down(&self.model))
+    }
+
     /// Takes out the texts of a request whose caller went away, and stops the run where it serves nobody else.
     fn cancel(&self, ticket: &Ticket) {
         let mut state = lock(&self.state);
@@ -250,6 +261,7 @@ impl EngineQueue for Queue {
         let mut state = lock(&self.state);
         state.closed = true;
         state.ended = true;
+        state.aborted.get_or_insert_with(|| error.clone());
         let waiting = std::mem::take(&mut state.waiting);
         state.admitted = state.admitted.saturating_sub(waiting.len());
         state.turns.clear();
@@ -318,7 +330,7 @@ impl Permit {
         self.texts = 0;
         if state.ended {
             state.admitted -= texts.len();
-            ticket.fail(&shutting_down(&queue.model));
+            ticket.fail(&queue.over(&state));
         } else {
             state.turns.push(ticket.id);
             state.waiting.extend(texts.into_iter().enumerate().map(|(index, tokens)| Work {

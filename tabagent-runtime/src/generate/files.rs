@@ -137,14 +137,9 @@ impl DecoderFiles {
     /// [`BackendError::NotImplemented`] for a cache that slides.
     pub(crate) fn read(entry: &Entry, tokenizer: &Tokenizer) -> Result<Self> {
         let (id, files) = (entry.id.as_str(), &entry.files);
-        let config: Config = files.json(id, "config.json")?.unwrap_or_default();
-        let config = match config.text_config {
-            Some(inner) => *inner,
-            None => config,
-        };
+        let (config, genai) = configs(id, files)?;
         let generation: GenerationConfig = files.json(id, "generation_config.json")?.unwrap_or_default();
-        let genai: Option<GenaiConfig> = files.json(id, "genai_config.json")?;
-        let genai = genai.map(|config| config.model).unwrap_or_default();
+        let (context, sizes) = stated(&config, &genai);
         if genai.decoder.sliding_window.is_some_and(|window| window.slide_key_value_cache) {
             return Err(BackendError::NotImplemented {
                 feature: format!(
@@ -167,27 +162,15 @@ impl DecoderFiles {
                 "no file says which token ends an answer; set eos_token_id in generation_config.json",
             ));
         }
-        let stated = genai.context_length.or(config.max_position_embeddings).filter(|length| *length > 1);
         // Greedy where its author does not sample: what transformers does with the same files.
         let temperature = match generation.do_sample {
             Some(false) => Some(0.0),
             _ => generation.temperature,
         };
         Ok(Self {
-            context: stated.unwrap_or(UNKNOWN_CONTEXT),
+            context,
             ends,
-            sizes: Sizes {
-                kv_heads: genai
-                    .decoder
-                    .num_key_value_heads
-                    .or(config.num_key_value_heads)
-                    .or(config.num_attention_heads),
-                head_dim: genai.decoder.head_size.or(config.head_dim).or_else(|| {
-                    let heads = config.num_attention_heads.filter(|heads| *heads > 0)?;
-                    Some(config.hidden_size? / heads)
-                }),
-                vocabulary: genai.vocab_size.or(config.vocab_size),
-            },
+            sizes,
             defaults: SamplingDefaults {
                 temperature,
                 top_k: generation.top_k,
@@ -197,6 +180,43 @@ impl DecoderFiles {
             },
         })
     }
+}
+
+/// What the files say of the size of a decoder's sequences, without its tokenizer: the tokens of one, prompt and answer
+/// together, and the sizes of its cache.
+///
+/// # Errors
+/// [`BackendError::ModelCorrupted`] where a file is not what it should be.
+pub(crate) fn sizes(entry: &Entry) -> Result<(usize, Sizes)> {
+    let (config, genai) = configs(&entry.id, &entry.files)?;
+    Ok(stated(&config, &genai))
+}
+
+fn configs(id: &str, files: &ModelFiles) -> Result<(Config, GenaiModel)> {
+    let config: Config = files.json(id, "config.json")?.unwrap_or_default();
+    let config = match config.text_config {
+        Some(inner) => *inner,
+        None => config,
+    };
+    let genai: Option<GenaiConfig> = files.json(id, "genai_config.json")?;
+    Ok((config, genai.map(|config| config.model).unwrap_or_default()))
+}
+
+fn stated(config: &Config, genai: &GenaiModel) -> (usize, Sizes) {
+    let context = genai.context_length.or(config.max_position_embeddings).filter(|length| *length > 1);
+    let sizes = Sizes {
+        kv_heads: genai
+            .decoder
+            .num_key_value_heads
+            .or(config.num_key_value_heads)
+            .or(config.num_attention_heads),
+        head_dim: genai.decoder.head_size.or(config.head_dim).or_else(|| {
+            let heads = config.num_attention_heads.filter(|heads| *heads > 0)?;
+            Some(config.hidden_size? / heads)
+        }),
+        vocabulary: genai.vocab_size.or(config.vocab_size),
+    };
+    (context.unwrap_or(UNKNOWN_CONTEXT), sizes)
 }
 
 /// The end token that tokenizer_config.json names, which chat templates write after each turn.

@@ -27,8 +27,11 @@ use crate::{
     device::{Device, ProviderReport},
     error::{BackendError, Result},
     library::ort_failure,
-    models::{Entry, attends_grouped},
-    runtime::slots::{self, Slot},
+    models::{Entry, Variant, attends_grouped},
+    runtime::pool::{
+        Model,
+        slot::{self, Event, Slot},
+    },
     session::SessionOptions,
     tokenizer::Tokenizer,
 };
@@ -74,6 +77,7 @@ pub(crate) struct GenerationLimits {
 /// sequence of it.
 fn load(
     entry: Arc<Entry>,
+    variant: &Variant,
     session: &SessionOptions,
     bounds: GenerationLimits,
     queue: &Arc<Queue>,
@@ -82,8 +86,6 @@ fn load(
     let begun = Instant::now();
     let id = entry.id.as_str();
     let description = entry.usable()?.clone();
-    let variant =
-        entry.variants.first().ok_or_else(|| BackendError::corrupted(id, "there is no .onnx file"))?;
     let tokenizer = Arc::new(Tokenizer::open(id, &entry.files, &description)?);
     let files = DecoderFiles::read(&entry, &tokenizer)?;
     let template = ChatTemplate::read(id, &entry.files)?;
@@ -142,25 +144,26 @@ fn too_short(id: &str, room: usize, cache_bytes: u64, token_bytes: u64) -> Backe
 /// [`BackendError::InternalError`] where the operating system gives no thread.
 pub(crate) fn spawn(
     entry: Arc<Entry>,
+    variant: Variant,
     session: SessionOptions,
     bounds: GenerationLimits,
-    failed: impl FnOnce() + Send + 'static,
-) -> Result<Slot<LoadedDecoder>> {
+    tell: impl Fn(Event) + Send + 'static,
+) -> Result<Slot<Model>> {
     let counters = Arc::new(Counters::default());
     let id = entry.id.clone();
     let queue = Queue::new(&id, bounds.queue, Arc::clone(&counters));
     let load = {
         let queue = Arc::clone(&queue);
         move || {
-            let (loaded, engine) = load(entry, &session, bounds, &queue, &counters)?;
+            let (loaded, engine) = load(entry, &variant, &session, bounds, &queue, &counters)?;
             tracing::info!(
                 model = loaded.entry.id, device = %loaded.device, context = loaded.context,
                 seconds = loaded.load_time.as_secs_f64(), "model loaded"
             );
-            Ok((loaded, move || engine.serve()))
+            Ok((Model::Decoder(loaded), move || engine.serve()))
         }
     };
-    slots::spawn(&id, queue, load, failed)
+    slot::spawn(&id, queue, load, tell)
 }
 
 impl LoadedDecoder {
@@ -232,6 +235,7 @@ impl LoadedDecoder {
                 markup,
                 sampling: sampling.clone(),
                 decoder: Arc::clone(self),
+                lease: None,
                 job,
                 events,
                 open: choices,

@@ -112,6 +112,11 @@ impl Counters {
         self.preempted.fetch_add(1, Relaxed);
     }
 
+    /// Bytes that the cache takes.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.cache_bytes.load(Relaxed)
+    }
+
     /// The cache takes so many bytes now.
     pub(crate) fn cache(&self, bytes: u64) {
         self.cache_bytes.store(bytes, Relaxed);

@@ -6,9 +6,9 @@
 //! comes (`text`).
 
 mod constraint;
-mod decoder;
+pub(crate) mod decoder;
 mod engine;
-mod files;
+pub(crate) mod files;
 pub(crate) mod loaded;
 mod markup;
 pub mod metrics;
@@ -30,7 +30,10 @@ pub use sampler::{SamplingOptions, TokenProbability};
 pub use sequence::{FinishReason, GeneratedToken, GenerationEvent};
 pub use template::Conversation;
 
-use crate::error::{BackendError, Result};
+use crate::{
+    error::{BackendError, Result},
+    runtime::pool::Lease,
+};
 use sequence::Job;
 
 /// A request for text.
@@ -118,6 +121,8 @@ pub struct Generation {
     /// How its tokens are chosen, defaults included.
     pub sampling: SamplingOptions,
     pub(crate) decoder: Arc<loaded::LoadedDecoder>,
+    /// Keeps the model in memory.
+    pub(crate) lease: Option<Lease>,
     pub(crate) job: Arc<Job>,
     pub(crate) events: mpsc::Receiver<Result<GenerationEvent>>,
     /// Sequences that have not ended.

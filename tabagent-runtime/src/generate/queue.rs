@@ -10,7 +10,7 @@ use super::{metrics::Counters, sequence::Sequence};
 use crate::{
     embed::shutting_down,
     error::{BackendError, Result},
-    runtime::slots::EngineQueue,
+    runtime::pool::slot::EngineQueue,
 };
 
 /// The queue of one decoder.

@@ -1,7 +1,5 @@
 //! Graphics processors, as far as the system and its drivers name them.
 
-use std::sync::OnceLock;
-
 use serde::Serialize;
 use sysinfo::Gpus;
 
@@ -14,24 +12,26 @@ pub struct Gpu {
     pub vendor: Option<String>,
     /// Its memory in bytes, where the driver tells.
     pub memory: Option<u64>,
+    /// What is in use of it in bytes, where the driver tells.
+    pub used: Option<u64>,
 }
 
-/// All graphics processors. Asked once: drivers are loaded for it, and the list does not change while we run.
+/// All graphics processors, as they are now. Drivers are loaded for it, which can take a second; what they gave cannot be
+/// kept between threads.
 pub(super) fn list() -> Vec<Gpu> {
-    static LIST: OnceLock<Vec<Gpu>> = OnceLock::new();
-    LIST.get_or_init(|| match Gpus::new_with_refreshed_list() {
+    match Gpus::new_with_refreshed_list() {
         Ok(gpus) => gpus
             .iter()
             .map(|gpu| Gpu {
                 name: gpu.model().map(str::to_owned),
                 vendor: gpu.vendor().map(str::to_owned),
                 memory: gpu.total_memory(),
+                used: gpu.used_memory(),
             })
             .collect(),
         Err(error) => {
             tracing::debug!(%error, "the system does not list graphics processors");
             Vec::new()
         }
-    })
-    .clone()
+    }
 }

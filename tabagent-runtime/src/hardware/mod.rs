@@ -75,6 +75,11 @@ pub fn system(models_dir: &Path) -> SystemInfo {
     }
 }
 
+/// The graphics processors, with their memory as it is now. Loads drivers the first time.
+pub fn gpus() -> Vec<Gpu> {
+    gpu::list()
+}
+
 /// Memory as it is now.
 pub fn memory() -> Memory {
     let (total, available) = match sysinfo::System::new() {
@@ -90,8 +95,18 @@ pub fn memory() -> Memory {
 
 /// The most memory that this process ever had, in bytes, as Linux counts it (VmHWM, proc(5)); `None` elsewhere.
 pub fn peak_memory() -> Option<u64> {
+    status("VmHWM:")
+}
+
+/// Memory of this process that is in RAM, in bytes, as Linux counts it (VmRSS, proc(5)); `None` elsewhere.
+pub fn resident_memory() -> Option<u64> {
+    status("VmRSS:")
+}
+
+/// A size of `/proc/self/status`.
+fn status(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 

@@ -84,6 +84,28 @@ impl Entry {
         }
     }
 
+    /// The variant of this name, or the default one.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] of `variant` with the names that there are, [`BackendError::ModelCorrupted`] where there
+    /// is none at all.
+    pub fn variant(&self, name: Option<&str>) -> Result<&Variant> {
+        let found = match name {
+            None => self.variants.first(),
+            Some(name) => self.variants.iter().find(|variant| variant.name == name),
+        };
+        match (found, name) {
+            (Some(found), _) => Ok(found),
+            (None, Some(name)) if !self.variants.is_empty() => {
+                let names: Vec<&str> = self.variants.iter().map(|variant| variant.name.as_str()).collect();
+                let reason =
+                    format!("`{name}` is none of the variants of model `{}`: {}", self.id, names.join(", "));
+                Err(BackendError::invalid("variant", reason))
+            }
+            _ => Err(BackendError::corrupted(&self.id, "there is no .onnx file")),
+        }
+    }
+
     /// The description, once nothing stands against using the model.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub struct ModelDetails {
     pub architecture: Option<String>,
     /// What it embeds with, where it is an embedding model.
     pub embedding: Option<EmbeddingModelInfo>,
-    /// Bytes of memory that the default variant will need at the least: its weights, as the file holds them.
+    /// Bytes of memory that the default variant will need, by estimate; its size where its graph cannot be read.
     pub memory: u64,
 }
 

@@ -25,7 +25,7 @@ impl Runtime {
     /// - [`BackendError::GenerationTimeout`]: the deadline passed.
     /// - [`BackendError::CudaError`], [`BackendError::OutOfMemory`]: loading or running failed.
     pub async fn embed(&self, request: EmbedRequest) -> Result<Embeddings> {
-        let id = self.id(request.model.as_deref());
+        let id = self.id(request.model.as_deref(), ModelKind::Embedding);
         self.within(&id, request.deadline, async {
             let model = self.encoder(&id, |kind| embeds(&id, kind)).await?;
             if let Some(wanted) = request.dimensions {
@@ -61,7 +61,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::embed`].
     pub async fn rerank(&self, request: RerankRequest) -> Result<Ranking> {
-        let id = self.id(request.model.as_deref());
+        let id = self.id(request.model.as_deref(), ModelKind::Rerank);
         if request.documents.is_empty() {
             return Err(BackendError::invalid("documents", "is empty; give at least one"));
         }
@@ -81,7 +81,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::embed`].
     pub async fn similarity(&self, request: SimilarityRequest) -> Result<Similarities> {
-        let id = self.id(request.model.as_deref());
+        let id = self.id(request.model.as_deref(), ModelKind::Embedding);
         for (field, side) in [("text1", &request.left), ("text2", &request.right)] {
             if side.is_empty() {
                 return Err(BackendError::invalid(field, "is empty; give at least one text"));

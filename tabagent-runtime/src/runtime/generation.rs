@@ -7,18 +7,16 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Inner, Runtime, slots::Slot};
+use super::{
+    Runtime,
+    pool::{Leased, Model, Wish},
+};
 use crate::{
-    device::Device,
     error::{BackendError, Result},
     generate::{
-        Conversation, GeneratePrompt, GenerateRequest, Generation,
-        loaded::{self, GenerationLimits, LoadedDecoder},
-        sequence::Job,
+        Conversation, GeneratePrompt, GenerateRequest, Generation, loaded::LoadedDecoder, sequence::Job,
     },
-    hardware,
-    models::{CHAT_ID, Entry, ModelKind},
-    session::SessionOptions,
+    models::ModelKind,
 };
 
 /// What is being generated, by the id of its request.
@@ -84,15 +82,16 @@ impl Runtime {
         mut request: GenerateRequest,
         more: Vec<GeneratePrompt>,
     ) -> Result<Vec<Generation>> {
-        let id = request.model.clone().unwrap_or_else(|| CHAT_ID.to_owned());
+        let id = self.id(request.model.as_deref(), ModelKind::Chat);
         let params = self.inner.params.of(&id);
         params.fill(&mut request.sampling);
         request.max_tokens = request.max_tokens.or(params.max_tokens);
         let longest = self.inner.options.generation_deadline;
         self.within(&id, request.deadline, async {
             let model = self.decoder(&id).await?;
-            let generations = model.generate(request, more, longest, &self.inner.workers).await?;
-            for generation in &generations {
+            let mut generations = model.generate(request, more, longest, &self.inner.workers).await?;
+            for generation in &mut generations {
+                generation.lease = Some(model.lease.clone());
                 self.inner.generating.enter(generation);
             }
             Ok(generations)
@@ -143,44 +142,13 @@ impl Runtime {
         stopped
     }
 
-    async fn decoder(&self, id: &str) -> Result<Arc<LoadedDecoder>> {
-        self.loaded(id, &self.inner.decoders, |kind| continues(id, kind), Inner::spawn_decoder).await
-    }
-}
-
-impl Inner {
-    /// Starts the engine of a decoder.
-    fn spawn_decoder(&self, entry: Arc<Entry>, runtime: Weak<Self>) -> Result<Slot<LoadedDecoder>> {
-        let options = &self.options;
-        let device = match options.device {
-            Device::Auto | Device::Cpu => Device::Cpu,
-            // Its cache lies in the memory of the CPU.
-            other => {
-                return Err(BackendError::NotImplemented {
-                    feature: format!(
-                        "text generation on `{other}`; start the server with `--device cpu`, it"
-                    ),
-                });
-            }
-        };
-        let id = entry.id.clone();
-        let session = SessionOptions { device, ..self.session() };
-        let bounds = GenerationLimits {
-            queue: options.generation_queue,
-            rows: options.parallel,
-            part: options.prompt_part.max(1),
-            cache_bytes: options.cache_bytes.unwrap_or_else(|| match hardware::memory().total {
-                // A system that does not tell.
-                0 => 1 << 30,
-                total => total / 4,
-            }),
-            context: options.context,
-        };
-        loaded::spawn(entry, session, bounds, move || {
-            if let Some(runtime) = runtime.upgrade() {
-                runtime.decoders.remove(&id);
-            }
-        })
+    /// A decoder, held.
+    async fn decoder(&self, id: &str) -> Result<Leased<LoadedDecoder>> {
+        let resident = self.resident(id, &|kind| continues(id, kind), &Wish::default(), true).await?;
+        match resident.model {
+            Model::Decoder(model) => Ok(Leased { model, lease: resident.lease }),
+            Model::Encoder(_) => Err(BackendError::internal(format!("model `{id}` is no decoder"))),
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! What a runtime says of itself: whether it can serve, and what its engines did.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 
 use super::{
     Runtime,
-    slots::{EngineQueue, Slot},
+    pool::{LoadedModel, Model, ModelState, PoolMetrics, slot::EngineQueue as _},
 };
-use crate::{device::ProviderReport, embed::metrics::ModelMetrics, generate::metrics::GenerationMetrics};
+use crate::{
+    device::ProviderReport, embed::metrics::ModelMetrics, generate::metrics::GenerationMetrics,
+    models::ModelKind,
+};
 
 /// Whether the runtime can serve, and what it is doing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +56,8 @@ pub struct RuntimeMetrics {
     pub models: Vec<ModelMetrics>,
     /// One for each decoder in memory, sorted by id.
     pub generation: Vec<GenerationMetrics>,
+    /// What came into memory and left it.
+    pub pool: PoolMetrics,
 }
 
 impl Runtime {
@@ -63,31 +68,15 @@ impl Runtime {
         if closed {
             problems.push("the runtime is shutting down".to_owned());
         }
-        let default = &self.inner.options.default_model;
-        let broken = match self.inner.encoders.ready(default) {
+        let default = &self.default_model(ModelKind::Embedding);
+        let broken = match self.inner.pool.ready(default) {
             Some(_) => None,
             None => self.inner.catalog.get(default).map_or_else(Some, |entry| entry.problem()),
         };
         if let Some(error) = &broken {
             problems.push(format!("the default model cannot be used: {error}"));
         }
-        let mut models: Vec<ModelHealth> = Vec::new();
-        for (id, slot) in self.inner.encoders.lock().iter() {
-            let mut health = ModelHealth::of(id, slot);
-            if let Some(model) = slot.ready() {
-                health.is_ready(model.device.to_string(), &model.refused, model.load_time);
-                health.alone = model.alone;
-            }
-            models.push(health);
-        }
-        for (id, slot) in self.inner.decoders.lock().iter() {
-            let mut health = ModelHealth::of(id, slot);
-            if let Some(model) = slot.ready() {
-                health.is_ready(model.device.to_string(), &model.refused, model.load_time);
-            }
-            models.push(health);
-        }
-        models.sort_by(|a, b| a.id.cmp(&b.id));
+        let models: Vec<ModelHealth> = self.loaded().into_iter().map(ModelHealth::from).collect();
         // A batch is bounded by its budget: one that outlasts every request's deadline hangs.
         let limit = self.inner.options.deadline.as_secs_f64();
         let mut hangs = false;
@@ -108,43 +97,31 @@ impl Runtime {
 
     /// Counters of the models in memory.
     pub fn metrics(&self) -> RuntimeMetrics {
-        let mut models: Vec<_> = {
-            let slots = self.inner.encoders.lock();
-            let ready = slots.iter().filter_map(|(id, slot)| Some((id, slot.ready()?)));
-            ready.map(|(id, model)| model.counters.snapshot(id, model.queue.waiting())).collect()
-        };
-        models.sort_by(|a, b| a.model.cmp(&b.model));
-        let mut generation: Vec<_> = {
-            let slots = self.inner.decoders.lock();
-            let ready = slots.iter().filter_map(|(id, slot)| Some((id, slot.ready()?)));
-            ready
-                .map(|(id, model)| model.counters.snapshot(id, model.queue.waiting(), model.queue.running()))
-                .collect()
-        };
-        generation.sort_by(|a, b| a.model.cmp(&b.model));
-        RuntimeMetrics { models, generation }
+        let (mut models, mut generation) = (Vec::new(), Vec::new());
+        for (id, model) in self.inner.pool.serving() {
+            match model {
+                Model::Encoder(model) => models.push(model.counters.snapshot(&id, model.queue.waiting())),
+                Model::Decoder(model) => {
+                    let (waiting, running) = (model.queue.waiting(), model.queue.running());
+                    generation.push(model.counters.snapshot(&id, waiting, running));
+                }
+            }
+        }
+        RuntimeMetrics { models, generation, pool: self.inner.pool.metrics() }
     }
 }
 
-impl ModelHealth {
-    /// Of a model that may still be loading.
-    fn of<M>(id: &str, slot: &Slot<M>) -> Self {
+impl From<LoadedModel> for ModelHealth {
+    fn from(model: LoadedModel) -> Self {
         Self {
-            id: id.to_owned(),
-            ready: false,
-            device: None,
-            refused: Vec::new(),
-            load_seconds: None,
-            alone: false,
-            waiting: slot.queue.waiting(),
-            running_seconds: slot.queue.running_for().map(|time| time.as_secs_f64()),
+            id: model.id,
+            ready: model.state != ModelState::Loading,
+            device: model.device,
+            refused: model.refused,
+            load_seconds: model.load_seconds,
+            alone: model.alone,
+            waiting: model.waiting,
+            running_seconds: model.running_seconds,
         }
-    }
-
-    fn is_ready(&mut self, device: String, refused: &[ProviderReport], load_time: Duration) {
-        self.ready = true;
-        self.device = Some(device);
-        self.refused = refused.to_vec();
-        self.load_seconds = Some(load_time.as_secs_f64());
     }
 }

@@ -3,17 +3,21 @@
 mod encoders;
 mod generation;
 mod health;
+mod load_plan;
+mod loading;
 mod options;
-pub(crate) mod slots;
+pub(crate) mod pool;
+mod resources;
+mod selection;
 mod storage;
 
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread::{JoinHandle, available_parallelism},
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -24,15 +28,19 @@ use tokio::{
 
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
+pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
 pub use options::RuntimeOptions;
-use slots::{EngineQueue, Slot, Slots};
+use pool::{Engine, Leased, Model, Pool, PoolLimits, Wish};
+pub use pool::{KeepAlive, LoadedModel, ModelState, PoolMetrics};
+pub use resources::{Fit, Resources, VariantFit};
+pub use selection::DefaultModels;
 pub use storage::ParamsInForce;
 
 use crate::{
-    device::{self, Recipe},
-    embed::{self, loaded::Loaded, shutting_down},
+    device::{self, Device, DeviceOptions, Recipe},
+    embed::{loaded::Loaded, shutting_down},
     error::{BackendError, Result},
-    generate::loaded::{LoadedDecoder, SHORTEST},
+    generate::loaded::SHORTEST,
     hardware::{self, SystemInfo},
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
@@ -50,12 +58,12 @@ struct Inner {
     options: RuntimeOptions,
     library: &'static Library,
     catalog: Catalog,
-    encoders: Slots<Loaded>,
-    decoders: Slots<LoadedDecoder>,
+    pool: Arc<Pool>,
     /// What is being generated, by request.
     generating: generation::Register,
     store: Arc<dyn Store>,
     params: storage::KnownParams,
+    selected: selection::Selected,
     /// Permits of the tokenising jobs: as many as there are threads.
     workers: Arc<Semaphore>,
     closed: AtomicBool,
@@ -76,6 +84,9 @@ impl Runtime {
     pub fn start(options: RuntimeOptions) -> Result<Self> {
         if options.queue == 0 {
             return Err(BackendError::configuration("queue", "is 0; at least one text must be able to wait"));
+        }
+        if options.max_loaded == Some(0) {
+            return Err(BackendError::configuration("max-loaded", "is 0; at least one model must fit"));
         }
         if options.threads == Some(0) {
             return Err(BackendError::configuration("threads", "is 0; at least one is needed"));
@@ -103,9 +114,13 @@ impl Runtime {
             inner: Arc::new(Inner {
                 catalog,
                 library,
-                encoders: Slots::default(),
-                decoders: Slots::default(),
+                pool: Pool::new(PoolLimits {
+                    most: options.max_loaded,
+                    bytes: options.memory_limit,
+                    keep_alive: options.keep_alive,
+                }),
                 generating: generation::Register::default(),
+                selected: selection::known(&store),
                 store,
                 params,
                 workers: Arc::new(Semaphore::new(workers)),
@@ -152,7 +167,11 @@ impl Runtime {
             config: entry.files.json(id, "config.json").ok().flatten(),
             architecture: entry.description.as_ref().ok().and_then(|found| found.architecture.clone()),
             embedding: EmbeddingModelInfo::new(&entry, loaded, dimensions),
-            memory: entry.variants.first().map_or(0, |variant| variant.size),
+            memory: entry.variants.first().map_or(0, |variant| {
+                let estimate =
+                    crate::resources::estimate(&entry, variant, &self.inner.estimate_request(None));
+                estimate.map_or(variant.size, |estimate| estimate.total())
+            }),
         })
     }
 
@@ -191,7 +210,7 @@ impl Runtime {
         for Engine { id, queue, .. } in &engines {
             if !queue.idle() {
                 tracing::warn!(
-                    model = id,
+                    model = &**id,
                     waiting = queue.waiting(),
                     "requests were cut off by the shutdown"
                 );
@@ -201,13 +220,14 @@ impl Runtime {
         // A run that was told to stop ends within one operator, a generation within one step; a load in progress is not
         // waited for.
         let end = Instant::now() + GRACE;
-        while Instant::now() < end && !engines.iter().all(|engine| engine.thread.is_finished()) {
+        while Instant::now() < end && !engines.iter().all(|engine| engine.outcome.has_changed().is_err()) {
             sleep(POLL).await;
         }
     }
 
-    fn id(&self, model: Option<&str>) -> String {
-        model.unwrap_or(&self.inner.options.default_model).to_owned()
+    /// The model that is named, or the one that serves where none is.
+    fn id(&self, model: Option<&str>, kind: ModelKind) -> String {
+        model.map_or_else(|| self.default_model(kind), str::to_owned)
     }
 
     fn info(&self, entry: &Entry) -> ModelInfo {
@@ -217,57 +237,25 @@ impl Runtime {
 
     /// Whether a model is in memory, and the length of its vectors where it makes some.
     fn state(&self, entry: &Entry) -> (bool, Option<usize>) {
-        match self.inner.encoders.ready(&entry.id) {
-            Some(model) => {
+        match self.inner.pool.ready(&entry.id) {
+            Some(Model::Encoder(model)) => {
                 (true, (model.description.kind == ModelKind::Embedding).then_some(model.dimensions))
             }
-            None => (self.inner.decoders.ready(&entry.id).is_some(), None),
+            found => (found.is_some(), None),
         }
     }
 
-    /// An encoder of a kind that `accepts` takes.
-    async fn encoder(&self, id: &str, accepts: impl Fn(ModelKind) -> Result<()>) -> Result<Arc<Loaded>> {
-        let inner = &self.inner;
-        let model = self.loaded(id, &inner.encoders, &accepts, Inner::spawn_encoder).await?;
-        accepts(model.description.kind)?;
-        Ok(model)
-    }
-
-    /// A model, loaded where it is not in memory. Whoever asks while it loads waits for the same load.
-    async fn loaded<M>(
+    /// An encoder of a kind that `accepts` takes, held.
+    async fn encoder(
         &self,
         id: &str,
-        slots: &Slots<M>,
-        accepts: impl Fn(ModelKind) -> Result<()>,
-        spawn: impl FnOnce(&Inner, Arc<Entry>, Weak<Inner>) -> Result<Slot<M>>,
-    ) -> Result<Arc<M>> {
-        if self.inner.closed.load(Relaxed) {
-            return Err(shutting_down(id));
+        accepts: impl Fn(ModelKind) -> Result<()> + Sync,
+    ) -> Result<Leased<Loaded>> {
+        let resident = self.resident(id, &accepts, &Wish::default(), true).await?;
+        match resident.model {
+            Model::Encoder(model) => Ok(Leased { model, lease: resident.lease }),
+            Model::Decoder(_) => Err(BackendError::internal(format!("model `{id}` is no encoder"))),
         }
-        // The usual case: no file is looked at.
-        if let Some(model) = slots.ready(id) {
-            return Ok(model);
-        }
-        let (inner, wanted) = (Arc::clone(&self.inner), id.to_owned());
-        let entry =
-            tokio::task::spawn_blocking(move || inner.catalog.get(&wanted)).await.map_err(|error| {
-                BackendError::internal(format!("reading the models folder ended early: {error}"))
-            })??;
-        // Told before it is loaded.
-        accepts(entry.usable()?.kind)?;
-        let mut outcome = slots.outcome(id, || {
-            // Looked at under the lock, so that a shutdown sees every slot.
-            if self.inner.closed.load(Relaxed) {
-                return Err(shutting_down(id));
-            }
-            spawn(&self.inner, entry, Arc::downgrade(&self.inner))
-        })?;
-        let outcome = outcome
-            .wait_for(Option::is_some)
-            .await
-            .map_err(|_| BackendError::internal(format!("loading model `{id}` ended without an answer")))?
-            .clone();
-        outcome.unwrap_or_else(|| Err(BackendError::internal("a load without an outcome")))
     }
 
     /// Runs `work` until the deadline of the request, or the runtime's where that is shorter.
@@ -282,7 +270,7 @@ impl Runtime {
         match timeout(limit, work).await {
             Ok(answer) => answer,
             Err(_) => {
-                if let Some(model) = self.inner.encoders.ready(id) {
+                if let Some(Model::Encoder(model)) = self.inner.pool.ready(id) {
                     model.timed_out();
                 }
                 Err(BackendError::GenerationTimeout { seconds: limit.as_secs_f64() })
@@ -298,44 +286,30 @@ const POLL: Duration = Duration::from_millis(5);
 /// How long engines may take to leave once they were told to.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// An engine that is to leave.
-struct Engine {
-    id: String,
-    queue: Arc<dyn EngineQueue>,
-    thread: JoinHandle<()>,
-}
-
 impl Inner {
-    fn session(&self) -> SessionOptions {
+    fn session(&self, device: Device) -> SessionOptions {
         SessionOptions {
-            device: self.options.device,
-            device_options: self.options.device_options,
-            threads: self.options.threads.map_or_else(ThreadBudget::default, ThreadBudget::of),
+            device,
+            device_options: self.device_options(device),
+            threads: self.threads(),
             // Every batch has a shape of its own: a plan for each would be kept and not used again.
             memory_pattern: false,
             ..SessionOptions::default()
         }
     }
 
-    /// Starts the engine of an encoder.
-    fn spawn_encoder(&self, entry: Arc<Entry>, runtime: Weak<Self>) -> Result<Slot<Loaded>> {
-        let id = entry.id.clone();
-        embed::loaded::spawn(entry, self.session(), self.options.queue, move || {
-            if let Some(runtime) = runtime.upgrade() {
-                runtime.encoders.remove(&id);
-            }
-        })
+    fn threads(&self) -> ThreadBudget {
+        self.options.threads.map_or_else(ThreadBudget::default, ThreadBudget::of)
     }
 
-    /// Takes all engines off their lists.
+    /// What a device is told: the operator's options are for the operator's device.
+    fn device_options(&self, device: Device) -> DeviceOptions {
+        if device == self.options.device { self.options.device_options } else { DeviceOptions::default() }
+    }
+
+    /// Takes all engines off their list.
     fn engines(&self) -> Vec<Engine> {
-        fn all<M>(slots: &Slots<M>) -> Vec<Engine> {
-            let drained = slots.lock().drain().collect::<Vec<_>>();
-            drained.into_iter().map(|(id, Slot { queue, thread, .. })| Engine { id, queue, thread }).collect()
-        }
-        let mut engines = all(&self.encoders);
-        engines.extend(all(&self.decoders));
-        engines
+        self.pool.close()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::pool::KeepAlive;
 use crate::{
     device::{Device, DeviceOptions},
     library::LibraryOptions,
@@ -43,6 +44,14 @@ pub struct RuntimeOptions {
     /// Bytes that the keys and values of one decoder may take; a quarter of the memory of the machine, or of the limit
     /// that this process has, where there is none.
     pub cache_bytes: Option<u64>,
+    /// Most models of one kind in memory; as memory allows where there is none.
+    pub max_loaded: Option<usize>,
+    /// Bytes that models may take together, by their estimates; as the machine allows where there is none.
+    pub memory_limit: Option<u64>,
+    /// How long a model stays in memory that nobody uses, where its load does not say.
+    pub keep_alive: KeepAlive,
+    /// Whether a request loads the model that it names; else it has to be loaded before.
+    pub autoload: bool,
 }
 
 impl Default for RuntimeOptions {
@@ -63,6 +72,10 @@ impl Default for RuntimeOptions {
             generation_queue: 256,
             context: None,
             cache_bytes: None,
+            max_loaded: None,
+            memory_limit: None,
+            keep_alive: KeepAlive::For(Duration::from_secs(30 * 60)),
+            autoload: true,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is kept over restarts: responses that clients may continue, and the parameters of generation.
+//! What is kept over restarts: responses that clients may continue, the parameters of generation, and the models that serve
+//! where a request names none.
 //!
 //! [`Store`] is the trait, one typed method a task; [`SqliteStore`] is the embedded database behind it. A write is durable
 //! when it is answered.
@@ -48,4 +49,10 @@ pub trait Store: Send + Sync {
 
     /// Keeps the parameters of the server or of a model, in place of those that there were.
     fn put_params(&self, model: Option<&str>, params: GenerationParams) -> StoreFuture<'_, ()>;
+
+    /// The models that were chosen to serve where a request names none, by kind, as they were when the store was opened.
+    fn selected_at_start(&self) -> &BTreeMap<String, String>;
+
+    /// Keeps which model serves where a request of a kind names none; nothing is kept of it where there is none.
+    fn put_selected(&self, kind: &str, model: Option<&str>) -> StoreFuture<'_, ()>;
 }

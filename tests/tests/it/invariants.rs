@@ -88,6 +88,7 @@ const UNSAFE: &[&str] = &[
     "tabagent-runtime/src/generate/decoder/call.rs",
     "tabagent-runtime/src/generate/decoder/shared.rs",
     "tabagent-runtime/src/library/inspect.rs",
+    "tabagent-runtime/src/resources/give_back.rs",
 ];
 
 #[test]

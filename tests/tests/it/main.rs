@@ -20,6 +20,7 @@ mod hostile;
 mod invariants;
 mod models;
 mod panics;
+mod pool;
 mod requests;
 mod run;
 mod server;

@@ -9,11 +9,14 @@ use super::logging;
 
 pub(super) mod bench;
 pub(super) mod doctor;
+pub(super) mod load;
 pub(super) mod openapi;
+pub(super) mod ps;
 pub(super) mod routes;
 pub(super) mod run;
 pub(super) mod runtime;
 pub(super) mod serve;
+pub(super) mod unload;
 
 /// The runtime of a command that serves nobody: with a bar for what it installs, and without what a server logs unless
 /// somebody asks for it.

@@ -134,6 +134,10 @@ impl Config {
             generation_queue: self.chat_queue.get(),
             context: self.context.map(NonZeroUsize::get),
             cache_bytes: self.cache.map(|size| size.0 as u64),
+            max_loaded: self.max_loaded.map(NonZeroUsize::get),
+            memory_limit: self.memory_limit.map(|size| size.0 as u64),
+            keep_alive: self.keep_alive,
+            autoload: self.autoload,
             ..RuntimeOptions::default()
         }
     }

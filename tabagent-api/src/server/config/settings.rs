@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tabagent_runtime::KeepAlive;
 use tabagent_runtime::device::{ArenaGrowth, Device};
 
 use super::ConfigError;
@@ -160,6 +161,14 @@ settings! {
     context: Option<NonZeroUsize>, "TOKENS", Unset("what each model takes");
     /// Memory for the keys and values of a chat model's conversations.
     cache: Option<ByteSize>, "SIZE", Unset("a quarter of the memory");
+    /// Most models of one kind (chat, embedding, rerank) in memory; the one that was not used for longest leaves for another.
+    max_loaded: Option<NonZeroUsize>, "N", Unset("as memory allows");
+    /// Memory that models may take together, by their estimates.
+    memory_limit: Option<ByteSize>, "SIZE", Unset("what is free");
+    /// Time that a model stays in memory when nobody uses it: 30m, 0 for not at all, forever.
+    keep_alive: KeepAlive, "TIME", Fixed("30m");
+    /// Whether a request loads the model that it names; else POST /v1/models/load has to.
+    autoload: bool, "on|off", Fixed("on");
     /// Time that a request may take until its response begins, where its route does not say otherwise.
     deadline: Duration, "TIME", Fixed("2m");
     /// Time that generating an answer may take, at most an hour.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
+use tabagent_runtime::KeepAlive;
 use tabagent_runtime::device::{ArenaGrowth, Device};
 
 use crate::framework::config::Secret;
@@ -171,6 +172,16 @@ impl Scalar for Secret {
 impl Scalar for Device {
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|error: <Self as std::str::FromStr>::Err| error.to_string())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Scalar for KeepAlive {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
     }
 
     fn show(&self) -> String {

@@ -13,6 +13,7 @@ use http::{HeaderMap, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tabagent_runtime::embed::metrics::{Histogram, ModelMetrics};
 use tabagent_runtime::generate::metrics::GenerationMetrics;
+use tabagent_runtime::hardware;
 use tabagent_runtime::runtime::{Runtime, RuntimeMetrics};
 
 use crate::framework::Pages;
@@ -100,7 +101,7 @@ impl MetricsPage {
             out.family("process_start_time_seconds", "gauge", "Start of the server, in seconds since 1970");
             out.sample("process_start_time_seconds", "", since.as_secs());
         }
-        if let Some(bytes) = process::resident_memory() {
+        if let Some(bytes) = hardware::resident_memory() {
             out.family("process_resident_memory_bytes", "gauge", "Memory of the process that is in RAM");
             out.sample("process_resident_memory_bytes", "", bytes);
         }
@@ -199,10 +200,35 @@ const DECODERS: Figures<GenerationMetrics> = Figures {
 };
 
 fn describe_runtime(out: &mut Exposition, metrics: &RuntimeMetrics) {
-    out.family("tabagent_loaded_models", "gauge", "Models in memory");
-    out.sample("tabagent_loaded_models", "", metrics.models.len() + metrics.generation.len());
+    describe_pool(out, metrics);
     ENCODERS.describe(out, &metrics.models, |model| &model.model);
     DECODERS.describe(out, &metrics.generation, |model| &model.model);
+}
+
+fn describe_pool(out: &mut Exposition, metrics: &RuntimeMetrics) {
+    let pool = &metrics.pool;
+    out.family("tabagent_loaded_models", "gauge", "Models in memory");
+    out.sample("tabagent_loaded_models", "", metrics.models.len() + metrics.generation.len());
+    out.family(
+        "tabagent_model_resident_bytes",
+        "gauge",
+        "Memory of a model, by estimate, keys and values as they are",
+    );
+    for (id, bytes) in &pool.bytes {
+        out.sample("tabagent_model_resident_bytes", &label("model", id), bytes);
+    }
+    out.family("tabagent_model_loads_total", "counter", "Models that came into memory, and that failed to");
+    out.sample("tabagent_model_loads_total", &label("outcome", "loaded"), pool.loads);
+    out.sample("tabagent_model_loads_total", &label("outcome", "failed"), pool.failed_loads);
+    out.family(
+        "tabagent_model_evictions_total",
+        "counter",
+        "Models that left memory without being unloaded by name",
+    );
+    out.sample("tabagent_model_evictions_total", &label("reason", "room"), pool.evicted);
+    out.sample("tabagent_model_evictions_total", &label("reason", "idle"), pool.expired);
+    out.family("tabagent_model_load_seconds", "histogram", "Time that loading a model took");
+    out.histogram("tabagent_model_load_seconds", "", &pool.load_seconds);
 }
 
 impl<M> Figures<M> {
@@ -254,7 +280,8 @@ impl Exposition {
         let mut below = 0;
         for (bound, count) in bounds.zip(&histogram.counts) {
             below += count;
-            self.sample(&format!("{name}_bucket"), &format!("{labels},le=\"{bound}\""), below);
+            let between = if labels.is_empty() { "" } else { "," };
+            self.sample(&format!("{name}_bucket"), &format!("{labels}{between}le=\"{bound}\""), below);
         }
         self.sample(&format!("{name}_sum"), labels, histogram.sum);
         self.sample(&format!("{name}_count"), labels, histogram.count());

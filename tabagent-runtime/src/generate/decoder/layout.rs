@@ -215,6 +215,11 @@ fn state(name: &str) -> Option<(usize, Kind)> {
     }
 }
 
+/// Whether an input of this name takes the past keys or values of a layer.
+pub(crate) fn is_state(name: &str) -> bool {
+    name.starts_with("past") && state(name).is_some()
+}
+
 fn name(model: &str, name: &str) -> Result<CString> {
     CString::new(name).map_err(|_| BackendError::corrupted(model, "its graph has a name with a NUL byte"))
 }

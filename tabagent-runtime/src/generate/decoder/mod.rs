@@ -12,7 +12,7 @@ use std::{borrow::Cow, path::Path};
 use ort::session::RunOptions;
 
 use layout::Layout;
-pub(crate) use layout::Sizes;
+pub(crate) use layout::{Sizes, is_state};
 
 use crate::{
     error::{BackendError, Result},

@@ -10,7 +10,7 @@ use crate::{
         rows::Row,
         sequence::{FinishReason, Sequence},
     },
-    runtime::slots::EngineQueue as _,
+    runtime::pool::slot::EngineQueue as _,
     tokenizer::Tokenizer,
 };
 

@@ -30,6 +30,7 @@ pub use open::DATABASE;
 pub struct SqliteStore {
     worker: Worker,
     params: BTreeMap<Option<String>, GenerationParams>,
+    selected: BTreeMap<String, String>,
 }
 
 impl SqliteStore {
@@ -63,7 +64,9 @@ impl SqliteStore {
         let place = &opened.place;
         let params = queries::params(&mut opened.connection)
             .map_err(|error| place.failure("reading the parameters", &error))?;
-        Ok(Self { worker: Worker::start(opened)?, params })
+        let selected = queries::selected(&mut opened.connection)
+            .map_err(|error| place.failure("reading the chosen models", &error))?;
+        Ok(Self { worker: Worker::start(opened)?, params, selected })
     }
 }
 
@@ -115,6 +118,17 @@ impl Store for SqliteStore {
         let model = model.map(str::to_owned);
         Box::pin(self.worker.call("keeping the parameters", move |connection| {
             queries::put_params(connection, model.as_deref(), &params)
+        }))
+    }
+
+    fn selected_at_start(&self) -> &BTreeMap<String, String> {
+        &self.selected
+    }
+
+    fn put_selected(&self, kind: &str, model: Option<&str>) -> StoreFuture<'_, ()> {
+        let (kind, model) = (kind.to_owned(), model.map(str::to_owned));
+        Box::pin(self.worker.call("keeping a chosen model", move |connection| {
+            queries::put_selected(connection, &kind, model.as_deref())
         }))
     }
 }

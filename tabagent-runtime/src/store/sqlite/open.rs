@@ -22,7 +22,8 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present form. A step that was released is never changed: the number of steps that
 /// a file has is its `user_version`.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE responses (
         id TEXT PRIMARY KEY,
         -- Seconds since 1970.
@@ -42,7 +43,16 @@ const STEPS: &[&str] = &["
         -- JSON.
         value TEXT NOT NULL
     ) STRICT;
-"];
+    ",
+    "
+    CREATE TABLE selected (
+        -- What it does: chat, embedding or rerank.
+        kind TEXT PRIMARY KEY,
+        -- Id of the model that serves where a request names none.
+        model TEXT NOT NULL
+    ) STRICT;
+    ",
+];
 
 /// A connection, where its file lies, and the lock that is held while it is open.
 #[derive(Debug)]

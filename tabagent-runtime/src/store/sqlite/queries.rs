@@ -129,6 +129,29 @@ pub(super) fn put_params(
     Ok(())
 }
 
+/// The models that were chosen, by kind.
+pub(super) fn selected(connection: &mut Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut statement = connection.prepare("SELECT kind, model FROM selected")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Keeps which model was chosen for a kind, or forgets it.
+pub(super) fn put_selected(
+    connection: &mut Connection,
+    kind: &str,
+    model: Option<&str>,
+) -> rusqlite::Result<()> {
+    match model {
+        Some(model) => connection.execute(
+            "INSERT INTO selected (kind, model) VALUES (?, ?)
+             ON CONFLICT (kind) DO UPDATE SET model = excluded.model",
+            params![kind, model],
+        )?,
+        None => connection.execute("DELETE FROM selected WHERE kind = ?", [kind])?,
+    };
+    Ok(())
+}
+
 fn stored_response(row: &Row<'_>) -> rusqlite::Result<StoredResponse> {
     Ok(StoredResponse {
         id: row.get(0)?,

@@ -1,0 +1,371 @@
+//! The pool: which models are in memory, who holds them, and who leaves when another one needs room.
+//!
+//! A model is loaded once for all who ask while it loads (`slot`). Requests hold it by a [`Lease`] as long as they run, and
+//! while anybody does it stays. Room is made by the plan of `plan`; what nobody used for its time is told to leave by a
+//! thread (`sweep`). A model that is told to leave admits nobody new and goes when its last lease ends: only then is its
+//! engine told to stop, so that no request meets a closed queue.
+
+mod admit;
+mod cooling;
+mod keep;
+mod lease;
+mod plan;
+mod report;
+pub(crate) mod slot;
+mod sweep;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::{Notify, watch};
+
+pub(crate) use admit::{Admission, Arrival};
+pub use keep::KeepAlive;
+pub(crate) use lease::{GiveWay, Lease, Leased};
+pub use report::{LoadedModel, ModelState, PoolMetrics};
+use slot::{EngineQueue, Event, Outcome, Slot, unloaded};
+
+use crate::{
+    device::Device,
+    embed::{
+        loaded::Loaded,
+        metrics::{Recorder, SECONDS},
+    },
+    generate::loaded::LoadedDecoder,
+    models::{Entry, ModelKind},
+    resources::Estimate,
+};
+
+/// A model in memory, of either kind of engine.
+#[derive(Clone)]
+pub(crate) enum Model {
+    Encoder(Arc<Loaded>),
+    Decoder(Arc<LoadedDecoder>),
+}
+
+/// How a model is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoadSpec {
+    /// Name of the variant.
+    pub(crate) variant: String,
+    /// What it is to run on.
+    pub(crate) device: Device,
+    /// Most tokens of one sequence, where that is asked for.
+    pub(crate) context: Option<usize>,
+}
+
+/// What somebody wants of a model's load; what is absent may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) variant: Option<String>,
+    pub(crate) device: Option<Device>,
+    pub(crate) context: Option<usize>,
+}
+
+impl Wish {
+    fn is_met_by(&self, spec: &LoadSpec) -> bool {
+        self.variant.as_ref().is_none_or(|variant| *variant == spec.variant)
+            && self.device.is_none_or(|device| device == spec.device)
+            && self.context.is_none_or(|context| spec.context == Some(context))
+    }
+}
+
+/// What bounds the pool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PoolLimits {
+    /// Most models of one kind; as memory allows where there is none.
+    pub(crate) most: Option<usize>,
+    /// Bytes that models may take together; as the machine allows where there is none.
+    pub(crate) bytes: Option<u64>,
+    /// How long a model stays that nobody uses, where its load does not say.
+    pub(crate) keep_alive: KeepAlive,
+}
+
+/// The models in memory.
+pub(crate) struct Pool {
+    limits: PoolLimits,
+    state: Mutex<State>,
+    /// Told when a model has come free or left.
+    pub(crate) changed: Notify,
+    /// Wakes the thread that lets idle models go.
+    due: Condvar,
+    load_seconds: Recorder,
+}
+
+#[derive(Default)]
+struct State {
+    residents: BTreeMap<Arc<str>, Resident>,
+    cooling: cooling::Cooling,
+    /// Counts loads, so that each is told from the next one of the same model.
+    serial: u64,
+    closed: bool,
+    /// Whether the thread that lets idle models go has been started, and when it looks next.
+    sweeping: bool,
+    next_sweep: Option<Instant>,
+    /// Models that were loaded, and that were not since loading failed.
+    loads: u64,
+    failed_loads: u64,
+    /// Models that left to make room, and that left since nobody used them.
+    evicted: u64,
+    expired: u64,
+}
+
+/// A model in memory or on its way.
+struct Resident {
+    serial: u64,
+    kind: ModelKind,
+    entry: Arc<Entry>,
+    spec: LoadSpec,
+    slot: Slot<Model>,
+    estimate: Estimate,
+    pinned: bool,
+    keep_alive: KeepAlive,
+    /// Leases that are held.
+    busy: usize,
+    /// Whether a request has used it.
+    used: bool,
+    last: Instant,
+    since: Instant,
+    /// Waiting loads that want it to give way.
+    wanted_away: usize,
+    /// Whether it leaves, come what may.
+    leaving: bool,
+}
+
+impl Resident {
+    fn admits(&self) -> bool {
+        !self.leaving && self.wanted_away == 0
+    }
+
+    fn bytes(&self) -> u64 {
+        let cache = match self.slot.ready() {
+            Some(Model::Decoder(decoder)) => decoder.counters.cache_bytes(),
+            _ => 0,
+        };
+        self.estimate.with_cache(cache)
+    }
+
+    /// Tells it to leave once nobody holds it.
+    fn leave(&mut self) {
+        self.leaving = true;
+        if self.busy == 0 {
+            self.slot.queue.close();
+        }
+    }
+
+    /// When it leaves if nobody uses it until then.
+    fn expires(&self) -> Option<Instant> {
+        let KeepAlive::For(time) = self.keep_alive else { return None };
+        let idle = self.busy == 0 && !self.pinned && !self.leaving && self.slot.ready().is_some();
+        // One that is kept for no time was loaded for somebody who has yet to come.
+        let expected = time.is_zero() && !self.used;
+        if idle && !expected { self.last.checked_add(time) } else { None }
+    }
+}
+
+/// What there is of a model.
+pub(crate) enum Found {
+    /// It is here or on its way, and held.
+    Here(Lease, ModelKind, watch::Receiver<Outcome<Model>>),
+    /// It is here in another way than it was wished for.
+    Otherwise,
+    /// It leaves.
+    Leaves,
+    /// It is not here.
+    Absent,
+}
+
+/// An engine that is to leave.
+pub(crate) struct Engine {
+    pub(crate) id: Arc<str>,
+    pub(crate) queue: Arc<dyn EngineQueue>,
+    /// Closed once its thread has ended.
+    pub(crate) outcome: watch::Receiver<Outcome<Model>>,
+}
+
+impl Pool {
+    pub(crate) fn new(limits: PoolLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            state: Mutex::default(),
+            changed: Notify::new(),
+            due: Condvar::new(),
+            load_seconds: Recorder::new(SECONDS),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A model that is in memory, without holding it.
+    pub(crate) fn ready(&self, id: &str) -> Option<Model> {
+        self.lock().residents.get(id)?.slot.ready()
+    }
+
+    /// Holds a model that is here.
+    pub(crate) fn find(self: &Arc<Self>, id: &str, wish: &Wish, uses: bool) -> Found {
+        let mut state = self.lock();
+        let Some((id, resident)) =
+            state.residents.get_key_value(id).map(|(id, _)| Arc::clone(id)).and_then(|id| {
+                let resident = state.residents.get_mut(&id)?;
+                Some((id, resident))
+            })
+        else {
+            return Found::Absent;
+        };
+        if !resident.admits() {
+            return Found::Leaves;
+        }
+        if !wish.is_met_by(&resident.spec) {
+            return Found::Otherwise;
+        }
+        resident.busy += 1;
+        resident.last = Instant::now();
+        let lease = Lease { pool: Arc::clone(self), id, serial: resident.serial, uses };
+        Found::Here(lease, resident.kind, resident.slot.outcome.clone())
+    }
+
+    /// Memory that a model could have: what is free, and what others that nobody holds or has pinned would give back, and
+    /// what it has itself.
+    pub(crate) fn available(&self, id: &str, free: u64) -> u64 {
+        let state = self.lock();
+        let movable = state.residents.iter().filter(|(other, resident)| {
+            ***other == *id || resident.leaving || (resident.busy == 0 && !resident.pinned)
+        });
+        let movable: u64 = movable.map(|(_, resident)| resident.bytes()).sum();
+        self.free(&state, free).saturating_add(movable)
+    }
+
+    /// Bytes that models may take together, where that is bounded.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.limits.bytes
+    }
+
+    fn hold_again(&self, lease: &Lease) {
+        if let Some(resident) = self.lock().of(&lease.id, lease.serial) {
+            resident.busy += 1;
+        }
+    }
+
+    fn release(&self, lease: &Lease) {
+        let mut state = self.lock();
+        let Some(resident) = state.of(&lease.id, lease.serial) else { return };
+        resident.busy = resident.busy.saturating_sub(1);
+        resident.used |= lease.uses;
+        resident.last = Instant::now();
+        if resident.busy > 0 {
+            return;
+        }
+        if !resident.admits() {
+            let makes_room = !resident.leaving;
+            resident.leave();
+            state.evicted += u64::from(makes_room);
+            return;
+        }
+        let expires = resident.expires();
+        // The thread looks by itself when it is to look sooner.
+        if expires.is_some_and(|at| state.next_sweep.is_none_or(|next| at < next)) {
+            self.due.notify_one();
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn is_here(&self, wish: &GiveWay) -> bool {
+        self.lock().of(&wish.id, wish.serial).is_some()
+    }
+
+    fn take_back(&self, wish: &GiveWay) {
+        let mut state = self.lock();
+        if let Some(resident) = state.of(&wish.id, wish.serial) {
+            resident.wanted_away = resident.wanted_away.saturating_sub(1);
+            drop(state);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Tells a model to leave once nobody holds it, or at once by force. Whether it is here.
+    pub(crate) fn unload(&self, id: &str, force: bool) -> bool {
+        let mut state = self.lock();
+        let Some(resident) = state.residents.get_mut(id) else { return false };
+        resident.leave();
+        if force && resident.busy > 0 {
+            resident.slot.queue.abort(&unloaded(id));
+        }
+        true
+    }
+
+    /// Whether a model is here that has been told to leave.
+    pub(crate) fn is_leaving(&self, id: &str) -> bool {
+        self.lock().residents.get(id).is_some_and(|resident| resident.leaving)
+    }
+
+    /// Changes how long a model is kept that somebody holds.
+    pub(crate) fn keep(&self, lease: &Lease, keep_alive: Option<KeepAlive>, pinned: Option<bool>) {
+        let mut state = self.lock();
+        if let Some(resident) = state.of(&lease.id, lease.serial) {
+            resident.keep_alive = keep_alive.unwrap_or(resident.keep_alive);
+            resident.pinned = pinned.unwrap_or(resident.pinned);
+        }
+    }
+
+    /// Whether a model is pinned, and how long it is kept; `None` where it is not here.
+    pub(crate) fn kept(&self, id: &str) -> Option<(KeepAlive, bool)> {
+        self.lock().residents.get(id).map(|resident| (resident.keep_alive, resident.pinned))
+    }
+
+    /// Hears what the thread of a model tells; takes it off the list when that ends.
+    pub(crate) fn hear(&self, id: &str, serial: u64, event: Event) {
+        let mut state = self.lock();
+        if let Event::Loaded(took) = event {
+            state.loads += 1;
+            drop(state);
+            // What was read of the file and is not needed any more.
+            crate::resources::give_back_memory();
+            return self.load_seconds.observe(took.as_secs_f64());
+        }
+        let gone = match state.of(id, serial) {
+            Some(_) => state.residents.remove(id),
+            None => None,
+        };
+        if let (Some(resident), Event::NotLoaded(error)) = (&gone, event) {
+            state.failed_loads += 1;
+            state.cooling.note(&resident.entry, &resident.spec, error);
+        }
+        drop(state);
+        let was_here = gone.is_some();
+        drop(gone);
+        if was_here {
+            crate::resources::give_back_memory();
+            tracing::info!(model = id, "the model has left memory");
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Admits nothing more, and takes all engines off the list.
+    pub(crate) fn close(&self) -> Vec<Engine> {
+        let mut state = self.lock();
+        state.closed = true;
+        let residents = std::mem::take(&mut state.residents);
+        drop(state);
+        self.due.notify_all();
+        self.changed.notify_waiters();
+        let engine = |(id, resident): (Arc<str>, Resident)| Engine {
+            id,
+            queue: resident.slot.queue,
+            outcome: resident.slot.outcome,
+        };
+        residents.into_iter().map(engine).collect()
+    }
+}
+
+impl State {
+    /// The model of a lease, where it is still here.
+    fn of(&mut self, id: &str, serial: u64) -> Option<&mut Resident> {
+        self.residents.get_mut(id).filter(|resident| resident.serial == serial)
+    }
+}

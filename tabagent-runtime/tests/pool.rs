@@ -1,0 +1,138 @@
+//! The pool, on real models: who waits, who leaves, what is promised before a load and kept after it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+use std::path::Path;
+
+use tabagent_runtime::{
+    BackendError, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent, KeepAlive,
+    LoadRequest, ModelState, Runtime, RuntimeOptions, SamplingRequest, device::Device,
+};
+
+const FIRST: &str = "decoders/llama-gqa";
+const SECOND: &str = "decoders/qwen3-gqa";
+
+fn start(options: RuntimeOptions) -> Runtime {
+    let models_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    Runtime::start(RuntimeOptions { models_dir, device: Device::Cpu, ..options }).unwrap()
+}
+
+/// An answer of so many tokens, that does not end before.
+fn request(model: &str, tokens: usize) -> GenerateRequest {
+    GenerateRequest {
+        id: "answer".to_owned(),
+        model: Some(model.to_owned()),
+        prompt: GeneratePrompt::Tokens(vec![5, 6, 7]),
+        sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
+        max_tokens: Some(tokens),
+        constraint: None,
+        stop: Vec::new(),
+        ignore_end: true,
+        choices: 1,
+        logprobs: None,
+        deadline: None,
+    }
+}
+
+/// Reads an answer to its end.
+async fn finish(mut generation: Generation) -> (usize, FinishReason) {
+    while let Some(event) = generation.next().await {
+        if let GenerationEvent::End { completion_tokens, reason, .. } = event.unwrap() {
+            return (completion_tokens, reason);
+        }
+    }
+    panic!("no end");
+}
+
+fn ids(runtime: &Runtime) -> Vec<String> {
+    runtime.loaded().into_iter().map(|model| model.id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_writes_an_answer_stays_until_it_is_written() {
+    let runtime = start(RuntimeOptions { max_loaded: Some(1), ..RuntimeOptions::default() });
+    let mut first = runtime.generate(request(FIRST, 200)).await.unwrap();
+    first.next().await.unwrap().unwrap();
+    let other = {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { finish(runtime.generate(request(SECOND, 2)).await.unwrap()).await })
+    };
+    // The other one waits; in time this one admits nobody new, and it still stays.
+    while runtime.loaded()[0].state != ModelState::Leaving {
+        assert_eq!(ids(&runtime), [FIRST]);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!other.is_finished());
+    assert_eq!((ids(&runtime), runtime.loaded()[0].busy), (vec![FIRST.to_owned()], 1));
+    assert_eq!(finish(first).await, (200, FinishReason::Length));
+    assert_eq!(other.await.unwrap(), (2, FinishReason::Length));
+    assert_eq!((ids(&runtime), runtime.metrics().pool.evicted), (vec![SECOND.to_owned()], 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_room_that_is_given_up_leaves_everything_as_it_was() {
+    let runtime = start(RuntimeOptions { max_loaded: Some(1), ..RuntimeOptions::default() });
+    let first = runtime.generate(request(FIRST, 200)).await.unwrap();
+    let waits = runtime.clone();
+    let other = tokio::spawn(async move { waits.generate(request(SECOND, 2)).await.map(drop) });
+    while runtime.loaded()[0].state != ModelState::Leaving {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    other.abort();
+    assert!(other.await.unwrap_err().is_cancelled());
+    assert_eq!(runtime.loaded()[0].state, ModelState::Ready);
+    assert_eq!(finish(runtime.generate(request(FIRST, 2)).await.unwrap()).await.0, 2);
+    assert_eq!(finish(first).await.0, 200);
+    assert_eq!((ids(&runtime), runtime.metrics().pool.evicted), (vec![FIRST.to_owned()], 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_with_other_options_takes_the_place_of_the_model() {
+    let runtime = start(RuntimeOptions::default());
+    let load =
+        |context, pinned| LoadRequest { model: FIRST.to_owned(), context, pinned, ..LoadRequest::default() };
+    let first = runtime.load(load(Some(64), Some(true))).await.unwrap();
+    assert_eq!((first.model.context, first.was_loaded, first.model.pinned), (Some(64), false, true));
+    let same = runtime.load(load(Some(64), None)).await.unwrap();
+    assert!(same.was_loaded && same.model.pinned);
+    let other = runtime.load(load(Some(32), None)).await.unwrap();
+    assert_eq!((other.model.context, other.was_loaded, other.model.pinned), (Some(32), false, true));
+    let any =
+        runtime.load(LoadRequest { keep_alive: Some(KeepAlive::Forever), ..load(None, Some(false)) }).await;
+    let any = any.unwrap();
+    assert_eq!((any.model.context, any.was_loaded, any.model.pinned), (Some(32), true, false));
+    assert_eq!(any.model.keep_alive, KeepAlive::Forever);
+    // Its answers are bounded by it.
+    let error = runtime
+        .generate(GenerateRequest { prompt: GeneratePrompt::Tokens(vec![5; 40]), ..request(FIRST, 2) })
+        .await;
+    assert!(matches!(error, Err(BackendError::InvalidInput { .. })));
+    let unknown =
+        runtime.load(LoadRequest { variant: Some("q2".to_owned()), ..load(None, None) }).await.unwrap_err();
+    assert!(
+        matches!(&unknown, BackendError::InvalidInput { field, reason, .. } if field == "variant" && reason.contains("model"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_values_take_what_was_estimated() {
+    let runtime = start(RuntimeOptions::default());
+    for model in [FIRST, SECOND, "decoders/llama-int4", "decoders/qwen3-fp16", "decoders/llama-plain"] {
+        let estimate = runtime.estimate(model, None, Some(100), 1).await.unwrap().estimate;
+        assert_eq!(estimate.cache, 100 * estimate.token_bytes, "{model}");
+        finish(runtime.generate(request(model, 20)).await.unwrap()).await;
+        let found = runtime.loaded().into_iter().find(|found| found.id == model).unwrap();
+        // Rows of so many tokens, or the tokens themselves.
+        assert!(
+            found.cache > 0 && found.cache % estimate.token_bytes == 0,
+            "{model}: {} {estimate:?}",
+            found.cache
+        );
+        assert!(found.bytes >= found.weights + found.cache, "{found:?}");
+    }
+    let all = runtime.unload(None, false).await.unwrap();
+    assert_eq!((all.unloaded.len(), runtime.loaded().len()), (5, 0));
+    assert!(matches!(
+        runtime.unload(Some("nobody/nothing"), false).await,
+        Err(BackendError::ModelNotFound { .. })
+    ));
+}
