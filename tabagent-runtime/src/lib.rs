@@ -10,6 +10,7 @@ pub mod embed;
 pub mod error;
 pub mod generate;
 pub mod hardware;
+pub mod hub;
 pub mod library;
 pub mod models;
 pub mod rerank;
@@ -26,8 +27,11 @@ pub use generate::{
     GeneratedToken, Generation, GenerationEvent, Markup, MarkupParser, Piece, SamplingRequest,
     TextConstraint, TextForm, TokenProbability,
 };
+pub use hub::{Hub, HubOptions};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
-pub use runtime::{Generating, Health, ModelHealth, ParamsInForce, Runtime, RuntimeMetrics, RuntimeOptions};
+pub use runtime::{
+    Generating, Health, ModelHealth, ParamsInForce, RegisteredModel, Runtime, RuntimeMetrics, RuntimeOptions,
+};
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

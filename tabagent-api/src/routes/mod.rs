@@ -12,6 +12,8 @@ pub mod health;
 pub mod inference;
 pub mod models;
 pub mod params;
+pub mod pull;
+pub mod registered;
 pub mod rerank;
 pub mod responses;
 pub mod similarity;

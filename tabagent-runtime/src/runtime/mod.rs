@@ -4,6 +4,7 @@ mod encoders;
 mod generation;
 mod health;
 mod options;
+mod pull;
 pub(crate) mod slots;
 mod storage;
 
@@ -25,6 +26,7 @@ use tokio::{
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
 pub use options::RuntimeOptions;
+pub use pull::RegisteredModel;
 use slots::{EngineQueue, Slot, Slots};
 pub use storage::ParamsInForce;
 
@@ -34,6 +36,7 @@ use crate::{
     error::{BackendError, Result},
     generate::loaded::{LoadedDecoder, SHORTEST},
     hardware::{self, SystemInfo},
+    hub::Hub,
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
     session::{SessionOptions, ThreadBudget},
@@ -50,6 +53,7 @@ struct Inner {
     options: RuntimeOptions,
     library: &'static Library,
     catalog: Catalog,
+    hub: Hub,
     encoders: Slots<Loaded>,
     decoders: Slots<LoadedDecoder>,
     /// What is being generated, by request.
@@ -98,10 +102,13 @@ impl Runtime {
         device::check(options.device)?;
         let (store, params) = storage::open(options.data_dir.as_deref())?;
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
+        // Before the folder is looked at: it puts right what a pull left that was killed.
+        let hub = Hub::new(options.models_dir.clone(), options.device, options.hub.clone());
         let catalog = Catalog::new(options.models_dir.clone());
         let runtime = Self {
             inner: Arc::new(Inner {
                 catalog,
+                hub,
                 library,
                 encoders: Slots::default(),
                 decoders: Slots::default(),
@@ -175,6 +182,7 @@ impl Runtime {
     /// Admits nothing more, lets what runs finish until `deadline`, ends the rest, and waits for the engines to leave.
     pub async fn shutdown(&self, deadline: Duration) {
         self.inner.closed.store(true, Relaxed);
+        self.inner.hub.close();
         let engines = self.inner.engines();
         let end = Instant::now() + deadline;
         for engine in &engines {
@@ -336,6 +344,7 @@ impl Inner {
 impl Drop for Inner {
     /// The engines leave when nobody is left who could ask them.
     fn drop(&mut self) {
+        self.hub.close();
         for engine in self.engines() {
             engine.queue.close();
         }

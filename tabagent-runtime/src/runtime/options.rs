@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{device::Device, library::LibraryOptions, models::EMBED_ID};
+use crate::{device::Device, hub::HubOptions, library::LibraryOptions, models::EMBED_ID};
 
 /// How a runtime is started.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct RuntimeOptions {
     /// Bytes that the keys and values of one decoder may take; a quarter of the memory of the machine, or of the limit
     /// that this process has, where there is none.
     pub cache_bytes: Option<u64>,
+    /// Where models are pulled from.
+    pub hub: HubOptions,
 }
 
 impl Default for RuntimeOptions {
@@ -56,6 +58,7 @@ impl Default for RuntimeOptions {
             generation_queue: 256,
             context: None,
             cache_bytes: None,
+            hub: HubOptions::default(),
         }
     }
 }

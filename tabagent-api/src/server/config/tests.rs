@@ -29,6 +29,9 @@ const SAMPLES: &[(&str, [&str; 3])] = &[
     ("compression", ["on", "off", "auto"]),
     ("shutdown-grace", ["1s", "2s", "3s"]),
     ("install-onnxruntime", ["no", "yes", "no"]),
+    ("hub-endpoint", ["https://hub.example", "http://127.0.0.1:5000", "https://mirror.example/hf"]),
+    ("hub-allow-host", ["cdn.example", "cdn.example:8443", "10.0.0.1"]),
+    ("hub-stall", ["1s", "2s", "3s"]),
     ("log", ["debug", "info,tabagent_api=trace", "warn"]),
     ("log-format", ["json", "text", "json"]),
 ];
