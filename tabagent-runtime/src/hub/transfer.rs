@@ -272,6 +272,12 @@ impl Worker<'_> {
             Failure::Temporary { reason, after, .. } => (reason, *after),
         };
         if failures > self.options.retries {
+            let failure = match failure {
+                Failure::Temporary { reason, after, limited } => {
+                    Failure::Temporary { reason: format!("{}: {reason}", blob.path), after, limited }
+                }
+                other => other,
+            };
             return Some(Stop::Failed(failure.into_error()));
         }
         tracing::debug!(file = blob.path, reason, failures, "a part of a file is asked for again");

@@ -57,7 +57,7 @@ fn what_never_gets_better_is_told_and_kept() {
     for (fault, says) in [
         (Fault::Status(502), "status 502"),
         (Fault::Stall(0), "stalled: nothing arrived for 1 seconds"),
-        (Fault::Cut(0), "before its end"),
+        (Fault::Cut(0), "onnx/model.onnx: the connection broke"),
     ] {
         remote.behave(|behaviour| behaviour.always = Some(fault));
         let error = failure(&hub, "o/n");
@@ -174,7 +174,7 @@ fn an_etag_that_is_not_what_was_listed_is_told() {
     let error = failure(&hub(models.path(), options(&remote)), "o/n");
     assert!(matches!(error, BackendError::ModelCorrupted { .. }), "{error:?}");
     assert_says(&error, &["onnx/model.onnx", "now states", "changed while it was pulled"]);
-    assert_eq!(remote.file_requests(), 0, "nothing of it is fetched");
+    assert!(files(models.path()).is_empty() && remote.file_requests() <= 1);
 }
 
 #[test]

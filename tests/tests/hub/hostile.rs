@@ -23,7 +23,7 @@ fn redirects_to_hosts_that_nobody_named_are_refused() {
         (format!("http://{}", other.address), "is on loopback"),
         ("http://localhost:1".to_owned(), "is on loopback"),
         ("https://huggingface.co@evil.example".to_owned(), "user name"),
-        ("file:///etc".to_owned(), "host"),
+        ("file:///etc".to_owned(), "is no address"),
     ] {
         remote.behave(|behaviour| behaviour.leads_to = Some(leads_to.clone()));
         let error = failure(&hub, "o/n");

@@ -58,6 +58,7 @@ fn a_model_is_pulled_with_the_program_listed_served_and_removed() {
         files(&folder),
         [
             "1_Pooling/config.json",
+            "2_Normalize/config.json",
             "config.json",
             "config_sentence_transformers.json",
             "modules.json",
