@@ -25,30 +25,33 @@ struct File {
     content: Arc<Vec<u8>>,
     /// Whether it is in LFS, and so on the second port.
     lfs: bool,
-    /// What is stated of it in place of what it is.
-    stated: Option<Stated>,
-}
-
-#[derive(Debug, Clone)]
-struct Stated {
+    /// What is stated of it.
     size: u64,
     sha256: String,
+    git_blob: String,
 }
 
 impl Repository {
     /// Adds a file; ONNX files and others with weights are in LFS.
     #[must_use]
-    pub fn with(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
-        let lfs = [".onnx", "_data", ".data", ".safetensors"].iter().any(|end| path.ends_with(end));
-        self.files.insert(path.to_owned(), File { content: Arc::new(content.into()), lfs, stated: None });
-        self
+    pub fn with(self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        let content = content.into();
+        let (size, sha256) = (content.len() as u64, sha256(&content));
+        self.with_stated(path, content, size, &sha256)
     }
 
     /// Adds a file of which another checksum or size is stated than it has.
     #[must_use]
     pub fn with_stated(mut self, path: &str, content: impl Into<Vec<u8>>, size: u64, sha256: &str) -> Self {
-        let stated = Some(Stated { size, sha256: sha256.to_owned() });
-        self.files.insert(path.to_owned(), File { content: Arc::new(content.into()), lfs: true, stated });
+        let content = content.into();
+        let file = File {
+            lfs: [".onnx", "_data", ".data", ".safetensors"].iter().any(|end| path.ends_with(end)),
+            size,
+            sha256: sha256.to_owned(),
+            git_blob: git_blob(&content),
+            content: Arc::new(content),
+        };
+        self.files.insert(path.to_owned(), file);
         self
     }
 
@@ -80,7 +83,7 @@ impl Repository {
         let mut hash = Sha1::new();
         for (path, file) in &self.files {
             hash.update(path);
-            hash.update(Sha256::digest(file.content.as_slice()));
+            hash.update(&file.git_blob);
         }
         hex(&hash.finalize())
     }
@@ -90,22 +93,15 @@ impl Repository {
             .files
             .iter()
             .map(|(path, file)| {
-                let size = file.stated.as_ref().map_or(file.content.len() as u64, |stated| stated.size);
-                let mut sibling =
-                    json!({ "rfilename": path, "size": size, "blobId": git_blob(&file.content) });
+                let size = file.size;
+                let mut sibling = json!({ "rfilename": path, "size": size, "blobId": file.git_blob });
                 if file.lfs {
-                    sibling["lfs"] = json!({ "sha256": file.sha256(), "size": size, "pointerSize": 134 });
+                    sibling["lfs"] = json!({ "sha256": file.sha256, "size": size, "pointerSize": 134 });
                 }
                 sibling
             })
             .collect();
         json!({ "id": name, "modelId": name, "sha": self.commit(), "private": false, "gated": false, "siblings": siblings })
-    }
-}
-
-impl File {
-    fn sha256(&self) -> String {
-        self.stated.as_ref().map_or_else(|| sha256(&self.content), |stated| stated.sha256.clone())
     }
 }
 
@@ -325,7 +321,7 @@ fn answer(stream: &TcpStream, shared: &Shared, request: &Request, second: Socket
                 let stated = if file.lfs {
                     "\"0123456789abcdef0123456789abcdef\"".to_owned()
                 } else {
-                    format!("\"{}\"", git_blob(&file.content))
+                    format!("\"{}\"", file.git_blob)
                 };
                 let headers = [("etag", stated), ("x-repo-commit", commit.to_owned())];
                 return content(stream, shared, request, file, &headers, file.lfs);
@@ -334,7 +330,7 @@ fn answer(stream: &TcpStream, shared: &Shared, request: &Request, second: Socket
                 return error(401, "RepoNotFound", "Repository not found");
             }
             let base = behaviour.leads_to.clone().unwrap_or_else(|| format!("http://{second}"));
-            let etag = behaviour.etag.clone().unwrap_or_else(|| file.sha256());
+            let etag = behaviour.etag.clone().unwrap_or_else(|| file.sha256.clone());
             let headers = [
                 ("location", format!("{base}{}?signature=abc", request.target)),
                 ("x-linked-etag", format!("\"{etag}\"")),

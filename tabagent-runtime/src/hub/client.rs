@@ -257,7 +257,7 @@ fn parse(url: &str) -> Result<Uri, Failure> {
 /// The address that a `location` means (RFC 3986, section 5.2, for the forms that servers send).
 fn join(base: &Uri, location: &str) -> Result<Uri, Failure> {
     let scheme = base.scheme_str().unwrap_or("https");
-    let authority = base.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    let authority = base.authority().map(ureq::http::uri::Authority::as_str).unwrap_or_default();
     let whole = if location.contains("://") && !location.starts_with('/') {
         location.to_owned()
     } else if let Some(rest) = location.strip_prefix("//") {

@@ -137,7 +137,7 @@ impl Hosts {
         let below = |domain: &&str| {
             host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        if HOSTS.iter().any(|domain| below(&domain)) {
+        if HOSTS.iter().any(below) {
             return Ok(());
         }
         Err(format!("`{host}` is none of the hub's hosts"))
@@ -247,7 +247,7 @@ impl Resolver for GuardedResolver {
     ) -> Result<ResolvedSocketAddrs, Error> {
         let found = self.inner.resolve(uri, config, timeout)?;
         let Ok((host, port)) = host_and_port(uri) else { return Ok(found) };
-        let refused = found.iter().map(|address| address.ip()).find(|address| {
+        let refused = found.iter().map(std::net::SocketAddr::ip).find(|address| {
             (self.hosts.must_be_public(&host, port) && !is_public(*address))
                 || (is_loopback_name(&address.to_string()) && !self.hosts.may_be_loopback(&host, port))
         });

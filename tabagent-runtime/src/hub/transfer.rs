@@ -30,7 +30,7 @@ const SEGMENT: u64 = 16 << 20;
 /// Bytes of one read.
 const CHUNK: usize = 64 << 10;
 /// Bytes after which the journal is told.
-const RECORD: u64 = 256 << 10;
+const RECORD: u64 = 128 << 10;
 /// How often a wait looks whether it is still wanted.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 /// What a connection may have read ahead of the disk, in reads.

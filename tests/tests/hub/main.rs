@@ -117,10 +117,19 @@ fn embedder() -> Repository {
     Repository::of_folder(&fixture("bert-mean"))
 }
 
-/// Bytes without a pattern.
+/// Bytes of which no two blocks are alike.
 fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut bytes = vec![0; size];
-    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    let mut block = vec![0; 64 << 10];
+    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut block);
+    let mut bytes = Vec::with_capacity(size + block.len());
+    for index in 0_u64.. {
+        if bytes.len() >= size {
+            break;
+        }
+        block[..8].copy_from_slice(&index.to_le_bytes());
+        bytes.extend_from_slice(&block);
+    }
+    bytes.truncate(size);
     bytes
 }
 
