@@ -26,7 +26,7 @@ pub struct PullRequest {
     /// Branch, tag or commit; `main` when absent.
     #[rule(length(min = 1, max = 200))]
     pub revision: Option<String>,
-    /// Whether the answer is a stream of events that lasts as long as the pull: `progress`, and at the end `complete`.
+    /// Whether the answer is a stream of events that lasts as long as the pull: `progress`, and at the end `complete` or `error`.
     pub stream: Option<bool>,
 }
 
@@ -62,7 +62,26 @@ pub struct PullJob {
     /// Bytes that come each second.
     pub bytes_per_second: f64,
     /// Why it failed, where it did.
-    pub error: Option<String>,
+    pub error: Option<PullFailure>,
+}
+
+/// Why a pull failed.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct PullFailure {
+    /// Name of the kind of failure.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl From<BackendError> for PullFailure {
+    fn from(error: BackendError) -> Self {
+        let error = PullError::from(error);
+        let kind = error.kind();
+        Self { code: kind.code.to_owned(), hint: kind.hint.to_owned(), message: error.to_string() }
+    }
 }
 
 /// A file of a pull.
@@ -135,7 +154,7 @@ impl From<Job> for PullJob {
             total: job.total,
             percent,
             bytes_per_second: job.bytes_per_second,
-            error: job.error.map(|error| error.to_string()),
+            error: job.error.map(PullFailure::from),
         }
     }
 }
@@ -204,9 +223,8 @@ impl From<BackendError> for PullError {
 ///
 /// From the hub into the models folder: the files that this server reads, and the ONNX files of one variant. Without `stream`
 /// the answer is the job, which GET /v1/pull/{id} shows while it runs. With it the same comes as events named `progress`, and at
-/// the end `complete`; a pull that fails ends with the line that has `error`, one that is paused or cancelled with its state. A
-/// client that leaves does not end the pull. All who ask for the same are told of one pull, and what an earlier one left is not
-/// fetched again.
+/// the end `complete` or `error`; one that is paused or cancelled ends with that state. A client that leaves does not end the
+/// pull. All who ask for the same are told of one pull, and what an earlier one left is not fetched again.
 #[route(
     POST, "/v1/pull",
     tag = "models",
@@ -245,11 +263,12 @@ pub async fn pull_model(
         }
         let job = watched.borrow_and_update().clone();
         let over = job.state.is_over() || job.state == JobState::Paused;
-        let item = match (&job.state, &job.error) {
-            (JobState::Failed, Some(error)) => Err(PullError::from(error.clone())),
-            (JobState::Completed, _) => Ok(StreamEvent { name: Some("complete"), data: PullJob::from(job) }),
-            _ => Ok(StreamEvent { name: Some("progress"), data: PullJob::from(job) }),
+        let name = match job.state {
+            JobState::Completed => "complete",
+            JobState::Failed => "error",
+            _ => "progress",
         };
+        let item = Ok::<_, PullError>(StreamEvent { name: Some(name), data: PullJob::from(job) });
         Some((item, (!over).then_some((watched, false))))
     });
     Ok(JsonOrStream::Stream(EventStream::new(events)))

@@ -36,14 +36,6 @@ impl Reference {
             Some((repository, variant)) => (repository, Some(variant)),
             None => (rest, None),
         };
-        let one = |field: &str, own: Option<&str>, given: Option<&str>| match (own, given) {
-            (Some(_), Some(_)) => {
-                Err(BackendError::invalid(field, "is named here and in `model`; name it once"))
-            }
-            (own, given) => own.or(given).map(|part| checked(field, part)).transpose(),
-        };
-        let variant = one("variant", own_variant, variant)?;
-        let revision = one("revision", own_revision, revision)?;
         let wrong = |reason: &str| {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(MAX_PART).collect();
             BackendError::invalid(
@@ -70,6 +62,14 @@ impl Reference {
             }
         }
         id::check(repository).map_err(|_| wrong("it cannot be the name of a folder"))?;
+        let one = |field: &str, own: Option<&str>, given: Option<&str>| match (own, given) {
+            (Some(_), Some(_)) => {
+                Err(BackendError::invalid(field, "is named here and in `model`; name it once"))
+            }
+            (own, given) => own.or(given).map(|part| checked(field, part)).transpose(),
+        };
+        let variant = one("variant", own_variant, variant)?;
+        let revision = one("revision", own_revision, revision)?;
         Ok(Self { repository: repository.to_owned(), variant, revision })
     }
 

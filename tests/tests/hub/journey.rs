@@ -153,7 +153,7 @@ fn a_model_is_pulled_over_http_as_a_stream_and_as_a_job_and_deleted() {
 }
 
 #[test]
-fn a_stream_of_a_pull_that_fails_ends_with_the_error() {
+fn a_stream_of_a_pull_that_fails_ends_with_why() {
     let remote = Remote::start();
     remote.put("owner/torch", Repository::default().with("config.json", "{}").with("pytorch_model.bin", "x"));
     let server = serve(tempfile::tempdir().unwrap(), &remote);
@@ -171,7 +171,7 @@ fn a_stream_of_a_pull_that_fails_ends_with_the_error() {
             body.as_bytes(),
         ));
         let last: Value = serde_json::from_str(&connection.receive_events().1.last().unwrap()).unwrap();
-        assert_eq!(last["error"]["code"], code, "{last}");
+        assert_eq!((&last["state"], &last["error"]["code"]), (&json!("failed"), &json!(code)), "{last}");
         assert!(last["error"]["message"].as_str().unwrap().contains(says), "{last}");
     }
     let data = tempfile::tempdir().unwrap();

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde_json::json;
 use tabagent_tests::hub::Hub as Remote;
-use tabagent_tests::{process, server};
+use tabagent_tests::process;
+use tabagent_tests::server::{self, Server};
 
 use super::{files, large, noise};
 
@@ -52,6 +54,36 @@ fn a_pull_that_is_killed_ten_times_fetches_hardly_more_than_the_model() {
     let ratio = served as f64 / size as f64;
     println!("{served} bytes were served for {size}: {ratio:.4}");
     assert!(ratio <= 1.05, "{served} bytes for {size}: {ratio:.4}");
+}
+
+#[test]
+fn a_server_that_is_killed_while_it_pulls_leaves_a_folder_that_the_next_one_uses() {
+    let remote = Remote::start();
+    remote.put("o/n", large(42, 8 << 20));
+    remote.behave(|behaviour| behaviour.speed = Some(4 << 20));
+    let flags = remote.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut data = tempfile::tempdir().unwrap();
+    for kill in 0..3_u64 {
+        let home = data.path().join("hf").display().to_string();
+        let mut server = Server::start_in(data, &flags, &[("HF_HOME", home.as_str()), ("HF_TOKEN", "")]);
+        let models = server.get("/v1/models").json();
+        assert!(models["data"].as_array().unwrap().iter().all(|model| model["id"] != "o/n"), "{models}");
+        assert_eq!(server.post("/v1/pull", &json!({ "model": "o/n" })).status, 202);
+        let until = remote.served() + 500_000 + 400_000 * kill;
+        while remote.served() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.signal("KILL");
+        server.wait();
+        data = std::mem::replace(&mut server.data, tempfile::tempdir().unwrap());
+        assert!(files(&data.path().join("models")).is_empty());
+    }
+    remote.behave(|behaviour| behaviour.speed = None);
+    let mut child = start(&data, &remote);
+    assert_eq!(process::wait(&mut child, Duration::from_secs(60)), Some(Some(0)));
+    assert_eq!(fs::read(data.path().join("models/o/n/onnx/model.onnx")).unwrap(), noise(42, 8 << 20));
+    assert!(remote.served() < 12 << 20, "{} bytes for eight megabytes", remote.served());
 }
 
 /// A limit on the size of files stands for a disk that is full: writing fails in the middle.
