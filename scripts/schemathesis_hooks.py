@@ -19,6 +19,9 @@ BEYOND_THE_SCHEMA = {
     "/problems/item-not-found",
     # Parameters of OpenAI's that are known, and refused by name with what to do instead.
     "/problems/stored-response-option",
+    # A name that no repository of the hub can have is told in words, and a model inside the server is not deleted.
+    "/problems/pull-invalid",
+    "/problems/delete-embedded",
 }
 
 

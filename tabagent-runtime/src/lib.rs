@@ -10,6 +10,7 @@ pub mod embed;
 pub mod error;
 pub mod generate;
 pub mod hardware;
+pub mod hub;
 pub mod library;
 pub mod models;
 pub mod rerank;
@@ -27,12 +28,13 @@ pub use generate::{
     GeneratedToken, Generation, GenerationEvent, Markup, MarkupParser, Piece, SamplingRequest,
     TextConstraint, TextForm, TokenProbability,
 };
+pub use hub::{Hub, HubOptions};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
     DefaultModels, Fit, Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth,
-    ModelState, ParamsInForce, PoolMetrics, Resources, Runtime, RuntimeMetrics, RuntimeOptions,
-    UnloadOutcome, VariantEstimate, VariantFit,
+    ModelState, ParamsInForce, PoolMetrics, RegisteredModel, Resources, Runtime, RuntimeMetrics,
+    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

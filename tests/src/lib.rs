@@ -11,6 +11,7 @@
 )]
 
 pub mod http;
+pub mod hub;
 pub mod node;
 pub mod problem;
 pub mod process;

@@ -1,22 +1,38 @@
 //! Every case of every route of the server, through the real router, on the real runtime with its embedded models.
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tabagent_api::server::build_app;
 use tabagent_api::server::config::{Config, Sources};
-use tabagent_runtime::StoredResponse;
+use tabagent_runtime::hub::{HubOptions, JobState};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
+use tabagent_runtime::{BackendError, StoredResponse};
+use tabagent_tests::hub::{Hub as Remote, Repository};
 
 fn main() -> ExitCode {
-    // An empty models folder: what is there is embedded.
+    // A models folder of its own: what is there is embedded, or put there for the cases of pulling and deleting.
     let models = std::env::temp_dir().join(format!("tabagent-cases-{}", std::process::id()));
     let code = tabagent_api::testing::run(|| -> Result<_, String> {
         std::fs::create_dir_all(&models).map_err(|error| error.to_string())?;
         let config = Config::load(&Sources::default()).map_err(|error| error.to_string())?;
-        let options = RuntimeOptions { models_dir: models.clone(), ..RuntimeOptions::default() };
+        let remote = Remote::start();
+        remote.put("example/small", small_model());
+        let hub = HubOptions {
+            endpoint: remote.url(),
+            allowed_hosts: vec![remote.files.to_string()],
+            token: None,
+            cache: None,
+            ..HubOptions::default()
+        };
+        let options = RuntimeOptions { models_dir: models.clone(), hub, ..RuntimeOptions::default() };
+        let to_delete = models.join("example/to-delete");
+        std::fs::create_dir_all(&to_delete)
+            .and_then(|()| std::fs::write(to_delete.join("config.json"), "{}"))
+            .map_err(|error| error.to_string())?;
         let runtime = Runtime::start(options).map_err(|error| error.to_string())?;
+        pulled(&runtime, "pull_example")?;
         // Cases are constants, and the ids of responses are not: these are there before the first case.
         for id in ["resp_example", "resp_to_delete"] {
             tokio::runtime::Handle::current()
@@ -27,6 +43,28 @@ fn main() -> ExitCode {
     });
     std::fs::remove_dir_all(&models).ok();
     code
+}
+
+/// A model whose files can be pulled, and are never run.
+fn small_model() -> Repository {
+    Repository::default()
+        .with("config.json", r#"{"architectures": ["BertModel"]}"#)
+        .with("tokenizer.json", "{}")
+        .with("onnx/model.onnx", vec![0; 4096])
+}
+
+/// Pulls it under this id, to its end.
+fn pulled(runtime: &Runtime, id: &str) -> Result<(), String> {
+    let reference = "example/small".parse().map_err(|error: BackendError| error.to_string())?;
+    runtime.hub().pull_as(id, &reference).map_err(|error| error.to_string())?;
+    for _ in 0..1000 {
+        match runtime.hub().job(id) {
+            Some(job) if job.state == JobState::Completed => return Ok(()),
+            Some(job) if !job.state.is_over() => std::thread::sleep(Duration::from_millis(10)),
+            job => return Err(format!("{job:?}")),
+        }
+    }
+    Err("a pull of four kilobytes takes over ten seconds".to_owned())
 }
 
 /// A stored response of this id.

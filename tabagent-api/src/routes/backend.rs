@@ -63,7 +63,7 @@ macro_rules! table {
 
 table! {
     ModelNotLoaded = after(kind("model-not-loaded", "model_not_loaded", 503, "Model not loaded",
-        "ask again: a model is loaded when it is first used, unless --autoload is off; then POST /v1/models/load loads it"), LOADING);
+        "ask again: a model is loaded when it is first used, unless --autoload is no; then POST /v1/models/load loads it"), LOADING);
     // The same kind as in the enums of the routes, which state it for their cases.
     ModelNotFound = described("No model of this id is here.", kind("model-not-found", "model_not_found", 404,
         "Model not found", "GET /v1/models lists the models that are here"));

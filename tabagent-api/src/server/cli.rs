@@ -76,6 +76,13 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
                 matches.get_flag("force"),
             )
         }
+        Some(("pull", matches)) => {
+            commands::pull::run(&load(matches)?, &required(matches, "reference"), json(matches))
+        }
+        Some(("list", matches)) => {
+            commands::list::run(&load(matches)?, matches.get_flag("all"), json(matches))
+        }
+        Some(("rm", matches)) => commands::rm::run(&load(matches)?, &required(matches, "model")),
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
@@ -108,6 +115,11 @@ fn placement(matches: &ArgMatches) -> commands::load::Options {
         variant: text(matches, "variant"),
         pin: matches.get_flag("pin"),
     }
+}
+
+/// An argument that the grammar asks for.
+fn required(matches: &ArgMatches, name: &str) -> String {
+    matches.get_one::<String>(name).cloned().unwrap_or_default()
 }
 
 fn load(matches: &ArgMatches) -> Result<Config, ConfigError> {
@@ -225,6 +237,31 @@ pub fn command() -> Command {
         .arg(url())
         .arg(Arg::new("model").value_name("MODEL").help("Id of the model [default: all]"))
         .arg(Arg::new("force").long("force").action(ArgAction::SetTrue).help("End the requests that use it"));
+    let pull = Command::new("pull")
+        .about("Bring a model from the hub into the models folder")
+        .after_help(
+            "What was interrupted, by Ctrl-C or otherwise, is carried on by the next pull of the same model.\n\
+             HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_CACHE mean what they mean to Hugging Face's own programs.",
+        )
+        .arg(
+            Arg::new("reference")
+                .value_name("OWNER/NAME[:VARIANT][@REVISION]")
+                .required(true)
+                .help("The repository; which of its ONNX files [default: one that suits this machine]; which version [default: main]"),
+        )
+        .arg(json().help("Write a line of JSON for each step instead of bars"));
+    let list = Command::new("list")
+        .about("List the models that are here")
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("And those that are known and could be pulled"),
+        )
+        .arg(json());
+    let rm = Command::new("rm")
+        .about("Delete a model from the models folder")
+        .arg(Arg::new("model").value_name("MODEL").required(true).help("Its id"));
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))
         .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
@@ -237,6 +274,9 @@ pub fn command() -> Command {
         .subcommand(with_settings(ps))
         .subcommand(with_settings(load))
         .subcommand(with_settings(unload))
+        .subcommand(with_settings(pull))
+        .subcommand(with_settings(list))
+        .subcommand(with_settings(rm))
         .subcommand(with_settings(routes))
         .subcommand(with_settings(openapi))
         .subcommand(with_settings(doctor))

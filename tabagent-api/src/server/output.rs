@@ -1,6 +1,6 @@
 //! stdout and stderr of the commands. stdout is a command's output and nothing else; what is said beside it goes to stderr.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -30,6 +30,20 @@ pub fn print_json(value: &impl Serialize) -> io::Result<()> {
 pub fn note(text: &str) {
     // Where stderr cannot be written there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether somebody sees what [`note`] writes as it is written.
+pub fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Bytes for people.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.2} GB", count as f64 / 1e9),
+    }
 }
 
 /// Rows as columns of equal width; the last column is as wide as it needs to be.

@@ -83,7 +83,7 @@ fn allowed_cores(status: &str, devices: &Path) -> Option<usize> {
 }
 
 /// Instruction sets that matter, of those the processor and the system offer.
-fn features() -> Vec<String> {
+pub(super) fn features() -> Vec<String> {
     if cfg!(target_os = "linux") {
         let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         return features_in(&text);

@@ -93,6 +93,16 @@ pub fn memory() -> Memory {
     cgroup::within_limits(total, available, &cgroup::Files::of_this_process())
 }
 
+/// Bytes that are free for this user on the disk of a path, where the system tells.
+pub(crate) fn free_space(path: &Path) -> Option<u64> {
+    storage::disk_of(path).map(|(free, _)| free)
+}
+
+/// Instruction sets of this processor, by the names of [`Cpu::features`].
+pub(crate) fn cpu_features() -> Vec<String> {
+    cpu::features()
+}
+
 /// The most memory that this process ever had, in bytes, as Linux counts it (VmHWM, proc(5)); `None` elsewhere.
 pub fn peak_memory() -> Option<u64> {
     status("VmHWM:")

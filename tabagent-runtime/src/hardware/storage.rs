@@ -31,7 +31,7 @@ pub(super) fn of(models_dir: &Path) -> Storage {
 }
 
 /// Free and total bytes of the disk that the path, or the nearest folder above it that exists, lies on.
-fn disk_of(path: &Path) -> Option<(u64, u64)> {
+pub(super) fn disk_of(path: &Path) -> Option<(u64, u64)> {
     let absolute = std::path::absolute(path).ok()?;
     let existing = absolute.ancestors().find_map(|folder| folder.canonicalize().ok())?;
     let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;

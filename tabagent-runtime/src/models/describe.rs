@@ -1,6 +1,6 @@
 //! What a model is, read from its own files: its kind, its length, and the steps from tokens to a vector.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     config::{
@@ -13,7 +13,7 @@ use super::{
 use crate::error::{BackendError, Result};
 
 /// What a model does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
     /// Turns texts into vectors.

@@ -7,6 +7,7 @@ mod embedded;
 mod files;
 pub mod id;
 mod info;
+mod known;
 mod variants;
 
 pub use catalog::{Catalog, Entry};
@@ -16,4 +17,6 @@ pub use describe::{Description, ModelKind, Step, describe};
 pub use embedded::{CHAT_ID, EMBED_ID};
 pub use files::{EmbeddedFile, ModelFile, ModelFiles};
 pub use info::{EmbeddingModelInfo, ModelDetails, ModelInfo};
+pub use known::{KnownModel, KnownModels, known_models};
+pub(crate) use variants::precision;
 pub use variants::{Precision, Variant, attends_grouped, quantises_activations, variants};

@@ -86,7 +86,7 @@ fn rank(variant: &Variant) -> (bool, Precision, usize, &str) {
 }
 
 /// What the name of an ONNX file tells about its weights.
-fn precision(name: &str) -> Precision {
+pub(crate) fn precision(name: &str) -> Precision {
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     if has(&["q4", "int4", "bnb4", "nf4"]) {
         Precision::Int4

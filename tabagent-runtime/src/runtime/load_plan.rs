@@ -46,7 +46,7 @@ impl Runtime {
         accepts(kind)?;
         let options = &self.inner.options;
         if on_demand && !options.autoload {
-            let reason = "it is not in memory, and --autoload is off".to_owned();
+            let reason = "it is not in memory, and --autoload is no".to_owned();
             return Err(BackendError::ModelNotLoaded { model: id.to_owned(), reason });
         }
         let variant = entry.variant(wish.variant.as_deref())?.clone();

@@ -7,6 +7,7 @@ mod load_plan;
 mod loading;
 mod options;
 pub(crate) mod pool;
+mod pull;
 mod resources;
 mod selection;
 mod storage;
@@ -32,6 +33,7 @@ pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
 pub use options::RuntimeOptions;
 use pool::{Engine, Leased, Model, Pool, PoolLimits, Wish};
 pub use pool::{KeepAlive, LoadedModel, ModelState, PoolMetrics};
+pub use pull::RegisteredModel;
 pub use resources::{Fit, Resources, VariantFit};
 pub use selection::DefaultModels;
 pub use storage::ParamsInForce;
@@ -42,6 +44,7 @@ use crate::{
     error::{BackendError, Result},
     generate::loaded::SHORTEST,
     hardware::{self, SystemInfo},
+    hub::Hub,
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
     session::{SessionOptions, ThreadBudget},
@@ -59,6 +62,7 @@ struct Inner {
     library: &'static Library,
     catalog: Catalog,
     pool: Arc<Pool>,
+    hub: Hub,
     /// What is being generated, by request.
     generating: generation::Register,
     store: Arc<dyn Store>,
@@ -109,10 +113,13 @@ impl Runtime {
         device::check(options.device, &options.device_options)?;
         let (store, params) = storage::open(options.data_dir.as_deref())?;
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
+        // Before the folder is looked at: it puts right what a pull left that was killed.
+        let hub = Hub::new(options.models_dir.clone(), options.device, options.hub.clone());
         let catalog = Catalog::new(options.models_dir.clone());
         let runtime = Self {
             inner: Arc::new(Inner {
                 catalog,
+                hub,
                 library,
                 pool: Pool::new(PoolLimits {
                     most: options.max_loaded,
@@ -199,6 +206,7 @@ impl Runtime {
     /// Admits nothing more, lets what runs finish until `deadline`, ends the rest, and waits for the engines to leave.
     pub async fn shutdown(&self, deadline: Duration) {
         self.inner.closed.store(true, Relaxed);
+        self.inner.hub.close();
         let engines = self.inner.engines();
         let end = Instant::now() + deadline;
         for engine in &engines {
@@ -316,6 +324,7 @@ impl Inner {
 impl Drop for Inner {
     /// The engines leave when nobody is left who could ask them.
     fn drop(&mut self) {
+        self.hub.close();
         for engine in self.engines() {
             engine.queue.close();
         }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::pool::KeepAlive;
 use crate::{
     device::{Device, DeviceOptions},
+    hub::HubOptions,
     library::LibraryOptions,
     models::EMBED_ID,
 };
@@ -52,6 +53,8 @@ pub struct RuntimeOptions {
     pub keep_alive: KeepAlive,
     /// Whether a request loads the model that it names; else it has to be loaded before.
     pub autoload: bool,
+    /// Where models are pulled from.
+    pub hub: HubOptions,
 }
 
 impl Default for RuntimeOptions {
@@ -76,6 +79,7 @@ impl Default for RuntimeOptions {
             memory_limit: None,
             keep_alive: KeepAlive::For(Duration::from_secs(30 * 60)),
             autoload: true,
+            hub: HubOptions::default(),
         }
     }
 }

@@ -218,7 +218,7 @@ fn too_little_memory_is_told_with_the_numbers() {
 
 #[test]
 fn without_autoload_a_model_is_loaded_first() {
-    let server = server(&["--autoload", "off"]);
+    let server = server(&["--autoload", "no"]);
     let refused = assert_problem(&embed(server.address, "bert-mean"), 503, "model-not-loaded");
     assert!(refused["detail"].as_str().unwrap().contains("--autoload"), "{refused}");
     ok(server.post("/v1/load", &json!({ "model_id": "bert-mean" })));

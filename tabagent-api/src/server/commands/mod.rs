@@ -4,14 +4,17 @@ use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
 
 use super::cli::CommandError;
-use super::config::{Config, LogFilter, Source};
+use super::config::{Config, LogFilter, LogFormat, Source};
 use super::logging;
 
 pub(super) mod bench;
 pub(super) mod doctor;
+pub(super) mod list;
 pub(super) mod load;
 pub(super) mod openapi;
 pub(super) mod ps;
+pub(super) mod pull;
+pub(super) mod rm;
 pub(super) mod routes;
 pub(super) mod run;
 pub(super) mod runtime;
@@ -21,9 +24,15 @@ pub(super) mod unload;
 /// The runtime of a command that serves nobody: with a bar for what it installs, and without what a server logs unless
 /// somebody asks for it.
 fn quiet_runtime(config: &Config) -> Result<Runtime, CommandError> {
-    let quiet = LogFilter("warn".to_owned());
-    let filter = if *config.source("log") == Source::Default { &quiet } else { &config.log };
-    logging::begin(filter, config.log_format).map_err(CommandError::Other)?;
+    let (filter, format) = quiet_log(config);
+    logging::begin(&filter, format).map_err(CommandError::Other)?;
     let library = LibraryOptions { progress: progress::on_stderr(), ..config.runtime().library };
     Ok(Runtime::start(RuntimeOptions { library, ..config.runtime() })?)
+}
+
+/// What a command that serves nobody logs: what the operator asks for, else only what goes wrong.
+fn quiet_log(config: &Config) -> (LogFilter, LogFormat) {
+    let asked = *config.source("log") != Source::Default;
+    let filter = if asked { config.log.clone() } else { LogFilter("warn".to_owned()) };
+    (filter, config.log_format)
 }

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tabagent_runtime::device::DeviceOptions;
+use tabagent_runtime::hub::HubOptions;
 use tabagent_runtime::library::LibraryOptions;
 use tabagent_runtime::runtime::RuntimeOptions;
 
@@ -22,7 +23,7 @@ use crate::framework::config::{ApiConfig, Secret};
 pub use log::{LogFilter, LogFormat};
 pub use settings::{Config, DefaultValue, SETTINGS, Setting};
 pub use sources::{Source, Sources, default_data_dir};
-pub use value::{ByteSize, Compression, HostName, OriginName, Scalar, SettingValue};
+pub use value::{ByteSize, Compression, HostName, HubEndpoint, HubHost, OriginName, Scalar, SettingValue};
 
 /// Everything that is wrong with a configuration, in one error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,7 +139,19 @@ impl Config {
             memory_limit: self.memory_limit.map(|size| size.0 as u64),
             keep_alive: self.keep_alive,
             autoload: self.autoload,
+            hub: self.hub(),
             ..RuntimeOptions::default()
+        }
+    }
+
+    /// Where models are pulled from.
+    pub fn hub(&self) -> HubOptions {
+        let options = HubOptions::default();
+        HubOptions {
+            endpoint: self.hub_endpoint.as_ref().map_or(options.endpoint, |endpoint| endpoint.0.clone()),
+            allowed_hosts: self.hub_allow_host.iter().map(|host| host.0.clone()).collect(),
+            stall: self.hub_stall,
+            ..options
         }
     }
 

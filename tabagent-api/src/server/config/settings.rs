@@ -18,7 +18,7 @@ use tabagent_runtime::device::{ArenaGrowth, Device};
 use super::ConfigError;
 use super::log::{LogFilter, LogFormat};
 use super::sources::{Source, Sources};
-use super::value::{ByteSize, Compression, HostName, OriginName, SettingValue};
+use super::value::{ByteSize, Compression, HostName, HubEndpoint, HubHost, OriginName, SettingValue};
 use crate::framework::config::Secret;
 
 /// What is known of a setting before it has a value.
@@ -168,7 +168,7 @@ settings! {
     /// Time that a model stays in memory when nobody uses it: 30m, 0 for not at all, forever.
     keep_alive: KeepAlive, "TIME", Fixed("30m");
     /// Whether a request loads the model that it names; else POST /v1/models/load has to.
-    autoload: bool, "on|off", Fixed("on");
+    autoload: bool, "yes|no", Fixed("yes");
     /// Time that a request may take until its response begins, where its route does not say otherwise.
     deadline: Duration, "TIME", Fixed("2m");
     /// Time that generating an answer may take, at most an hour.
@@ -189,6 +189,12 @@ settings! {
     shutdown_grace: Duration, "TIME", Fixed("20s");
     /// Whether ONNX Runtime is downloaded when none is found.
     install_onnxruntime: bool, "yes|no", Fixed("yes");
+    /// Hub that models are pulled from, an address like that of Hugging Face: https, or http on loopback.
+    hub_endpoint: Option<HubEndpoint>, "URL", Unset("HF_ENDPOINT, else https://huggingface.co");
+    /// Further host that the hub may lead to for its files, with a port where only that one is meant.
+    hub_allow_host: Vec<HubHost>, "HOST", Unset("the hub and the hosts of Hugging Face");
+    /// Time in which the next bytes of a pull must arrive before another connection is tried.
+    hub_stall: Duration, "TIME", Fixed("30s");
     /// What is logged: a level, or a list such as info,tabagent_runtime=debug.
     log: LogFilter, "FILTER", Fixed("info");
     /// How it is logged.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Uri;
 use tabagent_runtime::KeepAlive;
 use tabagent_runtime::device::{ArenaGrowth, Device};
+use tabagent_runtime::hub;
 
 use crate::framework::config::Secret;
 
@@ -316,6 +317,34 @@ impl Scalar for HostName {
         } else {
             Err(format!("`{text}` is not a host name; give it without scheme and port, such as box.lan"))
         }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// Address of a hub of models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubEndpoint(pub String);
+
+impl Scalar for HubEndpoint {
+    fn parse(text: &str) -> Result<Self, String> {
+        hub::check_endpoint(text).map(|()| Self(text.trim_end_matches('/').to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// A host that the files of a hub may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubHost(pub String);
+
+impl Scalar for HubHost {
+    fn parse(text: &str) -> Result<Self, String> {
+        hub::check_host(text).map(|()| Self(text.to_ascii_lowercase()))
     }
 
     fn show(&self) -> String {

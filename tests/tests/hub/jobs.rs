@@ -1,0 +1,154 @@
+//! Pulls as jobs: one download for all who ask, pause, resume, cancel, and bounds.
+
+use std::sync::Barrier;
+use std::time::Duration;
+
+use tabagent_runtime::BackendError;
+use tabagent_runtime::hub::JobState;
+use tabagent_tests::hub::Hub as Remote;
+
+use super::{files, hub, large, noise, options, pull, rest};
+
+const SIZE: usize = 4 << 20;
+
+/// A hub that needs a second for the model, and more for less.
+fn slow() -> Remote {
+    let remote = Remote::start();
+    remote.put("o/n", large(10, SIZE));
+    remote.behave(|behaviour| behaviour.speed = Some(4 << 20));
+    remote
+}
+
+/// Waits until something of the ONNX file has come.
+fn under_way(remote: &Remote) {
+    let small = remote.served().max(400_000);
+    for _ in 0..1000 {
+        if remote.served() > small + 200_000 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("nothing comes");
+}
+
+#[test]
+fn twenty_who_ask_for_the_same_make_one_download() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let barrier = Barrier::new(20);
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..20)
+            .map(|_| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    let job = hub.pull(&"o/n".parse().unwrap()).unwrap();
+                    assert_eq!(rest(&hub, &job.id).state, JobState::Completed);
+                    job.id
+                })
+            })
+            .collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(remote.served(), large(10, SIZE).size(), "each byte once");
+}
+
+#[test]
+fn a_pull_is_paused_and_goes_on_where_it_was() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let job = hub.pull(&"o/n".parse().unwrap()).unwrap();
+    under_way(&remote);
+    let paused = hub.pause(&job.id).unwrap();
+    assert_eq!(paused.state, JobState::Paused);
+    assert!(paused.bytes > 300_000 && paused.bytes < paused.total, "{paused:?}");
+    assert!(files(models.path()).is_empty());
+    let resumed = hub.resume(&job.id).unwrap().unwrap();
+    assert_eq!(resumed.state, JobState::Queued);
+    let done = rest(&hub, &job.id);
+    assert_eq!((done.state, done.bytes), (JobState::Completed, done.total));
+    let size = large(10, SIZE).size();
+    assert!(remote.served() <= size + size / 5, "{} of {size}", remote.served());
+    assert_eq!(std::fs::read(models.path().join("o/n/onnx/model.onnx")).unwrap(), noise(10, SIZE));
+    // What has ended stays as it is.
+    assert_eq!(hub.pause(&job.id).unwrap().state, JobState::Completed);
+    assert_eq!(hub.cancel(&job.id).unwrap().state, JobState::Completed);
+    assert_eq!(hub.resume(&job.id).unwrap().unwrap().state, JobState::Completed);
+    assert!(hub.pause("pull_nobody").is_none() && hub.resume("pull_nobody").is_none());
+}
+
+#[test]
+fn a_pull_that_was_paused_goes_on_when_somebody_asks_for_the_model() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let job = hub.pull(&"o/n".parse().unwrap()).unwrap();
+    under_way(&remote);
+    hub.pause(&job.id);
+    let again = hub.pull(&"o/n".parse().unwrap()).unwrap();
+    assert_eq!(again.id, job.id);
+    assert_eq!(rest(&hub, &job.id).state, JobState::Completed);
+}
+
+#[test]
+fn a_pull_is_cancelled_while_it_runs_and_while_it_rests() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    for rests in [false, true] {
+        let job = hub.pull(&"o/n".parse().unwrap()).unwrap();
+        under_way(&remote);
+        if rests {
+            hub.pause(&job.id);
+        }
+        assert_eq!(hub.cancel(&job.id).unwrap().state, JobState::Cancelled);
+        assert!(!models.path().join(".pull/o--n").exists(), "what had come is gone");
+        assert!(files(models.path()).is_empty());
+    }
+    remote.behave(|behaviour| behaviour.speed = None);
+    assert_eq!(pull(&hub, "o/n").state, JobState::Completed);
+}
+
+#[test]
+fn one_model_is_pulled_one_way_at_a_time_and_not_by_two_processes() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let job = hub.pull(&"o/n".parse().unwrap()).unwrap();
+    under_way(&remote);
+    let refused = |error: BackendError| {
+        assert!(matches!(&error, BackendError::ResourceLimitExceeded { limit: 1, .. }), "{error:?}");
+    };
+    refused(hub.pull(&"o/n:model".parse().unwrap()).unwrap_err());
+    // Another process is another hub on the same folder: the lock of the system is between them.
+    let other = super::hub(models.path(), options(&remote));
+    refused(super::failure(&other, "o/n"));
+    hub.cancel(&job.id);
+}
+
+#[test]
+fn pulls_that_wait_are_bounded() {
+    let remote = slow();
+    for index in 0..16 {
+        remote.put(&format!("o/m{index}"), large(10, SIZE));
+    }
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let jobs: Vec<_> =
+        (0..16).map(|index| hub.pull(&format!("o/m{index}").parse().unwrap()).unwrap()).collect();
+    let error = hub.pull(&"o/n".parse().unwrap()).unwrap_err();
+    assert!(
+        matches!(&error, BackendError::ResourceLimitExceeded { limit: 16, current: 16, .. }),
+        "{error:?}"
+    );
+    under_way(&remote);
+    let running = hub.jobs().iter().filter(|job| job.state == JobState::Running).count();
+    assert_eq!(running, 2, "the others wait");
+    for job in &jobs {
+        assert_eq!(hub.cancel(&job.id).unwrap().state, JobState::Cancelled);
+    }
+    assert!(hub.pull(&"o/n".parse().unwrap()).is_ok());
+    hub.close();
+}
