@@ -39,13 +39,13 @@ impl Failure {
         Self::Temporary { reason: reason.into(), after: None, limited: false }
     }
 
-    /// What the failure is told as when no further try is made.
-    pub(crate) fn into_error(self) -> BackendError {
+    /// What the failure is told as after so many tries, when no further one is made.
+    pub(crate) fn into_error(self, tries: u32) -> BackendError {
         match self {
             Self::Temporary { after, limited: true, .. } => BackendError::ResourceLimitExceeded {
-                resource: "the number of requests that the hub takes".to_owned(),
-                limit: 0,
-                current: 0,
+                resource: "the number of tries at what the hub limits for now (status 429)".to_owned(),
+                limit: tries.into(),
+                current: tries.into(),
                 retry_after: after.unwrap_or(Duration::from_secs(60)),
             },
             Self::Temporary { reason, .. } | Self::Expired(reason) => BackendError::configuration(

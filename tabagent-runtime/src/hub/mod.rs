@@ -7,9 +7,11 @@
 mod checksum;
 mod choose;
 mod client;
+mod connection;
 mod delete;
 mod folder;
 mod hosts;
+mod job;
 mod jobs;
 mod options;
 mod part;
@@ -25,7 +27,7 @@ use std::{
 
 pub use folder::Origin;
 pub use hosts::{check_endpoint, check_host};
-pub use jobs::{Job, JobFile, JobState};
+pub use job::{Job, JobFile, JobState};
 pub use options::{ENDPOINT, HubOptions, Token};
 pub use reference::Reference;
 

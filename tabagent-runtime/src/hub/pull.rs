@@ -15,7 +15,7 @@ use super::{
     choose::{self, Offer, Wanted, megabytes},
     client::Client,
     folder::{Folder, Lock, Origin, State, unusable},
-    jobs::Watched,
+    job::Watched,
     options::HubOptions,
     part::Part,
     reference::Reference,

@@ -6,19 +6,19 @@
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
-    io::Read,
     path::PathBuf,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
 };
 
 use super::{
     checksum::Checksum,
-    client::{Client, Failure, backoff, header},
+    client::{Client, Failure, backoff},
+    connection::{Message, check_head, read},
     folder::unusable,
     options::HubOptions,
     part::{Part, Range, write_at},
@@ -27,14 +27,10 @@ use crate::error::BackendError;
 
 /// Longest range of one request.
 const SEGMENT: u64 = 16 << 20;
-/// Bytes of one read.
-const CHUNK: usize = 64 << 10;
 /// Bytes after which the journal is told.
 const RECORD: u64 = 128 << 10;
 /// How often a wait looks whether it is still wanted.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
-/// What a connection may have read ahead of the disk, in reads.
-const AHEAD: usize = 4;
 
 /// What is to become of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,10 +107,10 @@ pub(crate) fn persist<T>(
         };
         failures += 1;
         let Failure::Temporary { reason, after, .. } = &failure else {
-            return Err(Stop::Failed(failure.into_error()));
+            return Err(Stop::Failed(failure.into_error(failures)));
         };
         if failures > options.retries {
-            return Err(Stop::Failed(failure.into_error()));
+            return Err(Stop::Failed(failure.into_error(failures)));
         }
         tracing::debug!(reason, failures, "the hub is asked again");
         if !control.wait(backoff(failures, *after)) {
@@ -264,7 +260,7 @@ impl Worker<'_> {
     /// Waits before the next try of a segment whose transfer broke, and puts it back.
     fn again(&self, blob: &Blob, segment: Segment, failure: Failure, failures: u32) -> Option<Stop> {
         let (reason, after) = match &failure {
-            Failure::Final(_) => return Some(Stop::Failed(failure.into_error())),
+            Failure::Final(_) => return Some(Stop::Failed(failure.into_error(failures))),
             Failure::Expired(reason) => {
                 *lock(&blob.location) = None;
                 (reason, None)
@@ -278,7 +274,7 @@ impl Worker<'_> {
                 }
                 other => other,
             };
-            return Some(Stop::Failed(failure.into_error()));
+            return Some(Stop::Failed(failure.into_error(failures)));
         }
         tracing::debug!(file = blob.path, reason, failures, "a part of a file is asked for again");
         if !self.control.wait(backoff(failures, after)) {
@@ -378,118 +374,5 @@ impl Worker<'_> {
                 }
             }
         }
-    }
-}
-
-/// What the thread of a connection tells.
-enum Message {
-    Head(Head),
-    /// Bytes of the body; none at its end.
-    Bytes(Vec<u8>),
-    Failed(Failure),
-}
-
-/// What is known once the head of a response is there.
-struct Head {
-    status: u16,
-    content_range: Option<String>,
-    /// What the hub's own answer, before redirects, states of the content.
-    etag: Option<String>,
-    commit: Option<String>,
-    url: String,
-}
-
-/// Asks for a range on a thread of its own, which ends with its connection: soon after nobody listens any more.
-fn read(client: &Client, url: &str, range: Range) -> Result<Receiver<Message>, BackendError> {
-    let (sender, receiver) = sync_channel(AHEAD);
-    let (client, url) = (client.clone(), url.to_owned());
-    let run = move || {
-        let mut body = match client.open(&url, Some(range)) {
-            Ok(opened) => {
-                let text = |headers, name| header(headers, name).map(str::to_owned);
-                let redirected = opened.url != url;
-                let linked = text(&opened.first, "x-linked-etag");
-                let head = Head {
-                    status: opened.status,
-                    content_range: text(&opened.headers, "content-range"),
-                    // After a redirect `etag` is what the store of the file calls it.
-                    etag: linked.or_else(|| text(&opened.first, "etag").filter(|_| !redirected)),
-                    commit: text(&opened.first, "x-repo-commit"),
-                    url: opened.url,
-                };
-                if sender.send(Message::Head(head)).is_err() {
-                    return;
-                }
-                opened.body
-            }
-            Err(failure) => {
-                // Nobody listens where this cannot be sent.
-                let _ = sender.send(Message::Failed(failure));
-                return;
-            }
-        };
-        loop {
-            let mut bytes = vec![0; CHUNK];
-            let message = match body.read(&mut bytes) {
-                Ok(count) => {
-                    bytes.truncate(count);
-                    Message::Bytes(bytes)
-                }
-                Err(error) => Message::Failed(Failure::temporary(format!("the connection broke: {error}"))),
-            };
-            let last = !matches!(&message, Message::Bytes(bytes) if !bytes.is_empty());
-            if sender.send(message).is_err() || last {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("pull-read".to_owned())
-        .spawn(run)
-        .map_err(|error| BackendError::internal(format!("no thread for a connection: {error}")))?;
-    Ok(receiver)
-}
-
-/// Whether a response has the range that was asked for, of the content that the hub listed. `own`: the hub was asked itself.
-fn check_head(blob: &Blob, range: Range, head: &Head, own: bool) -> Result<(), Failure> {
-    let changed = |reason: String| {
-        Failure::Final(BackendError::corrupted(
-            &blob.path,
-            format!("{reason}; the repository changed while it was pulled: pull it again"),
-        ))
-    };
-    if own {
-        if let Some(etag) = head.etag.as_deref().filter(|etag| blob.checksum.is_etag(etag) == Some(false)) {
-            return Err(changed(format!("the hub listed {} and now states {etag}", blob.checksum)));
-        }
-        if let Some(commit) = head.commit.as_deref().filter(|commit| *commit != blob.commit) {
-            return Err(changed(format!("the hub was asked for commit {} and has {commit}", blob.commit)));
-        }
-    }
-    let (from, to) = range;
-    match (head.status, &head.content_range) {
-        (200, _) if from == 0 && to == blob.size => Ok(()),
-        (206, Some(value)) => {
-            let expected = format!("bytes {from}-{}/{}", to - 1, blob.size);
-            let unknown = format!("bytes {from}-{}/*", to - 1);
-            if *value == expected || *value == unknown {
-                return Ok(());
-            }
-            match value.rsplit_once('/') {
-                Some((_, total)) if total != blob.size.to_string() => {
-                    Err(changed(format!("the hub listed {} bytes and now has {total}", blob.size)))
-                }
-                _ => {
-                    Err(Failure::temporary(format!("`{value}` is answered where `{expected}` was asked for")))
-                }
-            }
-        }
-        _ => Err(Failure::Final(BackendError::configuration(
-            "hub-endpoint",
-            format!(
-                "{} is answered whole where a range of it was asked for; the hub must know ranges",
-                blob.url
-            ),
-        ))),
     }
 }

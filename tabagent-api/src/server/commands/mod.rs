@@ -24,15 +24,15 @@ pub(super) mod unload;
 /// The runtime of a command that serves nobody: with a bar for what it installs, and without what a server logs unless
 /// somebody asks for it.
 fn quiet_runtime(config: &Config) -> Result<Runtime, CommandError> {
-    let (filter, format) = quiet_log(config);
+    let (filter, format) = quiet_log(config, "warn");
     logging::begin(&filter, format).map_err(CommandError::Other)?;
     let library = LibraryOptions { progress: progress::on_stderr(), ..config.runtime().library };
     Ok(Runtime::start(RuntimeOptions { library, ..config.runtime() })?)
 }
 
-/// What a command that serves nobody logs: what the operator asks for, else only what goes wrong.
-fn quiet_log(config: &Config) -> (LogFilter, LogFormat) {
+/// What a command that serves nobody logs: what the operator asks for, else no more than `level`.
+fn quiet_log(config: &Config, level: &str) -> (LogFilter, LogFormat) {
     let asked = *config.source("log") != Source::Default;
-    let filter = if asked { config.log.clone() } else { LogFilter("warn".to_owned()) };
+    let filter = if asked { config.log.clone() } else { LogFilter(level.to_owned()) };
     (filter, config.log_format)
 }

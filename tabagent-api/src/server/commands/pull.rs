@@ -19,7 +19,8 @@ const TELL: Duration = Duration::from_secs(2);
 
 pub(in crate::server) fn run(config: &Config, reference: &str, json: bool) -> Result<ExitCode, CommandError> {
     let reference: Reference = reference.parse()?;
-    let (filter, format) = super::quiet_log(config);
+    // Why a pull fails is this command's own last line.
+    let (filter, format) = super::quiet_log(config, "error");
     logging::begin(&filter, format).map_err(CommandError::Other)?;
     let hub = Hub::new(config.models_dir.clone(), config.device, config.hub());
     let job = hub.pull(&reference)?;
