@@ -66,7 +66,7 @@ table! {
         "ask again: a model is loaded when it is first used, unless --autoload is no; then POST /v1/models/load loads it"), LOADING);
     // The same kind as in the enums of the routes, which state it for their cases.
     ModelNotFound = described("No model of this id is here.", kind("model-not-found", "model_not_found", 404,
-        "Model not found", "GET /v1/models lists the models that are here"));
+        "Model not found", "GET /v1/models lists the models that are here, and POST /v1/pull brings others"));
     OutOfMemory = after(kind("out-of-memory", "out_of_memory", 503, "Not enough memory",
         "unload a model, or use a smaller variant or a shorter context"), 30);
     GenerationTimeout = lasting(kind("generation-timeout", "generation_timeout", 408, "Took too long",

@@ -147,7 +147,7 @@ pub struct AnswerStats {
 
 /// Show figures of text generation.
 ///
-/// Those of the answer that ended last, and totals over the models that are in memory.
+/// Those of the answer that ended last, and totals since the server started.
 #[route(
     GET, "/v1/stats",
     tag = "control",

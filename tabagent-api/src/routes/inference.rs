@@ -32,7 +32,7 @@ pub enum InferenceError {
         title = "Model not found",
         slug = "model-not-found",
         code = "model_not_found",
-        hint = "GET /v1/models lists the models that are here"
+        hint = "GET /v1/models lists the models that are here, and POST /v1/pull brings others"
     )]
     ModelNotFound {
         /// The id.

@@ -91,9 +91,9 @@ pub(crate) fn spawn(
     variant: Variant,
     session: SessionOptions,
     capacity: usize,
+    counters: Arc<Counters>,
     tell: impl Fn(Event) + Send + 'static,
 ) -> Result<Slot<Model>> {
-    let counters = Arc::new(Counters::default());
     let id = entry.id.clone();
     let queue = Queue::new(&id, capacity, Arc::clone(&counters));
     let load = {

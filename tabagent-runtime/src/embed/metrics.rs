@@ -157,7 +157,7 @@ impl Counters {
     }
 }
 
-/// What one model's engine did since it was loaded.
+/// What one model's engine did since the process began.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelMetrics {
     /// Id of the model.

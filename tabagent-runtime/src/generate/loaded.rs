@@ -147,9 +147,9 @@ pub(crate) fn spawn(
     variant: Variant,
     session: SessionOptions,
     bounds: GenerationLimits,
+    counters: Arc<Counters>,
     tell: impl Fn(Event) + Send + 'static,
 ) -> Result<Slot<Model>> {
-    let counters = Arc::new(Counters::default());
     let id = entry.id.clone();
     let queue = Queue::new(&id, bounds.queue, Arc::clone(&counters));
     let load = {

@@ -203,7 +203,7 @@ impl Counters {
     }
 }
 
-/// What one decoder's engine did since it was loaded.
+/// What one decoder's engine did since the process began.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerationMetrics {
     /// Id of the model.

@@ -1,6 +1,9 @@
 //! What a runtime says of itself: whether it can serve, and what its engines did.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use serde::Serialize;
 
@@ -9,7 +12,9 @@ use super::{
     pool::{LoadedModel, Model, ModelState, PoolMetrics, slot::EngineQueue as _},
 };
 use crate::{
-    device::ProviderReport, embed::metrics::ModelMetrics, generate::metrics::GenerationMetrics,
+    device::ProviderReport,
+    embed::{self, metrics::ModelMetrics},
+    generate::{self, metrics::GenerationMetrics},
     models::ModelKind,
 };
 
@@ -52,9 +57,9 @@ pub struct ModelHealth {
 /// What all engines did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuntimeMetrics {
-    /// One for each encoder in memory, sorted by id.
+    /// One for each encoder that was ever in memory, sorted by id.
     pub models: Vec<ModelMetrics>,
-    /// One for each decoder in memory, sorted by id.
+    /// One for each decoder that was ever in memory, sorted by id.
     pub generation: Vec<GenerationMetrics>,
     /// What came into memory and left it.
     pub pool: PoolMetrics,
@@ -95,19 +100,28 @@ impl Runtime {
         }
     }
 
-    /// Counters of the models in memory.
+    /// Counters of all models that were ever in memory; what waits and runs is of those that are.
     pub fn metrics(&self) -> RuntimeMetrics {
-        let (mut models, mut generation) = (Vec::new(), Vec::new());
-        for (id, model) in self.inner.pool.serving() {
-            match model {
-                Model::Encoder(model) => models.push(model.counters.snapshot(&id, model.queue.waiting())),
-                Model::Decoder(model) => {
-                    let (waiting, running) = (model.queue.waiting(), model.queue.running());
-                    generation.push(model.counters.snapshot(&id, waiting, running));
-                }
-            }
+        let here: BTreeMap<String, Model> = self.inner.pool.serving().into_iter().collect();
+        let encoder = |(id, counters): (String, Arc<embed::metrics::Counters>)| {
+            let waiting = match here.get(&id) {
+                Some(Model::Encoder(model)) => model.queue.waiting(),
+                _ => 0,
+            };
+            counters.snapshot(&id, waiting)
+        };
+        let decoder = |(id, counters): (String, Arc<generate::metrics::Counters>)| {
+            let (waiting, running) = match here.get(&id) {
+                Some(Model::Decoder(model)) => (model.queue.waiting(), model.queue.running()),
+                _ => (0, 0),
+            };
+            counters.snapshot(&id, waiting, running)
+        };
+        RuntimeMetrics {
+            models: self.inner.ledger.encoders().into_iter().map(encoder).collect(),
+            generation: self.inner.ledger.decoders().into_iter().map(decoder).collect(),
+            pool: self.inner.pool.metrics(),
         }
-        RuntimeMetrics { models, generation, pool: self.inner.pool.metrics() }
     }
 }
 

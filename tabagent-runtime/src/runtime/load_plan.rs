@@ -101,7 +101,8 @@ impl Inner {
         };
         let session = self.session(plan.spec.device);
         if plan.kind != ModelKind::Chat {
-            return embed::loaded::spawn(entry, variant, session, self.options.queue, tell);
+            let counters = self.ledger.encoder(&entry.id);
+            return embed::loaded::spawn(entry, variant, session, self.options.queue, counters, tell);
         }
         let bounds = GenerationLimits {
             queue: self.options.generation_queue,
@@ -110,7 +111,8 @@ impl Inner {
             cache_bytes: self.cache_bytes().min(room),
             context: plan.spec.context.or(self.options.context),
         };
-        loaded::spawn(entry, variant, session, bounds, tell)
+        let counters = self.ledger.decoder(&entry.id);
+        loaded::spawn(entry, variant, session, bounds, counters, tell)
     }
 
     /// Bytes that the keys and values of one decoder may take.

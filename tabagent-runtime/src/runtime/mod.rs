@@ -3,6 +3,7 @@
 mod encoders;
 mod generation;
 mod health;
+mod ledger;
 mod load_plan;
 mod loading;
 mod options;
@@ -62,6 +63,7 @@ struct Inner {
     library: &'static Library,
     catalog: Catalog,
     pool: Arc<Pool>,
+    ledger: ledger::Ledger,
     hub: Hub,
     /// What is being generated, by request.
     generating: generation::Register,
@@ -120,6 +122,7 @@ impl Runtime {
             inner: Arc::new(Inner {
                 catalog,
                 hub,
+                ledger: ledger::Ledger::default(),
                 library,
                 pool: Pool::new(PoolLimits {
                     most: options.max_loaded,

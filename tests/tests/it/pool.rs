@@ -193,6 +193,24 @@ fn a_model_leaves_once_its_time_is_over() {
 }
 
 #[test]
+fn what_a_model_did_counts_after_it_has_left() {
+    let server = server(&[]);
+    let chat = json!({ "model": "tabagent-chat", "prompt": "Hello", "max_tokens": 4 });
+    ok(server.post("/v1/completions", &chat));
+    ok(embed(server.address, "bert-mean"));
+    let stats = ok(server.get("/v1/stats"));
+    assert!(stats["requests"] == 1 && stats["last"]["model"] == "tabagent-chat", "{stats}");
+    let embedded = "tabagent_model_requests_total{model=\"bert-mean\"}";
+    assert_eq!(server.metric(embedded), 1);
+    ok(server.post("/v1/models/unload", &json!({})));
+    assert_eq!(ok(server.get("/v1/stats")), stats);
+    ok(server.post("/v1/completions", &chat));
+    ok(embed(server.address, "bert-mean"));
+    assert_eq!(ok(server.get("/v1/stats"))["requests"], 2);
+    assert_eq!(server.metric(embedded), 2);
+}
+
+#[test]
 fn a_pinned_model_is_in_the_way_until_it_is_not() {
     let server = server(&["--max-loaded", "1"]);
     ok(server.post("/v1/load", &json!({ "model_id": "bert-cls", "pinned": true })));

@@ -90,6 +90,8 @@ impl Engine {
             self.fail_all(&BackendError::internal("the engine panicked while it generated"));
             true
         }) {}
+        // The counters stay when the model goes.
+        self.counters.cache(0);
     }
 
     /// Admits what there is room for and runs one step; waits where there is nothing to do. Returns whether to go on.
