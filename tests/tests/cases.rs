@@ -18,7 +18,10 @@ fn main() -> ExitCode {
         std::fs::create_dir_all(&models).map_err(|error| error.to_string())?;
         let config = Config::load(&Sources::default()).map_err(|error| error.to_string())?;
         let remote = Remote::start();
-        remote.put("example/small", small_model());
+        // Two, since cases run side by side and one repository is pulled in one way at a time.
+        for repository in ["example/small", "example/other"] {
+            remote.put(repository, small_model());
+        }
         let hub = HubOptions {
             endpoint: remote.url(),
             allowed_hosts: vec![remote.files.to_string()],
