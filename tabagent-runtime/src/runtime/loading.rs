@@ -92,6 +92,8 @@ impl Runtime {
         self.within(&id, request.deadline, async {
             let (keep, pin) = (request.keep_alive, request.pinned);
             let kept = self.inner.pool.kept(&id);
+            // Whoever loads by name wants what is on the disk now.
+            self.inner.pool.unload_stale(&*self.entry(&id).await?);
             let fits = |kind| if kind == ModelKind::Unknown { Err(unknown_kind(&id)) } else { Ok(()) };
             let Resident { lease, was_loaded, .. } = self.resident(&id, &fits, &wish, false).await?;
             // What was let go for other options is kept as long as before.
@@ -101,8 +103,9 @@ impl Runtime {
                 keep.or(before.map(|(keep, _)| keep)),
                 pin.or(before.map(|(_, pinned)| pinned)),
             );
+            // Held until it is told, so that it is this one.
+            let model = self.inner.pool.report(&lease).ok_or_else(|| slot::unloaded(&id))?;
             drop(lease);
-            let model = self.inner.pool.report(&id).ok_or_else(|| slot::unloaded(&id))?;
             Ok(LoadOutcome { model, was_loaded })
         })
         .await
@@ -204,9 +207,21 @@ impl Runtime {
                     return Ok(Resident { model, lease, was_loaded });
                 }
                 Found::Otherwise => {
-                    pool.unload(id, false);
-                    continue;
+                    // What cannot be is told before what serves leaves for it.
+                    let plan = match planned.take() {
+                        Some(plan) => plan,
+                        None => self.plan_load(id, accepts, wish, on_demand).await?,
+                    };
+                    let free = if plan.on_host { free_memory().await? } else { u64::MAX };
+                    let (required, available) = (plan.estimate.total(), pool.available(id, free));
+                    planned = Some(plan);
+                    if required <= available {
+                        pool.unload(id, false);
+                        continue;
+                    }
+                    refusal = Some(BackendError::OutOfMemory { required, available });
                 }
+                Found::Gone => return Err(BackendError::ModelNotFound { model: id.to_owned() }),
                 Found::Leaves => {}
                 Found::Absent => {
                     if planned.is_none() {

@@ -2,7 +2,7 @@
 
 use super::{Runtime, loading::blocking};
 use crate::{
-    error::Result,
+    error::{BackendError, Result},
     hub::{Hub, Origin},
     models::{KnownModel, ModelInfo, known_models},
 };
@@ -59,16 +59,21 @@ impl Runtime {
         models
     }
 
-    /// Takes a model out of memory, once what runs on it has ended, and deletes it from the models folder.
+    /// Takes a model out of memory, once what runs on it has ended, and deletes it from the models folder. Where it was
+    /// chosen to serve requests that name none, the server's own does again.
     ///
     /// # Errors
-    /// Those of [`Hub::delete`], and [`crate::BackendError::GenerationTimeout`] where requests run longer than the deadline: then
+    /// Those of [`Hub::delete`], and [`BackendError::GenerationTimeout`] where requests run longer than the deadline: then
     /// nothing is deleted.
     pub async fn delete(&self, id: &str) -> Result<()> {
         let (hub, model) = (self.inner.hub.clone(), id.to_owned());
         blocking(move || hub.deletable(&model).map(drop)).await?;
+        let Some(_going) = self.inner.pool.keep_off(id) else {
+            return Err(BackendError::ModelNotFound { model: id.to_owned() });
+        };
         self.unload(Some(id), false).await?;
         let (hub, model) = (self.inner.hub.clone(), id.to_owned());
-        blocking(move || hub.delete(&model)).await
+        blocking(move || hub.delete(&model)).await?;
+        self.deselect(id).await
     }
 }

@@ -125,6 +125,26 @@ impl Runtime {
     }
 }
 
+impl Runtime {
+    /// Gives the kinds their defaults again for which a model was chosen.
+    ///
+    /// # Errors
+    /// Those of [`crate::store::Store::put_selected`].
+    pub(super) async fn deselect(&self, model: &str) -> Result<()> {
+        for kind in [ModelKind::Chat, ModelKind::Embedding, ModelKind::Rerank] {
+            if self.inner.selected.of(kind).as_deref() == Some(model) {
+                self.select(None, Some(kind)).await?;
+                tracing::warn!(
+                    model,
+                    kind = name(kind),
+                    "a model was deleted that was chosen to serve requests without one"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What was chosen before, from the store.
 pub(super) fn known(store: &Arc<dyn crate::store::Store>) -> Selected {
     Selected::new(store.selected_at_start().clone())

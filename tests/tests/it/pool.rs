@@ -211,6 +211,65 @@ fn what_a_model_did_counts_after_it_has_left() {
 }
 
 #[test]
+fn a_load_that_cannot_be_leaves_what_serves() {
+    let server = server(&[]);
+    ok(server.post("/v1/load", &json!({ "model_id": "tabagent-chat", "pinned": true })));
+    let there = ok(server.get("/v1/models/loaded"))["data"][0].clone();
+    for wish in [
+        json!({ "model_id": "tabagent-chat", "variant": "nonsense" }),
+        json!({ "model_id": "tabagent-chat", "device": "cuda" }),
+        json!({ "model_id": "tabagent-chat", "context_length": 100_000_000 }),
+    ] {
+        let refused = server.post("/v1/load", &wish);
+        assert_eq!(refused.status, 400, "{wish}: {}", refused.text());
+        let now = &ok(server.get("/v1/models/loaded"))["data"][0];
+        assert!(now["pinned"] == true && now["load_seconds"] == there["load_seconds"], "{wish}: {now}");
+    }
+    // What it is already is no reason to load it again.
+    for wish in [
+        json!({ "model_id": "tabagent-chat", "device": "cpu" }),
+        json!({ "model_id": "tabagent-chat", "context_length": there["context_length"] }),
+    ] {
+        let answer = ok(server.post("/v1/load", &wish));
+        assert_eq!(
+            (&answer["status"], &answer["state"]),
+            (&json!("already_loaded"), &json!("ready")),
+            "{wish}"
+        );
+    }
+}
+
+#[test]
+fn a_model_that_is_deleted_under_requests_is_not_found_and_never_damaged() {
+    let models = tempfile::tempdir().unwrap();
+    copy(&workspace::root().join("tabagent-runtime/tests/fixtures/bert-mean"), &models.path().join("m"));
+    let server = Server::start(&["--models-dir", models.path().to_str().unwrap()]);
+    ok(server.post("/v1/models/select", &json!({ "model_id": "m" })));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    let response = embed(server.address, "m");
+                    if response.status != 200 {
+                        assert_problem(&response, 404, "model-not-found");
+                    }
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        let deleted = server.send("DELETE", "/v1/delete?model_id=m", &[], b"");
+        over.store(true, Relaxed);
+        assert_eq!(deleted.status, 200, "{}", deleted.text());
+    });
+    assert_problem(&embed(server.address, "m"), 404, "model-not-found");
+    assert!(!loaded(server.address).contains(&"m".to_owned()));
+    // It was chosen to serve requests that name none: the server's own does again.
+    assert_eq!(server.get("/ready").status, 200);
+    ok(server.post("/v1/embeddings", &json!({ "input": "hello" })));
+}
+
+#[test]
 fn a_pinned_model_is_in_the_way_until_it_is_not() {
     let server = server(&["--max-loaded", "1"]);
     ok(server.post("/v1/load", &json!({ "model_id": "bert-cls", "pinned": true })));

@@ -67,6 +67,9 @@ impl Pool {
         if state.residents.contains_key(&id) {
             return Ok(Admission::Again);
         }
+        if state.going.contains(&*id) {
+            return Ok(Admission::Again);
+        }
         state.cooling.check(arrival.entry, arrival.spec, now)?;
         let bytes = arrival.estimate.total();
         let demand = Demand {

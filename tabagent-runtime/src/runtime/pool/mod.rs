@@ -15,7 +15,7 @@ pub(crate) mod slot;
 mod sweep;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -66,10 +66,16 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    fn is_met_by(&self, spec: &LoadSpec) -> bool {
+    /// Whether a model is what is wished for: by how it was asked for, or by what has become of that.
+    fn is_met_by(&self, spec: &LoadSpec, model: Option<&Model>) -> bool {
+        let (device, context) = match model {
+            Some(Model::Encoder(model)) => (Some(model.device), None),
+            Some(Model::Decoder(model)) => (Some(model.device), Some(model.context)),
+            None => (None, None),
+        };
         self.variant.as_ref().is_none_or(|variant| *variant == spec.variant)
-            && self.device.is_none_or(|device| device == spec.device)
-            && self.context.is_none_or(|context| spec.context == Some(context))
+            && self.device.is_none_or(|wished| wished == spec.device || Some(wished) == device)
+            && self.context.is_none_or(|wished| [spec.context, context].contains(&Some(wished)))
     }
 }
 
@@ -99,6 +105,8 @@ pub(crate) struct Pool {
 struct State {
     residents: BTreeMap<Arc<str>, Resident>,
     cooling: cooling::Cooling,
+    /// Models whose files are being deleted: nobody loads them meanwhile.
+    going: BTreeSet<String>,
     /// Counts loads, so that each is told from the next one of the same model.
     serial: u64,
     closed: bool,
@@ -176,6 +184,21 @@ pub(crate) enum Found {
     Leaves,
     /// It is not here.
     Absent,
+    /// Its files are being deleted.
+    Gone,
+}
+
+/// A model whose files are being deleted.
+pub(crate) struct Going {
+    pool: Arc<Pool>,
+    id: String,
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.pool.lock().going.remove(&self.id);
+        self.pool.changed.notify_waiters();
+    }
 }
 
 /// An engine that is to leave.
@@ -209,6 +232,9 @@ impl Pool {
     /// Holds a model that is here.
     pub(crate) fn find(self: &Arc<Self>, id: &str, wish: &Wish, uses: bool) -> Found {
         let mut state = self.lock();
+        if state.going.contains(id) {
+            return Found::Gone;
+        }
         let Some((id, resident)) =
             state.residents.get_key_value(id).map(|(id, _)| Arc::clone(id)).and_then(|id| {
                 let resident = state.residents.get_mut(&id)?;
@@ -220,7 +246,7 @@ impl Pool {
         if !resident.admits() {
             return Found::Leaves;
         }
-        if !wish.is_met_by(&resident.spec) {
+        if !wish.is_met_by(&resident.spec, resident.slot.ready().as_ref()) {
             return Found::Otherwise;
         }
         resident.busy += 1;
@@ -297,6 +323,22 @@ impl Pool {
             resident.slot.queue.abort(&unloaded(id));
         }
         true
+    }
+
+    /// Keeps everybody off a model whose files are to go, until what is returned is dropped; `None` where somebody does.
+    pub(crate) fn keep_off(self: &Arc<Self>, id: &str) -> Option<Going> {
+        let is_first = self.lock().going.insert(id.to_owned());
+        is_first.then(|| Going { pool: Arc::clone(self), id: id.to_owned() })
+    }
+
+    /// Tells a model to leave that is in memory as other files than these.
+    pub(crate) fn unload_stale(&self, entry: &Entry) {
+        let mut state = self.lock();
+        if let Some(resident) = state.residents.get_mut(entry.id.as_str())
+            && resident.entry.list != entry.list
+        {
+            resident.leave();
+        }
     }
 
     /// Whether a model is here that has been told to leave.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::{KeepAlive, Model, Pool, Resident};
+use super::{KeepAlive, Lease, Model, Pool, Resident};
 use crate::{device::ProviderReport, embed::metrics::Histogram, models::ModelKind};
 
 /// Where a model is on its way through memory.
@@ -86,9 +86,12 @@ impl Pool {
         state.residents.iter().map(|(id, resident)| resident.report(id)).collect()
     }
 
-    /// One of them.
-    pub(crate) fn report(&self, id: &str) -> Option<LoadedModel> {
-        self.lock().residents.get(id).map(|resident| resident.report(id))
+    /// The model that somebody holds who only looks, which is not counted as a use.
+    pub(crate) fn report(&self, lease: &Lease) -> Option<LoadedModel> {
+        let mut state = self.lock();
+        let mut report = state.of(&lease.id, lease.serial)?.report(&lease.id);
+        report.busy = report.busy.saturating_sub(1);
+        Some(report)
     }
 
     /// What the pool did.
