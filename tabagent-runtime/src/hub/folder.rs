@@ -310,11 +310,20 @@ fn make_dir(root: &Path, relative: &str) -> Result<()> {
     Ok(())
 }
 
+/// Makes an empty file in the place of what is there. That is removed and not written: it may be a hard link to a file of the
+/// model in its place or of Hugging Face's cache.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => OpenOptions::new().write(true).create_new(true).open(path),
+    }
+}
+
 /// Writes a file that is there whole or as it was.
 fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
     let failed = |error: io::Error| unusable(path, &error);
     let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh).map_err(failed)?;
+    let mut file = create(&fresh).map_err(failed)?;
     file.write_all(text).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&fresh, path).map_err(failed)
 }
