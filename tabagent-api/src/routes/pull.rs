@@ -242,7 +242,7 @@ pub async fn pause_pull(
         case("unknown", path = { id: "pull_nobody" }, problem = PullError::UnknownJob),
         untested(Invalid, "POST /v1/pull has it"),
         untested(NotFound, "the tests of the hub have it"),
-        untested(Runtime, "needs a system that gives no thread"),
+        untested(Runtime, "needs other pulls in the way; the tests of the hub have it"),
     ],
 )]
 pub async fn resume_pull(

@@ -12,15 +12,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{BackendError, Result};
+use super::lock::Lock;
+use crate::{
+    error::{BackendError, Result},
+    models::is_inside_model,
+};
 
 /// Folder of all pulls, below the models folder.
 const PULL: &str = ".pull";
@@ -62,12 +65,6 @@ pub(crate) struct Folder {
     base: PathBuf,
 }
 
-/// The right to change a model's folder and what is pulled for it; the system takes it back when the process ends.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
-}
-
 /// A folder or file that cannot be written, as the setting that names it.
 pub(crate) fn unusable(path: &Path, error: &io::Error) -> BackendError {
     BackendError::configuration("models-dir", format!("{} cannot be written: {error}", path.display()))
@@ -93,13 +90,7 @@ impl Folder {
     /// [`BackendError::ResourceLimitExceeded`] where another process has it.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.base.with_file_name(format!("{LOCK}{}", key(&self.id)));
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|error| unusable(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(busy(&self.id)),
-            Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
-        }
+        Lock::take(&path, &self.id)
     }
 
     /// Makes the folders of a pull.
@@ -156,7 +147,16 @@ impl Folder {
     /// [`BackendError::InvalidInput`] of `model`.
     pub(crate) fn may_replace(&self) -> Result<()> {
         if let Some((owner, _)) = self.id.split_once('/') {
-            make_dir(&self.root, owner)?;
+            let path = self.root.join(owner);
+            match fs::symlink_metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unusable(&path, &error)),
+                Ok(found) => check_dir(&path, &found)?,
+            }
+        }
+        if is_inside_model(&self.root, &self.id) {
+            let reason = format!("`{}` would lie inside another model; move that one away", self.id);
+            return Err(BackendError::invalid("model", reason));
         }
         let refuse = |what: &str| {
             let place = self.target();
@@ -188,6 +188,10 @@ impl Folder {
         write_whole(&files.join(ORIGIN), &text)?;
         let failed = |error: io::Error| unusable(&target, &error);
         sync_tree(&files).map_err(failed)?;
+        // Not before: a pull that fails leaves no folder of an owner without models.
+        if let Some((owner, _)) = self.id.split_once('/') {
+            make_dir(&self.root, owner)?;
+        }
         if target.exists() {
             // Between these two renames the model is not there; `repair` puts the old one back.
             fs::rename(&target, &old).map_err(failed)?;
@@ -250,16 +254,6 @@ impl Folder {
     }
 }
 
-/// That somebody else changes a model now.
-pub(crate) fn busy(id: &str) -> BackendError {
-    BackendError::ResourceLimitExceeded {
-        resource: format!("the number of pulls of `{id}` at a time"),
-        limit: 1,
-        current: 1,
-        retry_after: Duration::from_secs(5),
-    }
-}
-
 /// Where the model in a folder came from.
 pub(crate) fn origin(folder: &Path) -> Option<Origin> {
     serde_json::from_slice(&fs::read(folder.join(ORIGIN)).ok()?).ok()
@@ -297,12 +291,7 @@ fn make_dir(root: &Path, relative: &str) -> Result<()> {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let found = fs::symlink_metadata(&path).map_err(|error| unusable(&path, &error))?;
-                if !found.is_dir() {
-                    let what =
-                        if found.is_symlink() { "is a link, which is not followed" } else { "is a file" };
-                    let reason = format!("{} {what}; put a folder in its place", path.display());
-                    return Err(BackendError::configuration("models-dir", reason));
-                }
+                check_dir(&path, &found)?;
             }
             Err(error) => return Err(unusable(&path, &error)),
         }
@@ -310,11 +299,30 @@ fn make_dir(root: &Path, relative: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what is in the place of a folder and is none.
+fn check_dir(path: &Path, found: &fs::Metadata) -> Result<()> {
+    if found.is_dir() {
+        return Ok(());
+    }
+    let what = if found.is_symlink() { "is a link, which is not followed" } else { "is a file" };
+    let reason = format!("{} {what}; put a folder in its place", path.display());
+    Err(BackendError::configuration("models-dir", reason))
+}
+
+/// Makes an empty file in the place of what is there. That is removed and not written: it may be a hard link to a file of the
+/// model in its place or of Hugging Face's cache.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => OpenOptions::new().write(true).create_new(true).open(path),
+    }
+}
+
 /// Writes a file that is there whole or as it was.
 fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
     let failed = |error: io::Error| unusable(path, &error);
     let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh).map_err(failed)?;
+    let mut file = create(&fresh).map_err(failed)?;
     file.write_all(text).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&fresh, path).map_err(failed)
 }

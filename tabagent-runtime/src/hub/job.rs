@@ -157,18 +157,15 @@ impl Watched {
         });
     }
 
-    /// Takes a pull that rests to be run or cancelled, which one caller can. What was told of its files is told anew.
-    pub(super) fn claim(&self) -> bool {
+    /// Puts a pull back to the beginning. What was told of its files is told anew.
+    pub(super) fn reset(&self) {
         let mut files = lock(&self.files);
-        self.job.send_if_modified(|job| {
-            let rests = matches!(job.state, JobState::Paused | JobState::Failed);
-            if rests {
-                files.clear();
-                job.files.clear();
-                (job.bytes, job.total, job.state, job.error) = (0, 0, JobState::Queued, None);
-            }
-            rests
-        })
+        files.clear();
+        self.job.send_modify(|job| {
+            job.files.clear();
+            (job.bytes, job.total, job.bytes_per_second) = (0, 0, 0.0);
+            (job.state, job.error) = (JobState::Queued, None);
+        });
     }
 }
 

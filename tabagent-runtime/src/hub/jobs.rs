@@ -9,16 +9,15 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    folder::{Folder, busy},
+    folder::Folder,
     job::{Job, JobState, Watched},
+    limits::{cancelling, check_active, check_paused, open_of, refusal},
     pull::Pull,
     reference::Reference,
     transfer::{Control, POLL, Stop, Wish},
 };
 use crate::error::{BackendError, Result};
 
-/// Pulls that have not ended, at most.
-const MOST: usize = 16;
 /// Pulls that run side by side; further ones wait.
 const RUNNING: usize = 2;
 /// Pulls that have ended and are still told of.
@@ -28,37 +27,47 @@ const TELL: Duration = Duration::from_millis(200);
 
 /// A pull in the list.
 #[derive(Debug)]
-struct Tracked {
-    id: String,
-    reference: Reference,
+pub(super) struct Tracked {
+    pub(super) id: String,
+    pub(super) reference: Reference,
     control: Control,
     watched: Watched,
 }
 
 impl Tracked {
-    fn state(&self) -> JobState {
+    pub(super) fn state(&self) -> JobState {
         self.watched.job.borrow().state
     }
 
     fn job(&self) -> Job {
         self.watched.job.borrow().clone()
     }
+
+    /// Whether it runs or waits for its turn.
+    pub(super) fn is_active(&self) -> bool {
+        matches!(self.state(), JobState::Queued | JobState::Running)
+    }
 }
 
-/// All pulls, the oldest first.
+/// All pulls, the oldest first. Who changes what is wished of one, or where it stands, holds the lock, so that a wish never
+/// comes between the end of a pull and what is told of it.
 #[derive(Debug, Default)]
-pub(super) struct Jobs(Mutex<VecDeque<Arc<Tracked>>>);
+pub(super) struct Jobs(Mutex<List>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+pub(super) type List = VecDeque<Arc<Tracked>>;
+
 impl super::Hub {
     /// Pulls a model in the background. Whoever asks for what is being pulled gets the same job; one that was paused goes on.
     ///
     /// # Errors
-    /// [`BackendError::ResourceLimitExceeded`] where too many pulls wait, or another variant or revision of the same repository
-    /// is being pulled; [`BackendError::InternalError`] where there is no thread. Whatever else goes wrong is told by the job.
+    /// [`BackendError::ResourceLimitExceeded`] where too many pulls wait, another variant or revision of the same repository
+    /// is being pulled, or a pull of it is being cancelled; [`BackendError::InvalidInput`] of `model` where another variant or
+    /// revision is paused, or too many pulls are; [`BackendError::InternalError`] where there is no thread. Whatever else goes
+    /// wrong is told by the job.
     pub fn pull(&self, reference: &Reference) -> Result<Job> {
         self.pull_as(&new_id()?, reference)
     }
@@ -69,24 +78,14 @@ impl super::Hub {
     /// Those of [`Hub::pull`](super::Hub::pull).
     pub fn pull_as(&self, id: &str, reference: &Reference) -> Result<Job> {
         let mut list = lock(&self.inner.jobs.0);
-        let open = list.iter().filter(|job| !job.state().is_over());
-        if let Some(job) = open.clone().find(|job| job.reference.repository() == reference.repository()) {
+        if let Some(job) = open_of(&list, reference.repository(), id) {
             if job.reference != *reference {
-                return Err(busy(reference.repository()));
+                return Err(refusal(job));
             }
-            let job = Arc::clone(job);
-            drop(list);
-            return self.resume_tracked(&job);
+            return self.go_on(&list, job);
         }
-        let count = open.count();
-        if count >= MOST {
-            return Err(BackendError::ResourceLimitExceeded {
-                resource: "the number of pulls that have not ended".to_owned(),
-                limit: MOST as u64,
-                current: count as u64,
-                retry_after: Duration::from_secs(30),
-            });
-        }
+        check_active(&list)?;
+        check_paused(&list)?;
         let watched = Watched::new(id.to_owned(), reference);
         let job = Arc::new(Tracked {
             id: id.to_owned(),
@@ -120,56 +119,82 @@ impl super::Hub {
         self.tracked(id).map(|job| job.watched.job.subscribe())
     }
 
-    /// Pauses a pull; what has come stays. One that has ended stays as it is.
+    /// Pauses a pull; what has come stays. One that has ended or is being cancelled stays as it is. Where a pull needs longer to
+    /// come to rest than this call waits, it is told as running, and rests later.
     pub fn pause(&self, id: &str) -> Option<Job> {
-        let job = self.tracked(id)?;
-        job.control.set(Wish::Pause);
-        self.settle(&job)
+        let job = {
+            let list = lock(&self.inner.jobs.0);
+            let job = find(&list, id)?;
+            wish_pause(job);
+            Arc::clone(job)
+        };
+        Some(settle(&job))
     }
 
-    /// Goes on with a pull that was paused, and tries one again that failed.
+    /// Goes on with a pull that was paused, also where it has not come to rest yet, and tries one again that failed.
     ///
     /// # Errors
-    /// [`BackendError::InternalError`] where there is no thread.
+    /// As [`Hub::pull`](super::Hub::pull), where other pulls are in the way, or it is being cancelled.
     pub fn resume(&self, id: &str) -> Option<Result<Job>> {
-        Some(self.resume_tracked(&self.tracked(id)?))
+        let list = lock(&self.inner.jobs.0);
+        let job = find(&list, id)?;
+        Some(self.go_on(&list, job))
     }
 
-    /// Cancels a pull; what has come goes. One that is complete stays, and so does its model.
+    /// Cancels a pull; what has come goes. One that is complete stays, and so does its model. Where one failed and another one
+    /// of the same repository has not ended, what has come is that one's, and stays.
     pub fn cancel(&self, id: &str) -> Option<Job> {
-        let job = self.tracked(id)?;
-        let idle = job.watched.claim();
-        job.control.set(Wish::Cancel);
-        if idle {
+        let (job, rests) = {
+            let list = lock(&self.inner.jobs.0);
+            let job = find(&list, id)?;
+            let rests = matches!(job.state(), JobState::Paused | JobState::Failed);
+            if rests && open_of(&list, job.reference.repository(), id).is_some() {
+                job.watched.set(JobState::Cancelled, None);
+                return Some(job.job());
+            }
+            if rests {
+                job.watched.reset();
+            }
+            if !job.state().is_over() {
+                job.control.set(Wish::Cancel);
+            }
+            (Arc::clone(job), rests)
+        };
+        if rests {
             self.end(&job, Err(Stop::Told));
         }
-        self.settle(&job)
+        Some(settle(&job))
     }
 
     /// Pauses all pulls, for a process that ends.
     pub fn close(&self) {
-        for job in lock(&self.inner.jobs.0).iter() {
-            job.control.set(Wish::Pause);
-        }
+        lock(&self.inner.jobs.0).iter().for_each(|job| wish_pause(job));
     }
 
     fn tracked(&self, id: &str) -> Option<Arc<Tracked>> {
-        lock(&self.inner.jobs.0).iter().find(|job| job.id == id).cloned()
+        find(&lock(&self.inner.jobs.0), id).cloned()
     }
 
-    /// Waits until what was wished is so, which takes a few turns of waiting at the most.
-    fn settle(&self, job: &Tracked) -> Option<Job> {
-        let end = Instant::now() + 20 * POLL;
-        while matches!(job.state(), JobState::Queued | JobState::Running) && Instant::now() < end {
-            std::thread::sleep(POLL / 5);
-        }
-        Some(job.job())
-    }
-
-    fn resume_tracked(&self, job: &Arc<Tracked>) -> Result<Job> {
-        if job.watched.claim() {
-            job.control.set(Wish::Run);
-            self.start(job)?;
+    /// Goes on with a pull, whose list is locked.
+    fn go_on(&self, list: &List, job: &Arc<Tracked>) -> Result<Job> {
+        match job.state() {
+            JobState::Paused | JobState::Failed => {
+                if let Some(other) = open_of(list, job.reference.repository(), &job.id) {
+                    return Err(refusal(other));
+                }
+                check_active(list)?;
+                job.control.set(Wish::Run);
+                job.watched.reset();
+                self.start(job)?;
+            }
+            JobState::Queued | JobState::Running => {
+                if job.control.wish() == Wish::Cancel {
+                    return Err(cancelling(job));
+                }
+                // Where it stops for a pause that is under way, its thread sees this and begins again.
+                job.control.set(Wish::Run);
+            }
+            JobState::Completed | JobState::Cancelled => {}
         }
         Ok(job.job())
     }
@@ -178,8 +203,12 @@ impl super::Hub {
     fn start(&self, job: &Arc<Tracked>) -> Result<()> {
         let (hub, tracked) = (self.clone(), Arc::clone(job));
         let spawned = std::thread::Builder::new().name("pull".to_owned()).spawn(move || {
-            let outcome = hub.wait_and_run(&tracked);
-            hub.end(&tracked, outcome);
+            loop {
+                let outcome = hub.wait_and_run(&tracked);
+                if hub.end(&tracked, outcome) {
+                    break;
+                }
+            }
         });
         match spawned {
             Ok(_) => Ok(()),
@@ -230,25 +259,57 @@ impl super::Hub {
         })
     }
 
-    /// Tells how a pull ended.
-    fn end(&self, job: &Tracked, outcome: Result<(), Stop>) {
+    /// Tells how a pull ended; `false` where it goes on, because it stopped for a pause that nobody wishes any more.
+    fn end(&self, job: &Tracked, outcome: Result<(), Stop>) -> bool {
         job.watched.tell(TELL);
+        let list = lock(&self.inner.jobs.0);
         let (state, error) = match (outcome, job.control.wish()) {
             (Ok(()), _) => (JobState::Completed, None),
-            (Err(Stop::Failed(error)), wish) if wish != Wish::Cancel => (JobState::Failed, Some(error)),
             (Err(_), Wish::Cancel) => {
+                // No other wish comes after this one, and no other pull of the repository begins before it is told.
+                drop(list);
                 let folder = Folder::open(&self.inner.models_dir, job.reference.repository());
                 let cleared = folder.and_then(|folder| folder.clear(&folder.lock()?));
-                (JobState::Cancelled, cleared.err())
+                return told(job, JobState::Cancelled, cleared.err());
             }
-            (Err(_), _) => (JobState::Paused, None),
+            (Err(Stop::Failed(error)), _) => (JobState::Failed, Some(error)),
+            (Err(Stop::Told), Wish::Run) => {
+                job.watched.reset();
+                return false;
+            }
+            (Err(Stop::Told), Wish::Pause) => (JobState::Paused, None),
         };
-        match &error {
-            Some(error) => tracing::warn!(reference = %job.reference, ?state, %error, "a pull ended"),
-            None => tracing::info!(reference = %job.reference, ?state, "a pull ended"),
-        }
-        job.watched.set(state, error);
+        told(job, state, error)
     }
+}
+
+fn told(job: &Tracked, state: JobState, error: Option<BackendError>) -> bool {
+    match &error {
+        Some(error) => tracing::warn!(reference = %job.reference, ?state, %error, "a pull ended"),
+        None => tracing::info!(reference = %job.reference, ?state, "a pull ended"),
+    }
+    job.watched.set(state, error);
+    true
+}
+
+fn find<'a>(list: &'a List, id: &str) -> Option<&'a Arc<Tracked>> {
+    list.iter().find(|job| job.id == id)
+}
+
+/// Wishes a pause of a pull that runs or waits and is not being cancelled; its list is locked.
+fn wish_pause(job: &Tracked) {
+    if job.is_active() && job.control.runs() {
+        job.control.set(Wish::Pause);
+    }
+}
+
+/// Waits until what was wished is so, which takes a few turns of waiting at the most.
+fn settle(job: &Tracked) -> Job {
+    let end = Instant::now() + 20 * POLL;
+    while job.is_active() && Instant::now() < end {
+        std::thread::sleep(POLL / 5);
+    }
+    job.job()
 }
 
 /// The right to run, which few have at a time.

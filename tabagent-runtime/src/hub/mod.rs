@@ -13,6 +13,8 @@ mod folder;
 mod hosts;
 mod job;
 mod jobs;
+mod limits;
+mod lock;
 mod options;
 mod part;
 mod pull;

@@ -14,8 +14,9 @@ use super::{
     checksum::Checksum,
     choose::{self, Offer, Wanted, megabytes},
     client::Client,
-    folder::{Folder, Lock, Origin, State, unusable},
+    folder::{Folder, Origin, State, create, unusable},
     job::Watched,
+    lock::Lock,
     options::HubOptions,
     part::Part,
     reference::Reference,
@@ -67,11 +68,12 @@ impl Pull<'_> {
         let offers = choose::offers(id, &repository)?;
         let named = self.reference.variant().map(|name| choose::named(&offers, name)).transpose()?;
         let before = folder.origin();
-        if let Some(origin) = before.as_ref().filter(|origin| {
-            origin.commit == repository.commit
-                && named.is_none_or(|offer| offer.name == origin.variant)
-                && is_whole(&folder.target(), origin, &repository)
-        }) {
+        let same = before.as_ref().filter(|origin| {
+            origin.commit == repository.commit && named.is_none_or(|offer| offer.name == origin.variant)
+        });
+        if let Some(origin) = same
+            && self.is_whole(&folder.target(), origin, &repository)?
+        {
             self.watched.chosen(&origin.variant, &origin.commit, "it is here already");
             return Ok(());
         }
@@ -86,22 +88,38 @@ impl Pull<'_> {
         work.bring(&graphs)?;
         work.publish(&offer.name)
     }
-}
 
-/// Whether all files of a model that was pulled are still there, by their sizes.
-fn is_whole(target: &Path, origin: &Origin, repository: &Repository) -> bool {
-    let size = |checksum: &str| {
-        let found = repository
-            .files
-            .iter()
-            .find(|file| file.checksum.as_ref().is_some_and(|stated| stated.digits() == checksum));
-        found.map(|file| file.size)
-    };
-    !origin.files.is_empty()
-        && origin.files.iter().all(|(path, checksum)| {
-            let there = fs::metadata(target.join(path)).ok().map(|found| found.len());
-            there.is_some() && there == size(checksum)
-        })
+    /// Whether all files of a model that was pulled are still what the hub states, which takes reading them: pulling again is
+    /// how a damaged model is mended.
+    fn is_whole(&self, target: &Path, origin: &Origin, repository: &Repository) -> Result<bool, Stop> {
+        for (path, digits) in &origin.files {
+            let stated = repository.files.iter().find_map(|file| {
+                let checksum = file.checksum.as_ref().filter(|stated| stated.digits() == digits)?;
+                Some((checksum, file.size))
+            });
+            let Some((checksum, size)) = stated else { return Ok(false) };
+            if !self.has(&target.join(path), checksum, size)? {
+                return Ok(false);
+            }
+        }
+        Ok(!origin.files.is_empty())
+    }
+
+    /// Whether a regular file has this content. One that cannot be read has not.
+    fn has(&self, path: &Path, checksum: &Checksum, size: u64) -> Result<bool, Stop> {
+        let found = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
+        if found.is_none_or(|found| found.len() != size) {
+            return Ok(false);
+        }
+        match checksum.of_file(path, || self.control.runs()) {
+            Ok(None) => Err(Stop::Told),
+            Ok(Some(actual)) => Ok(actual == *checksum),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a file cannot be read: it is fetched afresh");
+                Ok(false)
+            }
+        }
+    }
 }
 
 impl<'a> Work<'a> {
@@ -288,14 +306,12 @@ impl<'a> Work<'a> {
     fn is_there(&self, wanted: &Wanted, checksum: &Checksum) -> Result<bool, Stop> {
         let place = self.folder.place(&wanted.place)?;
         let kept = self.state().files.get(&wanted.place).is_some_and(|digits| digits == checksum.digits());
-        let size = |path: &Path| {
-            fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len())
-        };
-        if kept && size(&place) == Some(wanted.file.size) {
+        // What is kept may share its bytes with the model in its place, where somebody may have changed them since.
+        if kept && self.pull.has(&place, checksum, wanted.file.size)? {
             return Ok(true);
         }
         if wanted.file.size == 0 {
-            fs::write(&place, []).map_err(|error| unusable(&place, &error))?;
+            create(&place).map_err(|error| unusable(&place, &error))?;
             self.keep(wanted, checksum)?;
             return Ok(true);
         }
@@ -308,20 +324,11 @@ impl<'a> Work<'a> {
             cache.join(name).join("blobs").join(checksum.digits())
         });
         for path in before.into_iter().chain(cached) {
-            if size(&path) != Some(wanted.file.size) {
-                continue;
-            }
-            let control = self.pull.control;
-            match checksum.of_file(&path, || control.runs()) {
-                Ok(None) => return Err(Stop::Told),
-                Ok(Some(actual)) if actual == *checksum => {
-                    copy(&path, &place).map_err(|error| unusable(&place, &error))?;
-                    self.keep(wanted, checksum)?;
-                    tracing::debug!(file = wanted.place, from = %path.display(), "a file is here already");
-                    return Ok(true);
-                }
-                // Not what it should be, or not to be read: the hub has it.
-                Ok(Some(_)) | Err(_) => {}
+            if self.pull.has(&path, checksum, wanted.file.size)? {
+                copy(&path, &place).map_err(|error| unusable(&place, &error))?;
+                self.keep(wanted, checksum)?;
+                tracing::debug!(file = wanted.place, from = %path.display(), "a file is here already");
+                return Ok(true);
             }
         }
         Ok(false)

@@ -139,7 +139,8 @@ impl Catalog {
         &self.root
     }
 
-    /// One model by id. Models inside the binary come first: a folder cannot take their place.
+    /// One model by id. Models inside the binary come first: a folder cannot take their place. A folder inside a model is part
+    /// of that model, whatever it looks like.
     ///
     /// # Errors
     /// [`BackendError::ModelNotFound`] where there is none.
@@ -148,7 +149,7 @@ impl Catalog {
             return Ok(self.entry(name, ModelFiles::Embedded(files)));
         }
         let folder = id::resolve(&self.root, id)?;
-        if is_model(&folder) {
+        if is_model(&folder) && !is_inside_model(&self.root, id) {
             Ok(self.entry(id, ModelFiles::Folder(folder)))
         } else {
             Err(BackendError::ModelNotFound { model: id.to_owned() })
@@ -201,6 +202,15 @@ fn is_model(folder: &Path) -> bool {
         .iter()
         .any(|name| folder.join(name).is_file())
         || folder.join("onnx").is_dir()
+}
+
+/// Whether a folder above that of `id`, below the models folder, is a model: by the names in the id, and by where links lead.
+pub(crate) fn is_inside_model(root: &Path, id: &str) -> bool {
+    let Ok(root) = root.canonicalize() else { return false };
+    let Some((above, _)) = id.rsplit_once('/') else { return false };
+    let named = root.join(above);
+    let real = named.canonicalize().unwrap_or_else(|_| named.clone());
+    [named, real].iter().any(|folder| folder.ancestors().take_while(|folder| **folder != root).any(is_model))
 }
 
 /// Adds the ids of the models below `folder`.
@@ -258,6 +268,25 @@ mod tests {
         std::fs::remove_dir_all(folder.path().join("owner")).unwrap();
         std::fs::remove_dir_all(folder.path().join("flat")).unwrap();
         assert_eq!(ids(&catalog), before);
+    }
+
+    #[test]
+    fn a_folder_inside_a_model_is_no_model() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a/config.json", b"{}");
+        for inner in ["a/1_Pooling", "a/small/onnx", "a/small", "a/group/b"] {
+            write(folder.path(), &format!("{inner}/config.json"), b"{}");
+        }
+        let catalog = Catalog::new(folder.path().to_owned());
+        for inner in ["a/1_Pooling", "a/small/onnx", "a/small", "a/group/b"] {
+            assert!(matches!(catalog.get(inner), Err(BackendError::ModelNotFound { .. })), "{inner}");
+        }
+        assert!(catalog.get("a").is_ok());
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(folder.path().join("a/group"), folder.path().join("way")).unwrap();
+            assert!(matches!(catalog.get("way/b"), Err(BackendError::ModelNotFound { .. })));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod info;
 mod known;
 mod variants;
 
+pub(crate) use catalog::is_inside_model;
 pub use catalog::{Catalog, Entry};
 pub(crate) use config::DenseConfig;
 pub use config::{Pooling, PoolingMode, Prompts};

@@ -139,11 +139,12 @@ fn deleting_stays_within_the_models_folder() {
     };
     place("o/one");
     place("o/two");
+    place("o/two/1_Pooling");
     symlink(outside.path(), models.path().join("out")).unwrap();
     symlink(outside.path(), models.path().join("o/two/inner")).unwrap();
     symlink(models.path().join("o/one"), models.path().join("alias")).unwrap();
     let hub = hub(models.path(), options(&remote));
-    for id in ["out/m", "../m", "o", "", ".pull", "o/three", "/etc"] {
+    for id in ["out/m", "../m", "o", "", ".pull", "o/three", "o/two/1_Pooling", "/etc"] {
         let error = hub.delete(id).unwrap_err();
         assert!(matches!(&error, BackendError::ModelNotFound { .. }), "{id}: {error:?}");
     }

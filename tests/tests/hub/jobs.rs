@@ -1,11 +1,13 @@
 //! Pulls as jobs: one download for all who ask, pause, resume, cancel, and bounds.
 
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Barrier;
 use std::time::Duration;
 
 use tabagent_runtime::BackendError;
-use tabagent_runtime::hub::JobState;
-use tabagent_tests::hub::Hub as Remote;
+use tabagent_runtime::hub::{Hub, HubOptions, JobState};
+use tabagent_tests::hub::{Fault, Hub as Remote};
 
 use super::{files, hub, large, noise, options, pull, rest};
 
@@ -151,4 +153,144 @@ fn pulls_that_wait_are_bounded() {
     }
     assert!(hub.pull(&"o/n".parse().unwrap()).is_ok());
     hub.close();
+}
+
+/// A hub behind an address whose first connection says nothing until something is sent to it, and then breaks: what a pull
+/// cannot be stopped in.
+fn held(remote: &Remote) -> (String, std::sync::mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (release, released) = std::sync::mpsc::channel();
+    let address = remote.address;
+    std::thread::spawn(move || {
+        let first = listener.accept().unwrap();
+        released.recv().ok();
+        drop(first);
+        for near in listener.incoming().map_while(Result::ok) {
+            let far = TcpStream::connect(address).unwrap();
+            for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+                std::thread::spawn(move || {
+                    std::io::copy(&mut from, &mut to).ok();
+                    to.shutdown(std::net::Shutdown::Both).ok();
+                });
+            }
+        }
+    });
+    (endpoint, release)
+}
+
+/// A pull that is held, and runs.
+fn begin_held(models: &Path, remote: &Remote) -> (Hub, String, std::sync::mpsc::Sender<()>) {
+    let (endpoint, release) = held(remote);
+    let options = HubOptions { endpoint, stall: Duration::from_secs(30), ..options(remote) };
+    let hub = hub(models, options);
+    let id = hub.pull(&"o/n".parse().unwrap()).unwrap().id;
+    while hub.job(&id).unwrap().state == JobState::Queued {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (hub, id, release)
+}
+
+#[test]
+fn who_resumes_or_pulls_while_a_pause_is_under_way_is_heard() {
+    let remote = Remote::start();
+    remote.put("o/n", large(10, 100_000));
+    for again in [false, true] {
+        let models = tempfile::tempdir().unwrap();
+        let (hub, id, release) = begin_held(models.path(), &remote);
+        assert_eq!(hub.pause(&id).unwrap().state, JobState::Running, "it cannot stop yet");
+        let job = if again { hub.pull(&"o/n".parse().unwrap()) } else { hub.resume(&id).unwrap() };
+        assert_eq!(job.unwrap().id, id);
+        release.send(()).unwrap();
+        assert_eq!(rest(&hub, &id).state, JobState::Completed);
+    }
+}
+
+#[test]
+fn a_cancel_that_is_under_way_is_not_taken_back() {
+    let remote = Remote::start();
+    remote.put("o/n", large(10, 100_000));
+    let models = tempfile::tempdir().unwrap();
+    let (hub, id, release) = begin_held(models.path(), &remote);
+    assert_eq!(hub.cancel(&id).unwrap().state, JobState::Running, "it cannot stop yet");
+    hub.pause(&id);
+    for refused in [hub.pull(&"o/n".parse().unwrap()), hub.resume(&id).unwrap()] {
+        super::assert_says(&refused.unwrap_err(), &[&id, "is being cancelled"]);
+    }
+    release.send(()).unwrap();
+    assert_eq!(rest(&hub, &id).state, JobState::Cancelled);
+    assert_eq!(pull(&hub, "o/n").state, JobState::Completed);
+}
+
+#[test]
+fn a_pull_that_many_pause_and_resume_comes_to_its_end() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let id = hub.pull(&"o/n".parse().unwrap()).unwrap().id;
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..20).for_each(|_| drop(hub.pause(&id))));
+        scope.spawn(|| {
+            for _ in 0..40 {
+                hub.resume(&id).unwrap().unwrap();
+                std::thread::sleep(Duration::from_millis(7));
+            }
+        });
+    });
+    hub.resume(&id).unwrap().unwrap();
+    assert_eq!(rest(&hub, &id).state, JobState::Completed);
+    assert_eq!(std::fs::read(models.path().join("o/n/onnx/model.onnx")).unwrap(), noise(10, SIZE));
+}
+
+#[test]
+fn cancelling_a_pull_that_failed_leaves_what_a_newer_one_has() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), HubOptions { retries: 0, ..options(&remote) });
+    remote.behave(|behaviour| behaviour.always = Some(Fault::Status(500)));
+    let old = pull(&hub, "o/n");
+    assert_eq!(old.state, JobState::Failed);
+    remote.behave(|behaviour| behaviour.always = None);
+    let new = hub.pull(&"o/n".parse().unwrap()).unwrap();
+    assert_ne!(new.id, old.id);
+    under_way(&remote);
+    hub.pause(&new.id);
+    super::assert_says(&hub.resume(&old.id).unwrap().unwrap_err(), &[&new.id, "is paused"]);
+    assert_eq!(hub.cancel(&old.id).unwrap().state, JobState::Cancelled);
+    assert!(models.path().join(".pull/o--n/parts").is_dir());
+    hub.resume(&new.id).unwrap().unwrap();
+    assert_eq!(rest(&hub, &new.id).state, JobState::Completed);
+}
+
+#[test]
+fn pulls_that_are_paused_leave_room_for_others_and_have_their_own_bound() {
+    let remote = slow();
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    let mut paused = Vec::new();
+    for index in 0..32 {
+        let name = format!("o/m{index}");
+        remote.put(&name, large(10, SIZE));
+        let job = hub.pull(&name.parse().unwrap()).unwrap();
+        assert_eq!(hub.pause(&job.id).unwrap().state, JobState::Paused);
+        paused.push(job.id);
+    }
+    let error = hub.pull(&"o/n".parse().unwrap()).unwrap_err();
+    super::assert_says(&error, &["32 pulls are paused", &paused[0], "o/m0", "resume or cancel"]);
+    let error = hub.pull(&"o/m3:model".parse().unwrap()).unwrap_err();
+    super::assert_says(&error, &["`o/m3` is paused", &paused[3], "cancel"]);
+    hub.cancel(&paused[0]);
+    let job = hub.pull(&"o/n".parse().unwrap()).unwrap();
+    hub.cancel(&job.id);
+}
+
+#[test]
+fn a_pull_of_what_there_is_not_leaves_nothing() {
+    let remote = Remote::start();
+    let models = tempfile::tempdir().unwrap();
+    super::failure(&hub(models.path(), options(&remote)), "o/n");
+    assert!(!models.path().join("o").exists());
+    if cfg!(unix) {
+        assert_eq!(std::fs::read_dir(models.path().join(".pull")).unwrap().count(), 0);
+    }
 }

@@ -111,6 +111,40 @@ fn a_new_commit_replaces_the_model_and_a_damaged_one_is_mended() {
 }
 
 #[test]
+fn a_model_that_is_damaged_and_keeps_its_sizes_is_mended() {
+    let remote = Remote::start();
+    remote.put("o/n", variants());
+    let models = tempfile::tempdir().unwrap();
+    let hub = hub(models.path(), options(&remote));
+    pull(&hub, "o/n");
+    let graph = models.path().join("o/n/onnx/model_q4.onnx");
+    let mut bytes = noise(22, 1000);
+    bytes[500] ^= 1;
+    fs::write(&graph, bytes).unwrap();
+    let before = remote.served();
+    assert_eq!(pull(&hub, "o/n").state, JobState::Completed);
+    assert_eq!(fs::read(&graph).unwrap(), noise(22, 1000));
+    assert_eq!(remote.served() - before, 1000, "what is not damaged is not fetched");
+}
+
+#[test]
+fn a_file_that_is_empty_now_leaves_what_shares_its_bytes() {
+    let remote = Remote::start();
+    remote.put("o/n", variants().with("vocab.txt", ""));
+    let shared = tempfile::tempdir().unwrap();
+    let blob = shared.path().join("blob");
+    fs::write(&blob, "a vocabulary").unwrap();
+    let models = tempfile::tempdir().unwrap();
+    // An earlier pull that did not end had the file from the cache.
+    let kept = models.path().join(".pull/o--n/files");
+    fs::create_dir_all(&kept).unwrap();
+    fs::hard_link(&blob, kept.join("vocab.txt")).unwrap();
+    assert_eq!(pull(&hub(models.path(), options(&remote)), "o/n").state, JobState::Completed);
+    assert_eq!(fs::read(models.path().join("o/n/vocab.txt")).unwrap(), b"");
+    assert_eq!(fs::read(&blob).unwrap(), b"a vocabulary");
+}
+
+#[test]
 fn a_crash_between_the_two_renames_is_put_right_by_the_next_start() {
     let remote = Remote::start();
     remote.put("o/n", embedder());
