@@ -104,7 +104,8 @@ impl Client {
             .timeout_resolve(Some(options.connect))
             .timeout_connect(Some(options.connect))
             .timeout_recv_response(Some(options.stall))
-            .timeout_per_read(Some(options.stall))
+            // Later than the transfer itself notices, which tells it in its own words.
+            .timeout_per_read(Some(options.stall.saturating_mul(2)))
             .timeout_per_write(Some(options.stall))
             .max_idle_connections_per_host(options.connections.max(1))
             .user_agent(concat!("tabagent/", env!("CARGO_PKG_VERSION")));
