@@ -43,7 +43,7 @@ impl Failure {
     pub(crate) fn into_error(self, tries: u32) -> BackendError {
         match self {
             Self::Temporary { after, limited: true, .. } => BackendError::ResourceLimitExceeded {
-                resource: "the number of tries at what the hub limits for now (status 429)".to_owned(),
+                resource: "the number of tries that the hub answered with status 429".to_owned(),
                 limit: tries.into(),
                 current: tries.into(),
                 retry_after: after.unwrap_or(Duration::from_secs(60)),
