@@ -68,7 +68,7 @@ table! {
     ModelNotFound = described("No model of this id is here.", kind("model-not-found", "model_not_found", 404,
         "Model not found", "GET /v1/models lists the models that are here, and POST /v1/pull brings others"));
     OutOfMemory = after(kind("out-of-memory", "out_of_memory", 503, "Not enough memory",
-        "unload a model, or use a smaller variant or a shorter context"), 30);
+        "unload a model, or use a smaller variant or a shorter context; --memory-limit, where it is given, is part of what is available"), 30);
     GenerationTimeout = lasting(kind("generation-timeout", "generation_timeout", 408, "Took too long",
         "ask for less at once"));
     InvalidInput = kind("invalid-input", "invalid_value", 400, "Value cannot be used",

@@ -183,7 +183,7 @@ pub async fn estimate_memory(
     let sequences = request.parallel.map_or(1, |count| count as usize);
     let found = runtime.estimate(&request.model_id, request.variant.as_deref(), context, sequences).await?;
     let id = request.model_id.clone();
-    let available = blocking(runtime, move |runtime| runtime.available_for(&id)).await;
+    let available = blocking(runtime, move |runtime| runtime.available_for(&id, None)).await;
     Ok(Json(EstimateResponse {
         model_id: request.model_id,
         variant: found.variant.name,

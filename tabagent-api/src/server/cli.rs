@@ -77,12 +77,22 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
             )
         }
         Some(("pull", matches)) => {
-            commands::pull::run(&load(matches)?, &required(matches, "reference"), json(matches))
+            let url = text(matches, "url");
+            commands::pull::run(
+                &load(matches)?,
+                url.as_deref(),
+                &required(matches, "reference"),
+                json(matches),
+            )
         }
         Some(("list", matches)) => {
-            commands::list::run(&load(matches)?, matches.get_flag("all"), json(matches))
+            let url = text(matches, "url");
+            commands::list::run(&load(matches)?, url.as_deref(), matches.get_flag("all"), json(matches))
         }
-        Some(("rm", matches)) => commands::rm::run(&load(matches)?, &required(matches, "model")),
+        Some(("rm", matches)) => {
+            let url = text(matches, "url");
+            commands::rm::run(&load(matches)?, url.as_deref(), &required(matches, "model"))
+        }
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
@@ -221,6 +231,7 @@ pub fn command() -> Command {
         let help = "Where the server is [default: what --host and --port say]";
         Arg::new("url").long("url").value_name("URL").help(help)
     };
+    let server = || url().help("Ask the server that is there [default: the models folder of this machine]");
     let ps = Command::new("ps")
         .about("List the models that a running server has in memory")
         .arg(url())
@@ -249,6 +260,7 @@ pub fn command() -> Command {
                 .required(true)
                 .help("The repository; which of its ONNX files [default: one that suits this machine]; which version [default: main]"),
         )
+        .arg(server())
         .arg(json().help("Write a line of JSON for each step instead of bars"));
     let list = Command::new("list")
         .about("List the models that are here")
@@ -258,9 +270,11 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("And those that are known and could be pulled"),
         )
+        .arg(server())
         .arg(json());
     let rm = Command::new("rm")
         .about("Delete a model from the models folder")
+        .arg(server())
         .arg(Arg::new("model").value_name("MODEL").required(true).help("Its id"));
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))

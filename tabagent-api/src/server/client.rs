@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cli::CommandError;
@@ -74,6 +75,28 @@ impl Client {
         self.read(request.send(body.to_string()))
     }
 
+    /// DELETE.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(in crate::server) fn delete(&self, path: &str) -> Result<Value, CommandError> {
+        let mut request = self.agent.delete(format!("{}{path}", self.url));
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        self.read(request.call())
+    }
+
+    /// An answer as what this version of the server would send.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub(in crate::server) fn known<T: DeserializeOwned>(&self, answer: Value) -> Result<T, CommandError> {
+        serde_json::from_value(answer).map_err(|error| {
+            CommandError::Other(format!("the server at {} is of another version: {error}", self.url))
+        })
+    }
+
     fn read(&self, answer: Result<http::Response<ureq::Body>, ureq::Error>) -> Result<Value, CommandError> {
         let url = &self.url;
         let mut answer = answer.map_err(|error| {
@@ -82,6 +105,9 @@ impl Client {
             ))
         })?;
         let status = answer.status();
+        if status == http::StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let text = answer
             .body_mut()
             .read_to_string()

@@ -1,6 +1,9 @@
 //! The disk that holds the models.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::Metadata,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use sysinfo::{DiskRefreshKind, Disks};
@@ -52,22 +55,41 @@ fn size_below(folder: &Path, depth: usize) -> u64 {
             Some(match (metadata.is_dir(), depth) {
                 (true, 0) => 0,
                 (true, _) => size_below(&entry.path(), depth - 1),
-                (false, _) => metadata.len(),
+                (false, _) => taken(&metadata),
             })
         })
         .sum()
 }
 
+/// Bytes of a file. One that is being pulled has holes, which take nothing.
+fn taken(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        metadata.len().min(metadata.blocks().saturating_mul(512))
+    }
+    #[cfg(not(unix))]
+    metadata.len()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
     fn files_below_the_folder_are_counted_and_its_disk_is_found() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
-        std::fs::write(folder.path().join("a/one"), [0; 100]).unwrap();
-        std::fs::write(folder.path().join("a/b/two"), [0; 23]).unwrap();
+        for (name, size) in [("a/one", 100), ("a/b/two", 23)] {
+            let mut file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.write_all(&vec![1; size]).unwrap();
+            // Some file systems give a file its blocks only then.
+            file.sync_all().unwrap();
+        }
+        #[cfg(unix)]
+        std::fs::File::create(folder.path().join("a/hole")).unwrap().set_len(1 << 30).unwrap();
         let storage = of(folder.path());
         assert_eq!(storage.used, 123);
         assert!(storage.free.unwrap() <= storage.total.unwrap());

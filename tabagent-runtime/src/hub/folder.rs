@@ -15,6 +15,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
@@ -257,6 +258,11 @@ impl Folder {
 /// Where the model in a folder came from.
 pub(crate) fn origin(folder: &Path) -> Option<Origin> {
     serde_json::from_slice(&fs::read(folder.join(ORIGIN)).ok()?).ok()
+}
+
+/// When the model in a folder was pulled; `None` where it was not.
+pub(crate) fn pulled_at(folder: &Path) -> Option<SystemTime> {
+    fs::metadata(folder.join(ORIGIN)).and_then(|origin| origin.modified()).ok()
 }
 
 /// Puts right what a process left that was killed while it put a model in its place or took one away.

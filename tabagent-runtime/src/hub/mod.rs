@@ -17,6 +17,7 @@ mod limits;
 mod lock;
 mod options;
 mod part;
+mod presence;
 mod pull;
 mod reference;
 mod repository;
@@ -28,9 +29,11 @@ use std::{
 };
 
 pub use folder::Origin;
+pub(crate) use folder::pulled_at;
 pub use hosts::{check_endpoint, check_host};
 pub use job::{Job, JobFile, JobState};
 pub use options::{ENDPOINT, HubOptions, Token};
+pub use presence::Presence;
 pub use reference::Reference;
 
 use crate::device::Device;

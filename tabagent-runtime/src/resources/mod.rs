@@ -4,6 +4,8 @@
 pub mod estimate;
 mod give_back;
 mod graph;
+mod place;
 
 pub use estimate::{Estimate, EstimateRequest, estimate};
 pub(crate) use give_back::give_back_memory;
+pub(crate) use place::Place;

@@ -79,7 +79,9 @@ impl Runtime {
             None => self.inner.catalog.get(default).map_or_else(Some, |entry| entry.problem()),
         };
         if let Some(error) = &broken {
-            problems.push(format!("the default model cannot be used: {error}"));
+            problems.push(format!(
+                "the default model cannot be used: {error}; POST /v1/models/select chooses another one"
+            ));
         }
         let models: Vec<ModelHealth> = self.loaded().into_iter().map(ModelHealth::from).collect();
         // A batch is bounded by its budget: one that outlasts every request's deadline hangs.

@@ -1,12 +1,13 @@
 //! What has to be known before a model is loaded: its variant, its device, its context, what it will take, and how its
 //! engine is bounded.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use super::{
     Inner, Runtime,
     loading::blocking,
     pool::{LoadSpec, Model, Wish, slot},
+    resources::automatic,
 };
 use crate::{
     device::{self, Device},
@@ -16,9 +17,9 @@ use crate::{
         files,
         loaded::{self, GenerationLimits},
     },
-    hardware,
-    models::{Entry, ModelKind},
-    resources::{self, Estimate, EstimateRequest},
+    hardware, hub,
+    models::{Entry, ModelFiles, ModelKind},
+    resources::{self, Estimate, EstimateRequest, Place},
 };
 
 /// A load as it will be.
@@ -27,8 +28,10 @@ pub(super) struct LoadPlan {
     pub(super) kind: ModelKind,
     pub(super) spec: LoadSpec,
     pub(super) estimate: Estimate,
-    /// Whether it takes the memory of the machine, rather than that of a device.
-    pub(super) on_host: bool,
+    /// Which memory it takes.
+    pub(super) place: Place,
+    /// When it was pulled, where it was.
+    pub(super) pulled: Option<SystemTime>,
 }
 
 impl Runtime {
@@ -55,7 +58,7 @@ impl Runtime {
         let request = self.inner.estimate_request(context.or(options.context));
         let cache_bytes = self.inner.cache_bytes();
         let planned = Arc::clone(&entry);
-        let (entry, estimate) = blocking(move || {
+        let (entry, estimate, place, pulled) = blocking(move || {
             let entry = planned;
             check_context(&entry, context)?;
             // A file that cannot be read is told by its load, which also cools down.
@@ -73,12 +76,17 @@ impl Runtime {
                 return Err(BackendError::invalid("context_length", reason));
             }
             estimate.cache = estimate.cache.min(cache_bytes);
-            Ok((entry, estimate))
+            // Providers are tried for it, which can take a second.
+            let place = Place::of(if device == Device::Auto { automatic() } else { device });
+            let pulled = match &entry.files {
+                ModelFiles::Folder(folder) => hub::pulled_at(folder),
+                ModelFiles::Embedded(_) => None,
+            };
+            Ok((entry, estimate, place, pulled))
         })
         .await?;
         let variant = entry.variant(wish.variant.as_deref())?.name.clone();
-        let on_host = matches!(device, Device::Auto | Device::Cpu);
-        Ok(LoadPlan { kind, spec: LoadSpec { variant, device, context }, estimate, on_host, entry })
+        Ok(LoadPlan { kind, spec: LoadSpec { variant, device, context }, estimate, place, pulled, entry })
     }
 }
 

@@ -19,9 +19,8 @@ use crate::{
     device::Device,
     embed::shutting_down,
     error::{BackendError, Result},
-    hardware,
     models::{Entry, ModelKind, Variant},
-    resources::{self, Estimate, EstimateRequest},
+    resources::{self, Estimate, EstimateRequest, Place},
 };
 
 /// Longest time that a request waits for room, where its deadline is not shorter. Then it is refused with the numbers.
@@ -212,8 +211,8 @@ impl Runtime {
                         Some(plan) => plan,
                         None => self.plan_load(id, accepts, wish, on_demand).await?,
                     };
-                    let free = if plan.on_host { free_memory().await? } else { u64::MAX };
-                    let (required, available) = (plan.estimate.total(), pool.available(id, free));
+                    let free = free(plan.place).await?;
+                    let (required, available) = (plan.estimate.total(), pool.available(id, plan.place, free));
                     planned = Some(plan);
                     if required <= available {
                         pool.unload(id, false);
@@ -234,7 +233,9 @@ impl Runtime {
                         kind: plan.kind,
                         spec: &plan.spec,
                         estimate: plan.estimate,
-                        free: if plan.on_host { free_memory().await? } else { u64::MAX },
+                        place: plan.place,
+                        free: free(plan.place).await?,
+                        pulled: plan.pulled,
                         insists: begun.elapsed() >= PATIENCE && gives_way.is_none(),
                         uses: on_demand,
                     };
@@ -290,14 +291,9 @@ fn unknown_kind(id: &str) -> BackendError {
     )
 }
 
-/// Memory that the machine has free.
-async fn free_memory() -> Result<u64> {
-    blocking(|| {
-        let memory = hardware::memory();
-        // A system that does not tell refuses nothing.
-        Ok(if memory.total == 0 { u64::MAX } else { memory.available })
-    })
-    .await
+/// Bytes that are free in a memory.
+async fn free(place: Place) -> Result<u64> {
+    blocking(move || Ok(place.free())).await
 }
 
 /// Reads files away from the async threads.

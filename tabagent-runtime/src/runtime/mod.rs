@@ -45,7 +45,7 @@ use crate::{
     error::{BackendError, Result},
     generate::loaded::SHORTEST,
     hardware::{self, SystemInfo},
-    hub::Hub,
+    hub::{Hub, Presence},
     library::{self, Library},
     models::{Catalog, EmbeddingModelInfo, Entry, ModelDetails, ModelInfo, ModelKind},
     session::{SessionOptions, ThreadBudget},
@@ -65,6 +65,8 @@ struct Inner {
     pool: Arc<Pool>,
     ledger: ledger::Ledger,
     hub: Hub,
+    /// Keeps commands from deleting models under it.
+    _presence: Presence,
     /// What is being generated, by request.
     generating: generation::Register,
     store: Arc<dyn Store>,
@@ -117,11 +119,13 @@ impl Runtime {
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
         // Before the folder is looked at: it puts right what a pull left that was killed.
         let hub = Hub::new(options.models_dir.clone(), options.device, options.hub.clone());
+        let presence = hub.attend();
         let catalog = Catalog::new(options.models_dir.clone());
         let runtime = Self {
             inner: Arc::new(Inner {
                 catalog,
                 hub,
+                _presence: presence,
                 ledger: ledger::Ledger::default(),
                 library,
                 pool: Pool::new(PoolLimits {

@@ -72,8 +72,15 @@ impl Runtime {
             return Err(BackendError::ModelNotFound { model: id.to_owned() });
         };
         self.unload(Some(id), false).await?;
+        // Before its files go: what is cut off in between leaves no choice of a model that is gone.
+        let kinds = self.deselect(id).await?;
         let (hub, model) = (self.inner.hub.clone(), id.to_owned());
-        blocking(move || hub.delete(&model)).await?;
-        self.deselect(id).await
+        let deleted = blocking(move || hub.delete(&model)).await;
+        if deleted.is_err() {
+            for kind in kinds {
+                self.select(Some(id), Some(kind)).await?;
+            }
+        }
+        deleted
     }
 }

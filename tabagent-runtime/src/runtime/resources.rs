@@ -6,7 +6,7 @@ use crate::{
     error::{BackendError, Result},
     hardware::{self, Gpu, Memory},
     models::{ModelKind, Variant},
-    resources::Estimate,
+    resources::{Estimate, Place},
 };
 
 /// Memory and devices, and the models that use them.
@@ -64,11 +64,15 @@ impl Runtime {
         }
     }
 
-    /// Bytes that a model could have: what is free, and what other models that nobody uses would give back. Blocks.
-    pub fn available_for(&self, model: &str) -> u64 {
-        let memory = hardware::memory();
-        let free = if memory.total == 0 { u64::MAX } else { memory.available };
-        self.inner.pool.available(model, free)
+    /// Bytes that a model could have on a device, or on the one that the server was told to use: what is free, and what
+    /// other models there that nobody uses would give back. Blocks.
+    pub fn available_for(&self, model: &str, device: Option<Device>) -> u64 {
+        let device = match device.unwrap_or(self.inner.options.device) {
+            Device::Auto => automatic(),
+            device => device,
+        };
+        let place = Place::of(device);
+        self.inner.pool.available(model, place, place.free())
     }
 
     /// Whether a model would run here, with each of its variants.
@@ -81,8 +85,12 @@ impl Runtime {
         let kind = entry.usable()?.kind;
         let wanted = device.unwrap_or(self.inner.options.device);
         let (runtime, id) = (self.clone(), model.to_owned());
-        let (usable, available) =
-            blocking(move || Ok((usable(kind, wanted), runtime.available_for(&id)))).await?;
+        let (usable, available) = blocking(move || {
+            let usable = usable(kind, wanted);
+            let device = usable.as_ref().copied().unwrap_or(Device::Cpu);
+            Ok((usable, runtime.available_for(&id, Some(device))))
+        })
+        .await?;
         let (device, problem) = match usable {
             Ok(device) => (device, None),
             Err(reason) => (wanted, Some(reason)),
@@ -108,8 +116,8 @@ impl Runtime {
     }
 }
 
-/// The first device that works here.
-fn automatic() -> Device {
+/// The first device that works here. Blocks, the first time for a second.
+pub(super) fn automatic() -> Device {
     let mut reports = hardware::execution_providers().iter();
     let usable = reports.find(|report| report.state == ProviderState::Usable);
     usable.and_then(|report| report.name.parse().ok()).unwrap_or(Device::Cpu)

@@ -126,22 +126,24 @@ impl Runtime {
 }
 
 impl Runtime {
-    /// Gives the kinds their defaults again for which a model was chosen.
+    /// Gives the kinds their defaults again for which a model was chosen; which they are.
     ///
     /// # Errors
     /// Those of [`crate::store::Store::put_selected`].
-    pub(super) async fn deselect(&self, model: &str) -> Result<()> {
+    pub(super) async fn deselect(&self, model: &str) -> Result<Vec<ModelKind>> {
+        let mut kinds = Vec::new();
         for kind in [ModelKind::Chat, ModelKind::Embedding, ModelKind::Rerank] {
             if self.inner.selected.of(kind).as_deref() == Some(model) {
                 self.select(None, Some(kind)).await?;
                 tracing::warn!(
                     model,
                     kind = name(kind),
-                    "a model was deleted that was chosen to serve requests without one"
+                    "a model is deleted that was chosen to serve requests without one"
                 );
+                kinds.push(kind);
             }
         }
-        Ok(())
+        Ok(kinds)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tabagent_tests::hub::{Hub as Remote, Repository};
 use tabagent_tests::problem::assert_problem;
+use tabagent_tests::process::until;
 use tabagent_tests::server::{self, START_DEADLINE, Server};
 use tabagent_tests::{http, process};
 
@@ -81,13 +82,20 @@ fn a_model_is_pulled_with_the_program_listed_served_and_removed() {
 
     let mut server = serve(data, &remote);
     assert_embeds(&server, "owner/name");
-    // A server that has it in memory is asked to delete it.
-    let refused = tabagent_rm_beside(&server);
-    assert!(
-        !refused.success && refused.stderr.contains("DELETE /v1/delete?model_id=owner/name"),
-        "{}",
-        refused.shown()
-    );
+    // A server that may have it in memory is asked to delete it, whichever data folder it has.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let models = server.data.path().join("models");
+    for arguments in
+        [&["rm", "owner/name"][..], &["rm", "owner/name", "--models-dir", models.to_str().unwrap()]]
+    {
+        let data = if arguments.len() == 2 { &server.data } else { &elsewhere };
+        let refused = process::run(server::command(data, arguments), START_DEADLINE);
+        assert!(
+            !refused.success && refused.stderr.contains("`tabagent rm owner/name --url URL`"),
+            "{}",
+            refused.shown()
+        );
+    }
     server.signal("TERM");
     server.wait();
 
@@ -100,8 +108,61 @@ fn a_model_is_pulled_with_the_program_listed_served_and_removed() {
     assert!(!embedded.success && embedded.stderr.contains("inside the program"), "{}", embedded.shown());
 }
 
-fn tabagent_rm_beside(server: &Server) -> process::Output {
-    process::run(server::command(&server.data, &["rm", "owner/name"]), START_DEADLINE)
+#[test]
+fn the_commands_ask_a_server_where_one_is_named() {
+    let remote = Remote::start();
+    remote.put("owner/name", embedder());
+    let server = serve(tempfile::tempdir().unwrap(), &remote);
+    let (elsewhere, url) = (tempfile::tempdir().unwrap(), server.url());
+    let run = |arguments: &[&str]| {
+        let mut command = server::command(&elsewhere, arguments);
+        command.args(["--url", &url]);
+        process::run(command, START_DEADLINE)
+    };
+    let pulled = run(&["pull", "owner/name", "--json"]);
+    assert!(pulled.success, "{}", pulled.shown());
+    let last: Value = serde_json::from_str(pulled.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["state"], &last["model"]), (&json!("completed"), &json!("owner/name")));
+    assert_embeds(&server, "owner/name");
+    let listed = run(&["list", "--json"]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let row = listed.as_array().unwrap().iter().find(|row| row["id"] == "owner/name").unwrap();
+    assert_eq!((&row["loaded"], &row["downloaded"]), (&json!(true), &json!(true)));
+    let unknown = run(&["pull", "owner/nothing"]);
+    assert!(
+        !unknown.success && unknown.stderr.contains("has no repository `owner/nothing`"),
+        "{}",
+        unknown.shown()
+    );
+    let removed = run(&["rm", "owner/name"]);
+    assert!(removed.success, "{}", removed.shown());
+    assert_eq!(server.get("/v1/models/owner/name").status, 404);
+    let again = run(&["rm", "owner/name"]);
+    assert!(!again.success && again.stderr.contains("there is no model `owner/name`"), "{}", again.shown());
+}
+
+#[test]
+fn a_model_that_is_pulled_anew_beside_a_server_is_served_as_it_is_then() {
+    let remote = Remote::start();
+    remote.put("owner/name", embedder());
+    let data = tempfile::tempdir().unwrap();
+    assert!(tabagent(&data, &remote, &["pull", "owner/name"]).success);
+    let server = serve(data, &remote);
+    let load = json!({ "model_id": "owner/name", "keep_alive": "3h", "pinned": true });
+    assert_eq!(server.post("/v1/models/load", &load).status, 200);
+    let input = json!({ "model": "owner/name", "input": "hello" });
+    let before = server.post("/v1/embeddings", &input).json();
+
+    remote.put("owner/name", Repository::of_folder(&fixture("bert-cls")));
+    assert!(tabagent(&server.data, &remote, &["pull", "owner/name"]).success);
+    until("the newer one is served", || {
+        let now = server.post("/v1/embeddings", &input);
+        assert_eq!(now.status, 200, "{}", now.text());
+        now.json()["data"] != before["data"]
+    });
+    let loaded = server.get("/v1/models/loaded").json();
+    let model = &loaded["data"][0];
+    assert_eq!((&model["keep_alive"], &model["pinned"]), (&json!("3h"), &json!(true)), "{loaded}");
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! `kill -9` at ten random moments of a pull of 200 MB, and a disk that takes no more: what came is used, nothing is half there.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use serde_json::json;
-use tabagent_tests::hub::Hub as Remote;
-use tabagent_tests::process;
+use serde_json::{Value, json};
+use tabagent_tests::hub::{Hub as Remote, Repository};
 use tabagent_tests::server::{self, Server};
+use tabagent_tests::{http, process};
 
-use super::{files, large, noise};
+use super::{files, fixture, large, noise};
 
 const SIZE: usize = 200_000_000;
 
@@ -84,6 +87,91 @@ fn a_server_that_is_killed_while_it_pulls_leaves_a_folder_that_the_next_one_uses
     assert_eq!(process::wait(&mut child, Duration::from_secs(60)), Some(Some(0)));
     assert_eq!(fs::read(data.path().join("models/o/n/onnx/model.onnx")).unwrap(), noise(42, 8 << 20));
     assert!(remote.served() < 12 << 20, "{} bytes for eight megabytes", remote.served());
+}
+
+/// What a server changes of its data and its models, cut off at any moment.
+#[test]
+fn a_server_that_is_killed_at_random_moments_leaves_what_the_next_one_accepts() {
+    let remote = Remote::start();
+    let versions = ["bert-mean", "bert-cls"].map(|name| Repository::of_folder(&fixture(name)));
+    let flags = remote.flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut data = tempfile::tempdir().unwrap();
+    let (answered, asked) = (AtomicU64::new(0), AtomicU64::new(0));
+    for kill in 0..15 {
+        let home = data.path().join("hf").display().to_string();
+        let mut server = Server::start_in(data, &flags, &[("HF_HOME", home.as_str()), ("HF_TOKEN", "")]);
+        let models = server.get("/v1/models/registered").json();
+        for model in models["data"].as_array().unwrap() {
+            assert_eq!(model["problem"], Value::Null, "after kill {kill}: {models}");
+        }
+        assert_eq!(server.get("/ready").status, 200);
+        if models["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|model| model["id"] == "o/n" && model["downloaded"] == true)
+        {
+            let embedded =
+                server.post("/v1/embeddings", &json!({ "model": "o/n", "input": "a", "truncate": true }));
+            assert_eq!(embedded.status, 200, "after kill {kill}: {}", embedded.text());
+        }
+        // The number that was answered last at least, or the one that was asked for after it.
+        let kept = &server.get("/v1/params").json()["params"]["max_tokens"];
+        let (from, to) = (answered.load(Relaxed), asked.load(Relaxed));
+        assert!(
+            (from..=to).contains(&kept.as_u64().unwrap_or(0)),
+            "after kill {kill}: {kept} of {from} to {to}"
+        );
+
+        let over = AtomicBool::new(false);
+        let address = server.address;
+        let send = |method: &str, target: &str, body: &Value| {
+            let headers = [("content-type", "application/json"), ("connection", "close")];
+            let request = http::request(method, target, &headers, body.to_string().as_bytes());
+            status_of(address, &request).ok()
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    let number = asked.fetch_add(1, Relaxed) + 1;
+                    if send("POST", "/v1/params", &json!({ "max_tokens": number })) == Some(200) {
+                        answered.store(number, Relaxed);
+                    }
+                }
+            });
+            scope.spawn(|| {
+                for turn in kill.. {
+                    if over.load(Relaxed) {
+                        break;
+                    }
+                    remote.put("o/n", versions[turn % 2].clone());
+                    send("POST", "/v1/pull", &json!({ "model": "o/n", "stream": true }));
+                    send("POST", "/v1/models/select", &json!({ "model_id": "o/n" }));
+                    if turn % 3 == 0 {
+                        send("DELETE", "/v1/delete?model_id=o/n", &Value::Null);
+                    }
+                }
+            });
+            std::thread::sleep(Duration::from_millis(u64::from(random.next_u32() % 700)));
+            server.signal("KILL");
+            server.wait();
+            over.store(true, Relaxed);
+        });
+        data = std::mem::replace(&mut server.data, tempfile::tempdir().unwrap());
+    }
+}
+
+/// The status of an answer that came whole, from a server that may be gone.
+fn status_of(address: SocketAddr, request: &[u8]) -> std::io::Result<u16> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(request)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| std::io::Error::other(answer))
 }
 
 /// A limit on the size of files stands for a disk that is full: writing fails in the middle.

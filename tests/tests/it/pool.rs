@@ -10,8 +10,9 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
 use tabagent_tests::http::{Events, Response, exchange, request};
 use tabagent_tests::problem::assert_problem;
+use tabagent_tests::process::{self, until};
 use tabagent_tests::server::{START_DEADLINE, Server, command};
-use tabagent_tests::{process, workspace};
+use tabagent_tests::workspace;
 
 /// Three of a kind.
 const MODELS: [&str; 3] = ["bert-cls", "bert-mean", "xlmr-mean"];
@@ -46,16 +47,6 @@ fn loaded(address: SocketAddr) -> Vec<String> {
         .iter()
         .map(|model| model["model_id"].as_str().unwrap().to_owned())
         .collect()
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("never so: {what}");
 }
 
 /// Whether a response is a refusal that says that there is no room now, and when to try again.
@@ -183,6 +174,15 @@ fn a_model_leaves_once_its_time_is_over() {
     assert_eq!(ok(server.post("/v1/models/load", &short))["status"], "already_loaded");
     until("bert-mean has left", || loaded(server.address).is_empty());
     assert_eq!(server.metric("tabagent_model_evictions_total{reason=\"idle\"}"), 2);
+
+    // One that was used and is kept for no time stays for whoever asked for that, and leaves after the next one.
+    ok(embed(server.address, "bert-mean"));
+    let none = json!({ "model_id": "bert-mean", "keep_alive": 0 });
+    assert_eq!(ok(server.post("/v1/models/load", &none))["state"], "ready");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(loaded(server.address), ["bert-mean"]);
+    ok(embed(server.address, "bert-mean"));
+    until("bert-mean has left again", || loaded(server.address).is_empty());
 
     // One that is pinned stays.
     let pinned = json!({ "model_id": "bert-mean", "keep_alive": 0, "pinned": true });

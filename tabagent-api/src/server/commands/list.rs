@@ -2,51 +2,53 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
 use tabagent_runtime::hub::Hub;
 use tabagent_runtime::models::{Catalog, known_models};
 
 use crate::routes::models::ModelKind as Kind;
+use crate::routes::registered::{RegisteredList, RegisteredModel};
 use crate::server::cli::CommandError;
+use crate::server::client::Client;
 use crate::server::config::Config;
 use crate::server::output;
 
-/// One model.
-#[derive(Debug, Serialize)]
-struct Row {
-    id: String,
-    kind: Kind,
-    /// Whether it is here.
-    downloaded: bool,
-    embedded: bool,
-    size_bytes: u64,
-    variants: Vec<String>,
-    /// The commit that was pulled.
-    commit: Option<String>,
-    licence: Option<String>,
-    /// Why it cannot be used.
-    problem: Option<String>,
-}
-
-pub(in crate::server) fn run(config: &Config, all: bool, json: bool) -> Result<ExitCode, CommandError> {
-    let rows = rows(config, all);
+pub(in crate::server) fn run(
+    config: &Config,
+    url: Option<&str>,
+    all: bool,
+    json: bool,
+) -> Result<ExitCode, CommandError> {
+    let rows = match url {
+        Some(url) => asked(&Client::new(Some(url), config), all)?,
+        None => rows(config, all),
+    };
     let written = if json { output::print_json(&rows) } else { output::print(&table(&rows)) };
     written.map_err(CommandError::system("the models cannot be written"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn rows(config: &Config, all: bool) -> Vec<Row> {
+/// As a server lists them.
+fn asked(server: &Client, all: bool) -> Result<Vec<RegisteredModel>, CommandError> {
+    let list: RegisteredList = server.known(server.get("/v1/models/registered")?)?;
+    Ok(list.data.into_iter().filter(|model| all || model.downloaded).collect())
+}
+
+fn rows(config: &Config, all: bool) -> Vec<RegisteredModel> {
     let hub = Hub::new(config.models_dir.clone(), config.device, config.hub());
     let known = &known_models().models;
-    let mut rows: Vec<Row> = Catalog::new(config.models_dir.clone())
+    let mut rows: Vec<RegisteredModel> = Catalog::new(config.models_dir.clone())
         .scan()
         .iter()
-        .map(|entry| Row {
+        .map(|entry| RegisteredModel {
             id: entry.id.clone(),
+            object: "model".to_owned(),
+            // No server is asked.
+            loaded: false,
+            summary: known.iter().find(|known| known.id == entry.id).map(|known| known.summary.clone()),
             kind: entry.kind().into(),
             downloaded: true,
             embedded: entry.embedded(),
-            size_bytes: entry.variants.first().map_or(0, |variant| variant.size),
+            size_bytes: entry.variants.iter().map(|variant| variant.size).sum(),
             variants: entry.variants.iter().map(|variant| variant.name.clone()).collect(),
             commit: if entry.embedded() { None } else { hub.origin(&entry.id).map(|origin| origin.commit) },
             licence: known.iter().find(|known| known.id == entry.id).map(|known| known.licence.clone()),
@@ -56,8 +58,11 @@ fn rows(config: &Config, all: bool) -> Vec<Row> {
     if all {
         for known in known {
             if !rows.iter().any(|row| row.id == known.id) {
-                rows.push(Row {
+                rows.push(RegisteredModel {
                     id: known.id.clone(),
+                    object: "model".to_owned(),
+                    loaded: false,
+                    summary: Some(known.summary.clone()),
                     kind: known.kind.into(),
                     downloaded: false,
                     embedded: false,
@@ -74,7 +79,7 @@ fn rows(config: &Config, all: bool) -> Vec<Row> {
     rows
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[RegisteredModel]) -> String {
     let head = ["MODEL", "KIND", "SIZE", "VARIANTS", "FROM"].map(str::to_owned);
     let rows = rows.iter().map(|row| {
         let from = match (&row.problem, &row.commit) {

@@ -1,14 +1,17 @@
-//! `tabagent pull`: brings a model from the hub into the models folder, with a bar for each file.
+//! `tabagent pull`: brings a model from the hub into the models folder, or into that of a running server, with a bar for each
+//! file.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tabagent_runtime::hub::{Hub, Job, JobState, Reference};
+use serde_json::json;
+use tabagent_runtime::hub::{Hub, Reference};
 
-use crate::routes::pull::PullJob;
+use crate::routes::pull::{PullJob, PullState};
 use crate::server::cli::CommandError;
+use crate::server::client::Client;
 use crate::server::config::Config;
 use crate::server::{logging, output};
 
@@ -17,70 +20,93 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often a line is written where there is no terminal, or an event.
 const TELL: Duration = Duration::from_secs(2);
 
-pub(in crate::server) fn run(config: &Config, reference: &str, json: bool) -> Result<ExitCode, CommandError> {
+/// Who pulls.
+enum Puller {
+    /// This process.
+    Here(Hub),
+    /// A server.
+    Server(Client),
+}
+
+impl Puller {
+    fn begin(&self, reference: &Reference) -> Result<PullJob, CommandError> {
+        match self {
+            Self::Here(hub) => Ok(hub.pull(reference)?.into()),
+            Self::Server(server) => {
+                server.known(server.post("/v1/pull", &json!({ "model": reference.to_string() }))?)
+            }
+        }
+    }
+
+    fn look(&self, job: PullJob) -> Result<PullJob, CommandError> {
+        match self {
+            // It does not leave the list while it runs.
+            Self::Here(hub) => Ok(hub.job(&job.id).map_or(job, PullJob::from)),
+            Self::Server(server) => server.known(server.get(&format!("/v1/pull/{}", job.id))?),
+        }
+    }
+}
+
+pub(in crate::server) fn run(
+    config: &Config,
+    url: Option<&str>,
+    reference: &str,
+    json: bool,
+) -> Result<ExitCode, CommandError> {
     let reference: Reference = reference.parse()?;
     // Why a pull fails is this command's own last line.
     let (filter, format) = super::quiet_log(config, "error");
     logging::begin(&filter, format).map_err(CommandError::Other)?;
-    let hub = Hub::new(config.models_dir.clone(), config.device, config.hub());
-    let job = hub.pull(&reference)?;
+    let puller = match url {
+        Some(url) => Puller::Server(Client::new(Some(url), config)),
+        None => Puller::Here(Hub::new(config.models_dir.clone(), config.device, config.hub())),
+    };
     let mut shown: Box<dyn Shown> = match (json, output::is_watched()) {
         (true, _) => Box::new(Events { last: None }),
         (false, true) => Box::new(Bars::default()),
         (false, false) => Box::new(Lines::default()),
     };
-    let unwritten = CommandError::system("the progress cannot be written");
-    let job = match follow(&hub, job, shown.as_mut()) {
-        Ok(job) => job,
-        Err(error) => return Err(unwritten(error)),
-    };
-    match job.error {
-        Some(error) => Err(CommandError::Other(told(&error, &reference))),
-        None if json => Ok(ExitCode::SUCCESS),
-        None => {
+    let job = follow(&puller, puller.begin(&reference)?, shown.as_mut())?;
+    if let Some(error) = job.error {
+        return Err(CommandError::Other(error.message));
+    }
+    match job.state {
+        PullState::Completed if json => Ok(ExitCode::SUCCESS),
+        PullState::Completed => {
             let variant = job.variant.as_deref().unwrap_or_default();
-            output::note(&format!(
-                "{} ({variant}) is in {}",
-                job.model,
-                hub.models_dir().join(&job.model).display()
-            ));
+            let place = match &puller {
+                Puller::Here(hub) => hub.models_dir().join(&job.model).display().to_string(),
+                Puller::Server(_) => "the models folder of the server".to_owned(),
+            };
+            output::note(&format!("{} ({variant}) is in {place}", job.model));
             output::print(&format!("{}\n", job.model))
                 .map_err(CommandError::system("the model's id cannot be written"))?;
             Ok(ExitCode::SUCCESS)
         }
-    }
-}
-
-/// What a failure is told as to somebody in a terminal.
-fn told(error: &tabagent_runtime::BackendError, reference: &Reference) -> String {
-    match error {
-        tabagent_runtime::BackendError::ModelNotFound { .. } => format!(
-            "the hub has no repository `{}`, or it is private and HF_TOKEN does not open it",
-            reference.repository()
-        ),
-        error => error.to_string(),
+        PullState::Paused => Err(CommandError::Other(format!(
+            "somebody paused the pull; POST /v1/pull/{}/resume, or `tabagent pull {reference}`, carries on",
+            job.id
+        ))),
+        _ => Err(CommandError::Other("somebody cancelled the pull".to_owned())),
     }
 }
 
 /// Shows a pull until it rests.
-fn follow(hub: &Hub, mut job: Job, shown: &mut dyn Shown) -> std::io::Result<Job> {
+fn follow(puller: &Puller, mut job: PullJob, shown: &mut dyn Shown) -> Result<PullJob, CommandError> {
     loop {
-        let over = job.state.is_over() || job.state == JobState::Paused;
-        shown.show(&job, over)?;
+        let over = !matches!(job.state, PullState::Queued | PullState::Running);
+        shown.show(&job, over).map_err(CommandError::system("the progress cannot be written"))?;
         if over {
             return Ok(job);
         }
         std::thread::sleep(LOOK);
-        // It does not leave the list while it runs.
-        if let Some(now) = hub.job(&job.id) {
-            job = now;
-        }
+        job = puller.look(job)?;
     }
 }
 
 /// A way to show a pull.
 trait Shown {
-    fn show(&mut self, job: &Job, over: bool) -> std::io::Result<()>;
+    fn show(&mut self, job: &PullJob, over: bool) -> std::io::Result<()>;
 }
 
 /// Bars in a terminal.
@@ -92,7 +118,7 @@ struct Bars {
 }
 
 impl Shown for Bars {
-    fn show(&mut self, job: &Job, over: bool) -> std::io::Result<()> {
+    fn show(&mut self, job: &PullJob, over: bool) -> std::io::Result<()> {
         let all =
             self.all.get_or_insert_with(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         if let Some(text) = choice(job).filter(|_| !self.chosen) {
@@ -101,7 +127,7 @@ impl Shown for Bars {
         }
         for file in &job.files {
             let bar = self.files.entry(file.path.clone()).or_insert_with(|| {
-                let bar = all.add(ProgressBar::new(file.size));
+                let bar = all.add(ProgressBar::new(file.total));
                 // A constant that indicatif accepts; should it not, its own style is as good.
                 let template = "{msg:40!} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
                 if let Ok(style) = ProgressStyle::with_template(template) {
@@ -111,7 +137,7 @@ impl Shown for Bars {
                 bar
             });
             bar.set_position(file.bytes);
-            if file.bytes == file.size && !bar.is_finished() {
+            if file.bytes == file.total && !bar.is_finished() {
                 bar.finish();
             }
         }
@@ -132,18 +158,14 @@ struct Lines {
 }
 
 impl Shown for Lines {
-    fn show(&mut self, job: &Job, _: bool) -> std::io::Result<()> {
+    fn show(&mut self, job: &PullJob, _: bool) -> std::io::Result<()> {
         if let Some(text) = choice(job).filter(|_| !self.chosen) {
             self.chosen = true;
             output::note(&text);
         }
-        if job.state == JobState::Running && self.last.is_none_or(|last| last.elapsed() >= TELL) {
+        if job.state == PullState::Running && self.last.is_none_or(|last| last.elapsed() >= TELL) {
             self.last = Some(Instant::now());
-            let told = PullJob::from(job.clone());
-            output::note(&format!(
-                "{}: {} of {} bytes ({}%)",
-                told.model, told.bytes, told.total, told.percent
-            ));
+            output::note(&format!("{}: {} of {} bytes ({}%)", job.model, job.bytes, job.total, job.percent));
         }
         Ok(())
     }
@@ -155,19 +177,19 @@ struct Events {
 }
 
 impl Shown for Events {
-    fn show(&mut self, job: &Job, over: bool) -> std::io::Result<()> {
+    fn show(&mut self, job: &PullJob, over: bool) -> std::io::Result<()> {
         if !over && self.last.is_some_and(|last| last.elapsed() < 2 * LOOK) {
             return Ok(());
         }
         self.last = Some(Instant::now());
-        let mut line = serde_json::to_string(&PullJob::from(job.clone()))?;
+        let mut line = serde_json::to_string(job)?;
         line.push('\n');
         output::print(&line)
     }
 }
 
 /// Which variant it is and why, once that is known.
-fn choice(job: &Job) -> Option<String> {
-    let (variant, reason) = (job.variant.as_ref()?, job.reason.as_ref()?);
+fn choice(job: &PullJob) -> Option<String> {
+    let (variant, reason) = (job.variant.as_ref()?, job.variant_reason.as_ref()?);
     Some(format!("{}: variant `{variant}`: {reason}", job.model))
 }

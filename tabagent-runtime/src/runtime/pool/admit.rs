@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use crate::{
     embed::shutting_down,
     error::{BackendError, Result},
     models::{Entry, ModelKind},
-    resources::Estimate,
+    resources::{Estimate, Place},
 };
 
 /// When whoever was refused for want of room may try again.
@@ -29,7 +29,10 @@ pub(crate) struct Arrival<'a> {
     pub(crate) kind: ModelKind,
     pub(crate) spec: &'a LoadSpec,
     pub(crate) estimate: Estimate,
-    /// Memory that the machine has free for models.
+    /// When it was pulled, where it was.
+    pub(crate) pulled: Option<SystemTime>,
+    /// Which memory it takes, and how much is free there.
+    pub(crate) place: Place,
     pub(crate) free: u64,
     /// Whether busy models are to give way.
     pub(crate) insists: bool,
@@ -75,11 +78,11 @@ impl Pool {
         let demand = Demand {
             kind: arrival.kind,
             bytes,
-            free: self.free(&state, arrival.free),
+            free: self.free(&state, arrival.place, arrival.free),
             most: self.limits.most,
         };
         let occupants: Vec<Occupant<'_>> =
-            state.residents.iter().map(|(id, resident)| resident.occupant(id)).collect();
+            state.residents.iter().map(|(id, resident)| resident.occupant(id, arrival.place)).collect();
         let (away, give_way, refusal) = match plan(&demand, &occupants) {
             Plan::Fits => (Vec::new(), None, None),
             Plan::Evict(ids) => {
@@ -123,6 +126,8 @@ impl Pool {
         // What is left for its cache beyond what was asked for.
         let slot = spawn(serial, demand.free.saturating_sub(arrival.estimate.without_cache()))?;
         let outcome = slot.outcome.clone();
+        let (keep_alive, pinned) = state.kept.remove(&id).unwrap_or((self.limits.keep_alive, false));
+        let pulled = arrival.pulled;
         let resident = Resident {
             serial,
             kind: arrival.kind,
@@ -130,8 +135,10 @@ impl Pool {
             spec: arrival.spec.clone(),
             slot,
             estimate: arrival.estimate,
-            pinned: false,
-            keep_alive: self.limits.keep_alive,
+            place: arrival.place,
+            pinned,
+            keep_alive,
+            pulled,
             busy: 1,
             used: false,
             last: now,
@@ -140,29 +147,34 @@ impl Pool {
             leaving: false,
         };
         state.residents.insert(Arc::clone(&id), resident);
+        if pulled.is_some() {
+            // The thread looks whether a newer one is pulled.
+            self.due.notify_one();
+        }
         let lease = Lease { pool: Arc::clone(self), id, serial, uses: arrival.uses };
         Ok(Admission::Begun(lease, outcome))
     }
 
-    /// Memory that is free for one more model, of what the machine has free.
-    pub(super) fn free(&self, state: &State, free: u64) -> u64 {
+    /// Memory that is free for one more model, of what is free in its place.
+    pub(super) fn free(&self, state: &State, place: Place, free: u64) -> u64 {
+        let there = || state.residents.values().filter(|resident| resident.place == place);
         // What loads has not taken all its memory yet.
-        let promised =
-            state.residents.values().filter(|resident| resident.slot.ready().is_none() && !resident.leaving);
+        let promised = there().filter(|resident| resident.slot.ready().is_none() && !resident.leaving);
         let free = free.saturating_sub(promised.map(Resident::bytes).sum());
-        self.limits.bytes.map_or(free, |limit| {
-            let taken: u64 = state.residents.values().map(Resident::bytes).sum();
+        self.limits.bytes.filter(|_| place == Place::Host).map_or(free, |limit| {
+            let taken: u64 = there().map(Resident::bytes).sum();
             limit.saturating_sub(taken).min(free)
         })
     }
 }
 
 impl Resident {
-    fn occupant<'a>(&self, id: &'a str) -> Occupant<'a> {
+    /// As far as room in a place goes.
+    fn occupant<'a>(&self, id: &'a str, place: Place) -> Occupant<'a> {
         Occupant {
             id,
             kind: self.kind,
-            bytes: self.bytes(),
+            bytes: if self.place == place { self.bytes() } else { 0 },
             busy: self.busy > 0 || self.slot.ready().is_none(),
             pinned: self.pinned,
             leaving: self.leaving,

@@ -88,7 +88,11 @@ fn again_in(error: BackendError, time: Duration) -> BackendError {
         BackendError::ConfigurationError { setting, reason } => {
             BackendError::ConfigurationError { setting, reason: told(reason) }
         }
-        BackendError::NotImplemented { feature } => BackendError::NotImplemented { feature },
+        BackendError::NotImplemented { feature } => BackendError::NotImplemented {
+            feature: format!(
+                "{feature}, as its load found a moment ago (it is tried again in {seconds} s or once its files have changed),"
+            ),
+        },
         // It has a time of its own on the way out.
         other => other,
     }

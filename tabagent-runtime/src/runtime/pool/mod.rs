@@ -12,12 +12,13 @@ mod lease;
 mod plan;
 mod report;
 pub(crate) mod slot;
+mod spec;
 mod sweep;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::{Notify, watch};
@@ -27,16 +28,16 @@ pub use keep::KeepAlive;
 pub(crate) use lease::{GiveWay, Lease, Leased};
 pub use report::{LoadedModel, ModelState, PoolMetrics};
 use slot::{EngineQueue, Event, Outcome, Slot, unloaded};
+pub(crate) use spec::{LoadSpec, Wish};
 
 use crate::{
-    device::Device,
     embed::{
         loaded::Loaded,
         metrics::{Recorder, SECONDS},
     },
     generate::loaded::LoadedDecoder,
     models::{Entry, ModelKind},
-    resources::Estimate,
+    resources::{Estimate, Place},
 };
 
 /// A model in memory, of either kind of engine.
@@ -46,45 +47,12 @@ pub(crate) enum Model {
     Decoder(Arc<LoadedDecoder>),
 }
 
-/// How a model is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LoadSpec {
-    /// Name of the variant.
-    pub(crate) variant: String,
-    /// What it is to run on.
-    pub(crate) device: Device,
-    /// Most tokens of one sequence, where that is asked for.
-    pub(crate) context: Option<usize>,
-}
-
-/// What somebody wants of a model's load; what is absent may be anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
-    pub(crate) variant: Option<String>,
-    pub(crate) device: Option<Device>,
-    pub(crate) context: Option<usize>,
-}
-
-impl Wish {
-    /// Whether a model is what is wished for: by how it was asked for, or by what has become of that.
-    fn is_met_by(&self, spec: &LoadSpec, model: Option<&Model>) -> bool {
-        let (device, context) = match model {
-            Some(Model::Encoder(model)) => (Some(model.device), None),
-            Some(Model::Decoder(model)) => (Some(model.device), Some(model.context)),
-            None => (None, None),
-        };
-        self.variant.as_ref().is_none_or(|variant| *variant == spec.variant)
-            && self.device.is_none_or(|wished| wished == spec.device || Some(wished) == device)
-            && self.context.is_none_or(|wished| [spec.context, context].contains(&Some(wished)))
-    }
-}
-
 /// What bounds the pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolLimits {
     /// Most models of one kind; as memory allows where there is none.
     pub(crate) most: Option<usize>,
-    /// Bytes that models may take together; as the machine allows where there is none.
+    /// Bytes that models may take of the machine's memory together; as the machine allows where there is none.
     pub(crate) bytes: Option<u64>,
     /// How long a model stays that nobody uses, where its load does not say.
     pub(crate) keep_alive: KeepAlive,
@@ -107,6 +75,8 @@ struct State {
     cooling: cooling::Cooling,
     /// Models whose files are being deleted: nobody loads them meanwhile.
     going: BTreeSet<String>,
+    /// How models were kept that left since a newer one was pulled in their place: that one is kept so too.
+    kept: BTreeMap<Arc<str>, (KeepAlive, bool)>,
     /// Counts loads, so that each is told from the next one of the same model.
     serial: u64,
     closed: bool,
@@ -129,6 +99,7 @@ struct Resident {
     spec: LoadSpec,
     slot: Slot<Model>,
     estimate: Estimate,
+    place: Place,
     pinned: bool,
     keep_alive: KeepAlive,
     /// Leases that are held.
@@ -137,6 +108,8 @@ struct Resident {
     used: bool,
     last: Instant,
     since: Instant,
+    /// When it was pulled, where it was.
+    pulled: Option<SystemTime>,
     /// Waiting loads that want it to give way.
     wanted_away: usize,
     /// Whether it leaves, come what may.
@@ -255,15 +228,16 @@ impl Pool {
         Found::Here(lease, resident.kind, resident.slot.outcome.clone())
     }
 
-    /// Memory that a model could have: what is free, and what others that nobody holds or has pinned would give back, and
-    /// what it has itself.
-    pub(crate) fn available(&self, id: &str, free: u64) -> u64 {
+    /// Memory that a model could have in a place where so much is free: with what others there would give back that nobody
+    /// holds or has pinned, and with what it has itself.
+    pub(crate) fn available(&self, id: &str, place: Place, free: u64) -> u64 {
         let state = self.lock();
-        let movable = state.residents.iter().filter(|(other, resident)| {
+        let there = state.residents.iter().filter(|(_, resident)| resident.place == place);
+        let movable = there.filter(|(other, resident)| {
             ***other == *id || resident.leaving || (resident.busy == 0 && !resident.pinned)
         });
         let movable: u64 = movable.map(|(_, resident)| resident.bytes()).sum();
-        self.free(&state, free).saturating_add(movable)
+        self.free(&state, place, free).saturating_add(movable)
     }
 
     /// Bytes that models may take together, where that is bounded.
@@ -317,6 +291,7 @@ impl Pool {
     /// Tells a model to leave once nobody holds it, or at once by force. Whether it is here.
     pub(crate) fn unload(&self, id: &str, force: bool) -> bool {
         let mut state = self.lock();
+        state.kept.remove(id);
         let Some(resident) = state.residents.get_mut(id) else { return false };
         resident.leave();
         if force && resident.busy > 0 {
@@ -350,6 +325,8 @@ impl Pool {
     pub(crate) fn keep(&self, lease: &Lease, keep_alive: Option<KeepAlive>, pinned: Option<bool>) {
         let mut state = self.lock();
         if let Some(resident) = state.of(&lease.id, lease.serial) {
+            // One that is to be kept for no time is kept for whoever asked: its next use is the last.
+            resident.used &= keep_alive.is_none();
             resident.keep_alive = keep_alive.unwrap_or(resident.keep_alive);
             resident.pinned = pinned.unwrap_or(resident.pinned);
         }

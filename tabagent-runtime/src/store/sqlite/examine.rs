@@ -53,12 +53,6 @@ pub(super) fn below(folder: &Path) -> Result<Option<u64>> {
     Ok(Some(bytes))
 }
 
-/// Whether a server holds the lock of a folder.
-pub(super) fn in_use(folder: &Path) -> bool {
-    let lock = OpenOptions::new().read(true).write(true).open(folder.join(LOCK));
-    lock.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
 /// Makes a file and takes it away again: rights, a file system that is mounted for reading and a full disk all show.
 fn can_be_written(folder: &Path, place: &Place) -> Result<()> {
     let probe = folder.join(format!(".tabagent-{}.probe", std::process::id()));

@@ -52,11 +52,6 @@ impl SqliteStore {
         examine::below(folder)
     }
 
-    /// Whether a server uses a folder.
-    pub fn in_use(folder: &Path) -> bool {
-        examine::in_use(folder)
-    }
-
     /// A store that is gone with the process.
     ///
     /// # Errors
