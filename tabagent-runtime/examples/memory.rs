@@ -7,7 +7,7 @@ use std::io::Write;
 
 use tabagent_runtime::{
     BackendError, EmbedInput, EmbedRequest, GeneratePrompt, GenerateRequest, LoadRequest, Result, Runtime,
-    RuntimeOptions, SamplingRequest, device::Device, hardware, library::LibraryOptions, models::EMBED_ID,
+    RuntimeOptions, device::Device, hardware, library::LibraryOptions, models::EMBED_ID,
 };
 
 /// Memory of this process that is in RAM, in MB.
@@ -84,17 +84,8 @@ async fn generate(runtime: &Runtime, model: &str, context: usize) -> Result<()> 
     let ids = (0..context.saturating_sub(ANSWER).max(1)).map(|at| 100 + u32::try_from(at % 400).unwrap_or(0));
     let mut generation = runtime
         .generate(GenerateRequest {
-            id: "memory".to_owned(),
-            model: Some(model.to_owned()),
-            prompt: GeneratePrompt::Tokens(ids.collect()),
-            sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
-            max_tokens: Some(ANSWER),
-            constraint: None,
-            stop: Vec::new(),
             ignore_end: true,
-            choices: 1,
-            logprobs: None,
-            deadline: None,
+            ..GenerateRequest::greedy("memory", model, GeneratePrompt::Tokens(ids.collect()), ANSWER)
         })
         .await?;
     while let Some(event) = generation.next().await {

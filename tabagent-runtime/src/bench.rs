@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     error::{BackendError, Result},
-    generate::{GeneratePrompt, GenerateRequest, GenerationEvent, SamplingRequest},
+    generate::{GeneratePrompt, GenerateRequest, GenerationEvent},
     runtime::Runtime,
 };
 
@@ -92,17 +92,8 @@ async fn stream(
     begin: Instant,
 ) -> Result<(Vec<u32>, Vec<f64>)> {
     let request = GenerateRequest {
-        id: "bench".to_owned(),
-        model: Some(model),
-        prompt: GeneratePrompt::Tokens(prompt),
-        sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
-        max_tokens: Some(tokens),
-        constraint: None,
-        stop: Vec::new(),
         ignore_end: true,
-        choices: 1,
-        logprobs: None,
-        deadline: None,
+        ..GenerateRequest::greedy("bench", &model, GeneratePrompt::Tokens(prompt), tokens)
     };
     let mut generation = runtime.generate(request).await?;
     let (mut ids, mut times) = (Vec::new(), Vec::new());

@@ -95,17 +95,8 @@ fn decoders() -> Vec<(String, Reference)> {
 
 fn request(model: &str, prompt: GeneratePrompt, max_tokens: usize) -> GenerateRequest {
     GenerateRequest {
-        id: format!("test {model}"),
-        model: Some(model.to_owned()),
-        prompt,
-        sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
-        max_tokens: Some(max_tokens),
-        constraint: None,
-        stop: Vec::new(),
-        ignore_end: false,
-        choices: 1,
         logprobs: Some(5),
-        deadline: None,
+        ..GenerateRequest::greedy(format!("test {model}"), model, prompt, max_tokens)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tabagent_runtime::{
     BackendError, FinishReason, GeneratePrompt, GenerateRequest, Generation, GenerationEvent, KeepAlive,
-    LoadRequest, ModelState, Runtime, RuntimeOptions, SamplingRequest, device::Device,
+    LoadRequest, ModelState, Runtime, RuntimeOptions, device::Device,
 };
 
 const FIRST: &str = "decoders/llama-gqa";
@@ -19,17 +19,8 @@ fn start(options: RuntimeOptions) -> Runtime {
 /// An answer of so many tokens, that does not end before.
 fn request(model: &str, tokens: usize) -> GenerateRequest {
     GenerateRequest {
-        id: "answer".to_owned(),
-        model: Some(model.to_owned()),
-        prompt: GeneratePrompt::Tokens(vec![5, 6, 7]),
-        sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
-        max_tokens: Some(tokens),
-        constraint: None,
-        stop: Vec::new(),
         ignore_end: true,
-        choices: 1,
-        logprobs: None,
-        deadline: None,
+        ..GenerateRequest::greedy("answer", model, GeneratePrompt::Tokens(vec![5, 6, 7]), tokens)
     }
 }
 

@@ -63,6 +63,25 @@ pub struct GenerateRequest {
     pub deadline: Option<Duration>,
 }
 
+impl GenerateRequest {
+    /// The one answer of a model that consists of the likeliest tokens, at most so many.
+    pub fn greedy(id: impl Into<String>, model: &str, prompt: GeneratePrompt, max_tokens: usize) -> Self {
+        Self {
+            id: id.into(),
+            model: Some(model.to_owned()),
+            prompt,
+            sampling: SamplingRequest { temperature: Some(0.0), ..SamplingRequest::default() },
+            max_tokens: Some(max_tokens),
+            constraint: None,
+            stop: Vec::new(),
+            ignore_end: false,
+            choices: 1,
+            logprobs: None,
+            deadline: None,
+        }
+    }
+}
+
 /// What comes before an answer.
 #[derive(Debug, Clone)]
 pub enum GeneratePrompt {

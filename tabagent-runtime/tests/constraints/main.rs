@@ -45,9 +45,6 @@ fn schema(schema: Value) -> Option<Constraint> {
 
 fn request(model: &str, constraint: Option<Constraint>, seed: u64) -> GenerateRequest {
     GenerateRequest {
-        id: format!("test {model} {seed}"),
-        model: Some(model.to_owned()),
-        prompt: GeneratePrompt::Text(format!("answer {seed}")),
         sampling: SamplingRequest {
             temperature: Some(1.0),
             top_k: Some(0),
@@ -55,13 +52,13 @@ fn request(model: &str, constraint: Option<Constraint>, seed: u64) -> GenerateRe
             seed: Some(seed),
             ..SamplingRequest::default()
         },
-        max_tokens: Some(300),
         constraint,
-        stop: Vec::new(),
-        ignore_end: false,
-        choices: 1,
-        logprobs: None,
-        deadline: None,
+        ..GenerateRequest::greedy(
+            format!("test {model} {seed}"),
+            model,
+            GeneratePrompt::Text(format!("answer {seed}")),
+            300,
+        )
     }
 }
 

@@ -68,7 +68,12 @@ pub(in crate::server) fn run(
     };
     let job = follow(&puller, puller.begin(&reference)?, shown.as_mut())?;
     if let Some(error) = job.error {
-        return Err(CommandError::Other(error.message));
+        // What to do next is told for HTTP, this apart.
+        let told = match error.code.as_str() {
+            "repository_not_found" => format!("{}; {}", error.message, error.hint),
+            _ => error.message,
+        };
+        return Err(CommandError::Other(told));
     }
     match job.state {
         PullState::Completed if json => Ok(ExitCode::SUCCESS),
