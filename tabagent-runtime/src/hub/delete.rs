@@ -33,6 +33,8 @@ impl Hub {
         self.deletable(model)?;
         let folder = Folder::open(&self.inner.models_dir, model)?;
         let lock = folder.lock()?;
+        // What a killed pull had put aside would be back otherwise.
+        folder.mend(&lock)?;
         let place = folder.target();
         let found = fs::symlink_metadata(&place).map_err(|error| unusable(&place, &error))?;
         if found.is_symlink() {
@@ -40,5 +42,44 @@ impl Hub {
         }
         // Links on the way were followed and end below the models folder, as `resolve` holds.
         folder.delete(&id::resolve(folder.root(), model)?, &lock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{device::Device, hub::HubOptions};
+
+    fn model(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("config.json"), "{}").unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_pull_had_put_aside_does_not_come_back() {
+        let models = tempfile::tempdir().unwrap();
+        let hub = || Hub::new(models.path().to_owned(), Device::Cpu, HubOptions::default());
+        let running = hub();
+        model(&models.path().join("o/n"));
+        model(&models.path().join(".pull/o--n/old"));
+        running.delete("o/n").unwrap();
+        let _next = hub();
+        assert!(!models.path().join("o").exists());
+        assert!(!models.path().join(".pull/o--n/old").exists());
+    }
+
+    #[test]
+    fn a_model_that_a_killed_pull_had_put_aside_outlives_the_others_of_its_owner() {
+        let models = tempfile::tempdir().unwrap();
+        let hub = || Hub::new(models.path().to_owned(), Device::Cpu, HubOptions::default());
+        let running = hub();
+        model(&models.path().join("o/other"));
+        model(&models.path().join(".pull/o--n/old"));
+        running.delete("o/other").unwrap();
+        assert!(!models.path().join("o").exists());
+        let _next = hub();
+        assert!(models.path().join("o/n/config.json").exists());
     }
 }

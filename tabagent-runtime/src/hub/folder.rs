@@ -190,9 +190,7 @@ impl Folder {
         let failed = |error: io::Error| unusable(&target, &error);
         sync_tree(&files).map_err(failed)?;
         // Not before: a pull that fails leaves no folder of an owner without models.
-        if let Some((owner, _)) = self.id.split_once('/') {
-            make_dir(&self.root, owner)?;
-        }
+        self.make_owner()?;
         if target.exists() {
             // Between these two renames the model is not there; `repair` puts the old one back.
             fs::rename(&target, &old).map_err(failed)?;
@@ -222,7 +220,17 @@ impl Folder {
             model = self.id,
             "a pull was cut off while it replaced the model: the old one is back"
         );
+        // It may have gone meanwhile, with another model of the owner.
+        self.make_owner()?;
         fs::rename(&old, &target).map_err(|error| unusable(&target, &error))
+    }
+
+    /// Makes the folder that the model lies in.
+    fn make_owner(&self) -> Result<()> {
+        match self.id.split_once('/') {
+            Some((owner, _)) => make_dir(&self.root, owner),
+            None => Ok(()),
+        }
     }
 
     /// Removes what was pulled and is no model.
