@@ -127,3 +127,63 @@ async fn keys_and_values_take_what_was_estimated() {
         Err(BackendError::ModelNotFound { .. })
     ));
 }
+
+/// A model of the fixtures in a folder of its own, with another variant that is cut off.
+fn with_a_damaged_variant() -> (tempfile::TempDir, RuntimeOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(FIRST);
+    std::fs::create_dir(folder.path().join("m")).unwrap();
+    for entry in std::fs::read_dir(fixture).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), folder.path().join("m").join(entry.file_name())).unwrap();
+    }
+    let graph = std::fs::read(folder.path().join("m/model.onnx")).unwrap();
+    std::fs::write(folder.path().join("m/model_q4.onnx"), &graph[..graph.len() / 2]).unwrap();
+    let options = RuntimeOptions {
+        models_dir: folder.path().to_owned(),
+        device: Device::Cpu,
+        ..RuntimeOptions::default()
+    };
+    (folder, options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_fails_leaves_how_the_model_is_kept() {
+    let (_folder, options) = with_a_damaged_variant();
+    let runtime = Runtime::start(options).unwrap();
+    let load = |variant: Option<&str>, pinned| LoadRequest {
+        model: "m".to_owned(),
+        variant: variant.map(str::to_owned),
+        pinned,
+        ..LoadRequest::default()
+    };
+    runtime.load(load(None, Some(true))).await.unwrap();
+    let error = runtime.load(load(Some("model_q4"), None)).await.unwrap_err();
+    assert!(matches!(error, BackendError::ModelCorrupted { .. }), "{error}");
+    assert!(runtime.loaded().is_empty());
+    // The next request brings back what served before.
+    finish(runtime.generate(request("m", 2)).await.unwrap()).await;
+    let back = &runtime.loaded()[0];
+    assert!(back.pinned && back.variant == "model", "{back:?}");
+    // Who unloads it by name ends that.
+    runtime.unload(Some("m"), false).await.unwrap();
+    finish(runtime.generate(request("m", 2)).await.unwrap()).await;
+    assert!(!runtime.loaded()[0].pinned);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_a_load_leaves_how_the_other_one_keeps_it() {
+    let runtime = start(RuntimeOptions::default());
+    for _ in 0..10 {
+        let load = |pinned| {
+            let runtime = runtime.clone();
+            let request = LoadRequest { model: SECOND.to_owned(), pinned, ..LoadRequest::default() };
+            tokio::spawn(async move { runtime.load(request).await.unwrap() })
+        };
+        let loads: Vec<_> = [Some(true), None, None, None].into_iter().map(load).collect();
+        for load in loads {
+            load.await.unwrap();
+        }
+        assert!(runtime.loaded()[0].pinned);
+        runtime.unload(None, false).await.unwrap();
+    }
+}

@@ -89,19 +89,11 @@ impl Runtime {
         let id = request.model.clone();
         let wish = Wish { variant: request.variant, device: request.device, context: request.context };
         self.within(&id, request.deadline, async {
-            let (keep, pin) = (request.keep_alive, request.pinned);
-            let kept = self.inner.pool.kept(&id);
             // Whoever loads by name wants what is on the disk now.
-            self.inner.pool.unload_stale(&*self.entry(&id).await?);
+            self.inner.pool.let_go_stale(&*self.entry(&id).await?);
             let fits = |kind| if kind == ModelKind::Unknown { Err(unknown_kind(&id)) } else { Ok(()) };
             let Resident { lease, was_loaded, .. } = self.resident(&id, &fits, &wish, false).await?;
-            // What was let go for other options is kept as long as before.
-            let before = kept.filter(|_| !was_loaded);
-            self.inner.pool.keep(
-                &lease,
-                keep.or(before.map(|(keep, _)| keep)),
-                pin.or(before.map(|(_, pinned)| pinned)),
-            );
+            self.inner.pool.keep(&lease, request.keep_alive, request.pinned);
             // Held until it is told, so that it is this one.
             let model = self.inner.pool.report(&lease).ok_or_else(|| slot::unloaded(&id))?;
             drop(lease);
@@ -215,7 +207,7 @@ impl Runtime {
                     let (required, available) = (plan.estimate.total(), pool.available(id, plan.place, free));
                     planned = Some(plan);
                     if required <= available {
-                        pool.unload(id, false);
+                        pool.let_go(id);
                         continue;
                     }
                     refusal = Some(BackendError::OutOfMemory { required, available });

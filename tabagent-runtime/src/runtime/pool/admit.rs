@@ -126,7 +126,7 @@ impl Pool {
         // What is left for its cache beyond what was asked for.
         let slot = spawn(serial, demand.free.saturating_sub(arrival.estimate.without_cache()))?;
         let outcome = slot.outcome.clone();
-        let (keep_alive, pinned) = state.kept.remove(&id).unwrap_or((self.limits.keep_alive, false));
+        let (keep_alive, pinned) = state.kept.get(&id).copied().unwrap_or((self.limits.keep_alive, false));
         let pulled = arrival.pulled;
         let resident = Resident {
             serial,

@@ -75,7 +75,7 @@ struct State {
     cooling: cooling::Cooling,
     /// Models whose files are being deleted: nobody loads them meanwhile.
     going: BTreeSet<String>,
-    /// How models were kept that left since a newer one was pulled in their place: that one is kept so too.
+    /// How models were kept that left for another load of them, which is kept so too: it goes once that has been loaded.
     kept: BTreeMap<Arc<str>, (KeepAlive, bool)>,
     /// Counts loads, so that each is told from the next one of the same model.
     serial: u64,
@@ -306,13 +306,16 @@ impl Pool {
         is_first.then(|| Going { pool: Arc::clone(self), id: id.to_owned() })
     }
 
-    /// Tells a model to leave that is in memory as other files than these.
-    pub(crate) fn unload_stale(&self, entry: &Entry) {
+    /// Tells a model to leave for another load of it.
+    pub(crate) fn let_go(&self, id: &str) {
+        self.lock().let_go(id);
+    }
+
+    /// Tells a model to leave that is in memory as other files than these, for a load of these.
+    pub(crate) fn let_go_stale(&self, entry: &Entry) {
         let mut state = self.lock();
-        if let Some(resident) = state.residents.get_mut(entry.id.as_str())
-            && resident.entry.list != entry.list
-        {
-            resident.leave();
+        if state.residents.get(entry.id.as_str()).is_some_and(|resident| resident.entry.list != entry.list) {
+            state.let_go(&entry.id);
         }
     }
 
@@ -332,16 +335,14 @@ impl Pool {
         }
     }
 
-    /// Whether a model is pinned, and how long it is kept; `None` where it is not here.
-    pub(crate) fn kept(&self, id: &str) -> Option<(KeepAlive, bool)> {
-        self.lock().residents.get(id).map(|resident| (resident.keep_alive, resident.pinned))
-    }
-
     /// Hears what the thread of a model tells; takes it off the list when that ends.
     pub(crate) fn hear(&self, id: &str, serial: u64, event: Event) {
         let mut state = self.lock();
         if let Event::Loaded(took) = event {
             state.loads += 1;
+            if state.of(id, serial).is_some_and(|resident| !resident.leaving) {
+                state.kept.remove(id);
+            }
             drop(state);
             // What was read of the file and is not needed any more.
             crate::resources::give_back_memory();
@@ -386,5 +387,15 @@ impl State {
     /// The model of a lease, where it is still here.
     fn of(&mut self, id: &str, serial: u64) -> Option<&mut Resident> {
         self.residents.get_mut(id).filter(|resident| resident.serial == serial)
+    }
+
+    /// Tells a model to leave, and remembers how it is kept for the load that takes its place. Whether it was told now.
+    fn let_go(&mut self, id: &str) -> bool {
+        let Some(resident) = self.residents.get_mut(id).filter(|resident| !resident.leaving) else {
+            return false;
+        };
+        resident.leave();
+        self.kept.insert(id.into(), (resident.keep_alive, resident.pinned));
+        true
     }
 }

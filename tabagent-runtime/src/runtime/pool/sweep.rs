@@ -106,10 +106,8 @@ fn pulled(state: &State) -> Vec<Pulled> {
 /// Tells models to leave in whose place a newer one lies. Whoever asks for them next has that one loaded, kept as they were.
 fn replace(state: &mut State, stale: &[Pulled]) {
     for Pulled { id, serial, .. } in stale {
-        let Some(resident) = state.of(id, *serial) else { continue };
-        tracing::info!(model = %id, "the model leaves memory, since a newer one was pulled");
-        resident.leave();
-        let kept = (resident.keep_alive, resident.pinned);
-        state.kept.insert(Arc::clone(id), kept);
+        if state.of(id, *serial).is_some() && state.let_go(id) {
+            tracing::info!(model = %id, "the model leaves memory, since a newer one was pulled");
+        }
     }
 }
