@@ -105,6 +105,26 @@ async fn a_load_with_other_options_takes_the_place_of_the_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_load_does_not_name_stays_as_it_is() {
+    let runtime = start(RuntimeOptions::default());
+    let load = |variant: Option<&str>, context| LoadRequest {
+        model: "decoders/qwen3-fp16".to_owned(),
+        variant: variant.map(str::to_owned),
+        context,
+        ..LoadRequest::default()
+    };
+    for (variant, context, expected) in [
+        (Some("model_fp16"), Some(64), ("model_fp16", Some(64))),
+        (None, Some(32), ("model_fp16", Some(32))),
+        (Some("model"), None, ("model", Some(32))),
+    ] {
+        let outcome = runtime.load(load(variant, context)).await.unwrap();
+        assert!(!outcome.was_loaded);
+        assert_eq!((outcome.model.variant.as_str(), outcome.model.context), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_and_values_take_what_was_estimated() {
     let runtime = start(RuntimeOptions::default());
     for model in [FIRST, SECOND, "decoders/llama-int4", "decoders/qwen3-fp16", "decoders/llama-plain"] {

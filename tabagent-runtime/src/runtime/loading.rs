@@ -179,6 +179,7 @@ impl Runtime {
     ) -> Result<Resident> {
         let pool = &self.inner.pool;
         let begun = Instant::now();
+        let mut wish = wish.clone();
         let mut planned = None;
         // Held until there is room, so that the model that gives way admits nobody meanwhile.
         let mut gives_way: Option<GiveWay> = None;
@@ -190,18 +191,22 @@ impl Runtime {
             let changed = pool.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            match pool.find(id, wish, on_demand) {
+            match pool.find(id, &wish, on_demand) {
                 Found::Here(lease, kind, outcome) => {
                     accepts(kind)?;
                     let was_loaded = outcome.borrow().is_some();
                     let model = ready(id, outcome).await?;
                     return Ok(Resident { model, lease, was_loaded });
                 }
-                Found::Otherwise => {
+                Found::Otherwise(spec) => {
+                    let whole = wish.clone().over(spec);
+                    if whole != wish {
+                        (wish, planned) = (whole, None);
+                    }
                     // What cannot be is told before what serves leaves for it.
                     let plan = match planned.take() {
                         Some(plan) => plan,
-                        None => self.plan_load(id, accepts, wish, on_demand).await?,
+                        None => self.plan_load(id, accepts, &wish, on_demand).await?,
                     };
                     let free = free(plan.place).await?;
                     let (required, available) = (plan.estimate.total(), pool.available(id, plan.place, free));
@@ -216,7 +221,7 @@ impl Runtime {
                 Found::Leaves => {}
                 Found::Absent => {
                     if planned.is_none() {
-                        planned = Some(self.plan_load(id, accepts, wish, on_demand).await?);
+                        planned = Some(self.plan_load(id, accepts, &wish, on_demand).await?);
                     }
                     let Some(plan) = &planned else { continue };
                     gives_way = gives_way.filter(|wish| !wish.is_over());

@@ -151,8 +151,8 @@ impl Resident {
 pub(crate) enum Found {
     /// It is here or on its way, and held.
     Here(Lease, ModelKind, watch::Receiver<Outcome<Model>>),
-    /// It is here in another way than it was wished for.
-    Otherwise,
+    /// It is here in another way than it was wished for, in this one.
+    Otherwise(LoadSpec),
     /// It leaves.
     Leaves,
     /// It is not here.
@@ -220,7 +220,7 @@ impl Pool {
             return Found::Leaves;
         }
         if !wish.is_met_by(&resident.spec, resident.slot.ready().as_ref()) {
-            return Found::Otherwise;
+            return Found::Otherwise(resident.spec.clone());
         }
         resident.busy += 1;
         resident.last = Instant::now();

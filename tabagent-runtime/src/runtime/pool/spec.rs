@@ -23,6 +23,15 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
+    /// The wish, for a model that is loaded: what is absent stays as it is.
+    pub(crate) fn over(self, spec: LoadSpec) -> Self {
+        Self {
+            variant: self.variant.or(Some(spec.variant)),
+            device: self.device.or(Some(spec.device)),
+            context: self.context.or(spec.context),
+        }
+    }
+
     /// Whether a model is what is wished for: by how it was asked for, or by what has become of that.
     pub(super) fn is_met_by(&self, spec: &LoadSpec, model: Option<&Model>) -> bool {
         let (device, context) = match model {
