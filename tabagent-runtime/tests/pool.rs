@@ -184,6 +184,10 @@ async fn a_load_that_fails_leaves_how_the_model_is_kept() {
     finish(runtime.generate(request("m", 2)).await.unwrap()).await;
     let back = &runtime.loaded()[0];
     assert!(back.pinned && back.variant == "model", "{back:?}");
+    // While the damaged one cools down, what serves stays.
+    let error = runtime.load(load(Some("model_q4"), None)).await.unwrap_err();
+    assert!(error.to_string().contains("is again in"), "{error}");
+    assert_eq!(ids(&runtime), ["m"]);
     // Who unloads it by name ends that.
     runtime.unload(Some("m"), false).await.unwrap();
     finish(runtime.generate(request("m", 2)).await.unwrap()).await;
@@ -206,4 +210,25 @@ async fn who_joins_a_load_leaves_how_the_other_one_keeps_it() {
         assert!(runtime.loaded()[0].pinned);
         runtime.unload(None, false).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_with_other_options_that_will_never_have_room_is_refused_at_once() {
+    let estimate = async |runtime: &Runtime, context| {
+        runtime.estimate(FIRST, None, Some(context), 1).await.unwrap().estimate.total()
+    };
+    let room = estimate(&start(RuntimeOptions::default()), 128).await;
+    let runtime = start(RuntimeOptions { memory_limit: Some(room), ..RuntimeOptions::default() });
+    let load = |context| {
+        let deadline = Some(std::time::Duration::from_secs(20));
+        LoadRequest { model: FIRST.to_owned(), context: Some(context), deadline, ..LoadRequest::default() }
+    };
+    runtime.load(load(64)).await.unwrap();
+    let error = runtime.load(load(256)).await.unwrap_err();
+    let required = estimate(&runtime, 256).await;
+    assert!(
+        matches!(error, BackendError::OutOfMemory { required: told, available } if told == required && available == room),
+        "{error}"
+    );
+    assert_eq!(runtime.loaded()[0].context, Some(64));
 }

@@ -208,14 +208,20 @@ impl Runtime {
                         Some(plan) => plan,
                         None => self.plan_load(id, accepts, &wish, on_demand).await?,
                     };
+                    pool.check_cooling(&plan.entry, &plan.spec)?;
                     let free = free(plan.place).await?;
                     let (required, available) = (plan.estimate.total(), pool.available(id, plan.place, free));
-                    planned = Some(plan);
                     if required <= available {
+                        planned = Some(plan);
                         pool.let_go(id);
                         continue;
                     }
-                    refusal = Some(BackendError::OutOfMemory { required, available });
+                    let lacks = BackendError::OutOfMemory { required, available };
+                    if required > pool.attainable(id, plan.place, free) {
+                        return Err(lacks);
+                    }
+                    planned = Some(plan);
+                    refusal = Some(lacks);
                 }
                 Found::Gone => return Err(BackendError::ModelNotFound { model: id.to_owned() }),
                 Found::Leaves => {}

@@ -155,6 +155,35 @@ impl Pool {
         Ok(Admission::Begun(lease, outcome))
     }
 
+    /// Memory that a model could have in a place where so much is free: with what others there would give back that nobody
+    /// holds or has pinned, and with what it has itself.
+    pub(crate) fn available(&self, id: &str, place: Place, free: u64) -> u64 {
+        self.room(id, place, free, |other| other.busy == 0)
+    }
+
+    /// The same, once those that somebody holds are free as well.
+    pub(crate) fn attainable(&self, id: &str, place: Place, free: u64) -> u64 {
+        self.room(id, place, free, |_| true)
+    }
+
+    fn room(&self, id: &str, place: Place, free: u64, moves: impl Fn(&Resident) -> bool) -> u64 {
+        let state = self.lock();
+        let there = state.residents.iter().filter(|(_, resident)| resident.place == place);
+        let movable = there.filter(|(other, resident)| {
+            ***other == *id || resident.leaving || (!resident.pinned && moves(resident))
+        });
+        let movable: u64 = movable.map(|(_, resident)| resident.bytes()).sum();
+        self.free(&state, place, free).saturating_add(movable)
+    }
+
+    /// Refuses a load that would fail as it did a moment ago.
+    ///
+    /// # Errors
+    /// What it failed with, while the model cools down.
+    pub(crate) fn check_cooling(&self, entry: &Arc<Entry>, spec: &LoadSpec) -> Result<()> {
+        self.lock().cooling.check(entry, spec, Instant::now())
+    }
+
     /// Memory that is free for one more model, of what is free in its place.
     pub(super) fn free(&self, state: &State, place: Place, free: u64) -> u64 {
         let there = || state.residents.values().filter(|resident| resident.place == place);

@@ -228,18 +228,6 @@ impl Pool {
         Found::Here(lease, resident.kind, resident.slot.outcome.clone())
     }
 
-    /// Memory that a model could have in a place where so much is free: with what others there would give back that nobody
-    /// holds or has pinned, and with what it has itself.
-    pub(crate) fn available(&self, id: &str, place: Place, free: u64) -> u64 {
-        let state = self.lock();
-        let there = state.residents.iter().filter(|(_, resident)| resident.place == place);
-        let movable = there.filter(|(other, resident)| {
-            ***other == *id || resident.leaving || (resident.busy == 0 && !resident.pinned)
-        });
-        let movable: u64 = movable.map(|(_, resident)| resident.bytes()).sum();
-        self.free(&state, place, free).saturating_add(movable)
-    }
-
     /// Bytes that models may take together, where that is bounded.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.limits.bytes
