@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{
-    Hub,
+    Hub, Reference,
     folder::{Folder, unusable},
 };
 use crate::{
@@ -33,8 +33,10 @@ impl Hub {
         self.deletable(model)?;
         let folder = Folder::open(&self.inner.models_dir, model)?;
         let lock = folder.lock()?;
-        // What a killed pull had put aside would be back otherwise.
-        folder.mend(&lock)?;
+        // What a killed pull had put aside would be back otherwise. Other names are not pulled.
+        if model.parse::<Reference>().is_ok_and(|pulled| pulled.repository() == model) {
+            folder.mend(&lock)?;
+        }
         let place = folder.target();
         let found = fs::symlink_metadata(&place).map_err(|error| unusable(&place, &error))?;
         if found.is_symlink() {
@@ -68,6 +70,16 @@ mod tests {
         let _next = hub();
         assert!(!models.path().join("o").exists());
         assert!(!models.path().join(".pull/o--n/old").exists());
+    }
+
+    #[test]
+    fn a_name_that_looks_like_the_place_of_another_one_takes_nothing_from_it() {
+        let models = tempfile::tempdir().unwrap();
+        let hub = Hub::new(models.path().to_owned(), Device::Cpu, HubOptions::default());
+        model(&models.path().join("o--n"));
+        model(&models.path().join(".pull/o--n/old"));
+        hub.delete("o--n").unwrap();
+        assert!(models.path().join(".pull/o--n/old/config.json").exists());
     }
 
     #[test]
