@@ -34,7 +34,7 @@ pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
     DefaultModels, Fit, Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth,
     ModelState, ParamsInForce, PoolMetrics, RegisteredModel, Resources, Runtime, RuntimeMetrics,
-    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
+    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit, registered_models,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

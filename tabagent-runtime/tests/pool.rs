@@ -105,6 +105,38 @@ async fn a_load_with_other_options_takes_the_place_of_the_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_load_with_other_options_that_is_given_up_leaves_what_serves() {
+    let runtime = start(RuntimeOptions::default());
+    let pin = LoadRequest { model: FIRST.to_owned(), pinned: Some(true), ..LoadRequest::default() };
+    runtime.load(pin).await.unwrap();
+    let first = runtime.generate(request(FIRST, 50)).await.unwrap();
+    let other = LoadRequest { model: FIRST.to_owned(), context: Some(64), ..LoadRequest::default() };
+    let waits = {
+        let (runtime, other) = (runtime.clone(), other.clone());
+        tokio::spawn(async move { runtime.load(other).await.map(drop) })
+    };
+    while runtime.loaded()[0].state != ModelState::Leaving {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    waits.abort();
+    assert!(waits.await.unwrap_err().is_cancelled());
+    assert_eq!(runtime.loaded()[0].state, ModelState::Ready);
+    assert_eq!(finish(runtime.generate(request(FIRST, 2)).await.unwrap()).await.0, 2);
+
+    // One that waits on has its turn, and the pin stays.
+    let waits = {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { runtime.load(other).await })
+    };
+    while runtime.loaded()[0].state != ModelState::Leaving {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(finish(first).await.0, 50);
+    let loaded = waits.await.unwrap().unwrap().model;
+    assert_eq!((loaded.context, loaded.pinned, runtime.metrics().pool.evicted), (Some(64), true, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_load_does_not_name_stays_as_it_is() {
     let runtime = start(RuntimeOptions::default());
     let load = |variant: Option<&str>, context| LoadRequest {

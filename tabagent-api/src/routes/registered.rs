@@ -40,6 +40,8 @@ pub struct RegisteredModel {
     pub size_bytes: u64,
     /// Names of its variants that are here, the default one first.
     pub variants: Vec<String>,
+    /// Bytes that are here of a pull that is not complete; pulling again carries on, and deleting the model drops them.
+    pub interrupted_bytes: Option<u64>,
     /// The commit that was pulled, where it was.
     pub commit: Option<String>,
     /// Its licence, where the list of known models tells.
@@ -64,6 +66,7 @@ impl From<Found> for RegisteredModel {
             licence: known.map(|model| model.licence.clone()),
             summary: known.map(|model| model.summary.clone()),
             problem: local.and_then(|model| model.problem.clone()),
+            interrupted_bytes: found.interrupted,
             commit: found.origin.map(|origin| origin.commit),
             variants: found.variants,
             id: found.id,

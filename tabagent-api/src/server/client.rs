@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cli::CommandError;
-use super::config::Config;
+use super::config::{Config, Source};
 
 /// Longest wait for the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -48,6 +48,21 @@ impl Client {
             .build()
             .into();
         Self { agent, url, key: config.api_key.as_ref().map(|key| key.reveal().to_owned()) }
+    }
+
+    /// A client of the server at `url`, for a command that else works on the models folder of this machine.
+    ///
+    /// # Errors
+    /// A flag says what that server says for itself.
+    pub(in crate::server) fn instead_of_folder(url: &str, config: &Config) -> Result<Self, CommandError> {
+        for key in ["models-dir", "device", "hub-endpoint", "hub-allow-host", "hub-stall"] {
+            if matches!(config.source(key), Source::Flag(_)) {
+                return Err(CommandError::Other(format!(
+                    "--{key} is not for --url: the server at {url} has its own; leave one of them out"
+                )));
+            }
+        }
+        Ok(Self::new(Some(url), config))
     }
 
     /// GET.

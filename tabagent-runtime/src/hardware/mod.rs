@@ -98,6 +98,11 @@ pub(crate) fn free_space(path: &Path) -> Option<u64> {
     storage::disk_of(path).map(|(free, _)| free)
 }
 
+/// Bytes of the files below a folder.
+pub(crate) fn size_below(folder: &Path) -> u64 {
+    storage::size_below(folder, storage::MAX_DEPTH)
+}
+
 /// Instruction sets of this processor, by the names of [`Cpu::features`].
 pub(crate) fn cpu_features() -> Vec<String> {
     cpu::features()

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sysinfo::{DiskRefreshKind, Disks};
 
 /// Folders deeper than this below the models folder are not counted; models lie two or three deep.
-const MAX_DEPTH: usize = 12;
+pub(super) const MAX_DEPTH: usize = 12;
 
 /// The models folder and its disk, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +46,7 @@ pub(super) fn disk_of(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// Bytes of the files below the folder. Links are not followed: what they point to is counted where it lies.
-fn size_below(folder: &Path, depth: usize) -> u64 {
+pub(super) fn size_below(folder: &Path, depth: usize) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     entries
         .filter_map(|entry| {

@@ -1,50 +1,87 @@
 //! Deleting a model: never more than its own folder, and never anything outside the models folder.
 
-use std::fs;
+use std::{fs, io::ErrorKind};
 
 use super::{
     Hub, Reference,
-    folder::{Folder, unusable},
+    folder::{self, Folder, unusable},
+    lock::Lock,
 };
 use crate::{
     error::{BackendError, Result},
     models::{Catalog, id},
 };
 
+/// A model that is to be deleted. Nobody else changes it meanwhile.
+#[derive(Debug)]
+pub(crate) struct Deletion {
+    folder: Folder,
+    lock: Lock,
+    model: String,
+}
+
 impl Hub {
-    /// Whether a model is one that can be deleted.
+    /// Deletes a model from the models folder, with what an interrupted pull of it left. A link to a model goes, and what it
+    /// leads to stays.
     ///
     /// # Errors
-    /// [`BackendError::ModelNotFound`]; [`BackendError::InvalidInput`] of `model_id` for a model inside the binary.
-    pub fn deletable(&self, model: &str) -> Result<()> {
-        if Catalog::new(self.inner.models_dir.clone()).get(model)?.embedded() {
-            let reason = format!("`{model}` is inside the program and cannot be deleted");
-            return Err(BackendError::invalid("model_id", reason));
-        }
-        Ok(())
+    /// [`BackendError::ModelNotFound`]; [`BackendError::InvalidInput`] of `model_id` for a model inside the binary;
+    /// [`BackendError::ResourceLimitExceeded`] where it is being pulled; [`BackendError::ConfigurationError`] where the folder
+    /// cannot be changed.
+    pub fn delete(&self, model: &str) -> Result<()> {
+        self.prepare_delete(model)?.carry_out()
     }
 
-    /// Deletes a model from the models folder. A link to a model goes, and what it leads to stays.
+    /// Sees to it that a model can be deleted, and that nobody pulls it meanwhile.
     ///
     /// # Errors
-    /// As [`Hub::deletable`]; [`BackendError::ResourceLimitExceeded`] where it is being pulled;
-    /// [`BackendError::ConfigurationError`] where the folder cannot be changed.
-    pub fn delete(&self, model: &str) -> Result<()> {
-        self.deletable(model)?;
-        let folder = Folder::open(&self.inner.models_dir, model)?;
+    /// Those of [`Hub::delete`].
+    pub(crate) fn prepare_delete(&self, model: &str) -> Result<Deletion> {
+        let models_dir = &self.inner.models_dir;
+        match Catalog::new(models_dir.clone()).get(model) {
+            Ok(entry) if entry.embedded() => {
+                let reason = format!("`{model}` is inside the program and cannot be deleted");
+                return Err(BackendError::invalid("model_id", reason));
+            }
+            Err(BackendError::ModelNotFound { .. })
+                if is_pulled(model) && folder::has_remains(models_dir, model) => {}
+            found => drop(found?),
+        }
+        let folder = Folder::open(models_dir, model)?;
         let lock = folder.lock()?;
-        // What a killed pull had put aside would be back otherwise. Other names are not pulled.
-        if model.parse::<Reference>().is_ok_and(|pulled| pulled.repository() == model) {
-            folder.mend(&lock)?;
+        Ok(Deletion { folder, lock, model: model.to_owned() })
+    }
+}
+
+impl Deletion {
+    /// Deletes it.
+    ///
+    /// # Errors
+    /// [`BackendError::ConfigurationError`] where the folder cannot be changed.
+    pub(crate) fn carry_out(self) -> Result<()> {
+        let Self { folder, lock, model } = &self;
+        if is_pulled(model) {
+            // What a killed pull had put aside would be back otherwise.
+            folder.mend(lock)?;
+            folder.clear(lock)?;
         }
         let place = folder.target();
-        let found = fs::symlink_metadata(&place).map_err(|error| unusable(&place, &error))?;
-        if found.is_symlink() {
-            return fs::remove_file(&place).map_err(|error| unusable(&place, &error));
+        match fs::symlink_metadata(&place) {
+            Ok(found) if found.is_symlink() => {
+                fs::remove_file(&place).map_err(|error| unusable(&place, &error))
+            }
+            // Links on the way were followed and end below the models folder, as `resolve` holds.
+            Ok(_) => folder.delete(&id::resolve(folder.root(), model)?, lock),
+            // There was no more of it than a part.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(unusable(&place, &error)),
         }
-        // Links on the way were followed and end below the models folder, as `resolve` holds.
-        folder.delete(&id::resolve(folder.root(), model)?, &lock)
     }
+}
+
+/// Whether a name is one that a pull may have; other models have no place among the pulls.
+fn is_pulled(model: &str) -> bool {
+    model.parse::<Reference>().is_ok_and(|pulled| pulled.repository() == model)
 }
 
 #[cfg(test)]
@@ -52,7 +89,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{device::Device, hub::HubOptions};
+    use crate::{
+        device::Device,
+        hub::{HubOptions, Interrupted},
+    };
 
     fn model(folder: &Path) {
         fs::create_dir_all(folder).unwrap();
@@ -70,6 +110,25 @@ mod tests {
         let _next = hub();
         assert!(!models.path().join("o").exists());
         assert!(!models.path().join(".pull/o--n/old").exists());
+    }
+
+    #[test]
+    fn what_an_interrupted_pull_left_goes_too() {
+        let models = tempfile::tempdir().unwrap();
+        let hub = Hub::new(models.path().to_owned(), Device::Cpu, HubOptions::default());
+        let part = models.path().join(".pull/o--n/parts/a");
+        for whole in [false, true] {
+            fs::create_dir_all(part.parent().unwrap()).unwrap();
+            fs::write(&part, [1; 100]).unwrap();
+            if whole {
+                model(&models.path().join("o/n"));
+            }
+            assert_eq!(hub.interrupted(), [Interrupted { model: "o/n".to_owned(), bytes: 100 }]);
+            hub.delete("o/n").unwrap();
+            assert!(!part.exists() && !models.path().join("o").exists());
+            assert_eq!(hub.interrupted(), []);
+        }
+        assert!(matches!(hub.delete("o/n"), Err(BackendError::ModelNotFound { .. })));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::Lock;
 use crate::{
     error::{BackendError, Result},
+    hardware,
     models::is_inside_model,
 };
 
@@ -47,6 +48,15 @@ pub struct Origin {
     pub variant: String,
     /// The content of each file, by its path: the checksum that the hub stated, which it had when it was pulled.
     pub files: BTreeMap<String, String>,
+}
+
+/// A model of which a pull was begun and is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interrupted {
+    /// Id that the model would have.
+    pub model: String,
+    /// Bytes that are here of it.
+    pub bytes: u64,
 }
 
 /// What lies in `files`.
@@ -266,6 +276,26 @@ impl Folder {
 /// Where the model in a folder came from.
 pub(crate) fn origin(folder: &Path) -> Option<Origin> {
     serde_json::from_slice(&fs::read(folder.join(ORIGIN)).ok()?).ok()
+}
+
+/// Whether a pull of a model was begun and is not complete.
+pub(crate) fn has_remains(models_dir: &Path, id: &str) -> bool {
+    models_dir.join(PULL).join(key(id)).exists()
+}
+
+/// Models of which a pull was begun and is not complete, and the bytes that are there of them.
+pub(crate) fn interrupted(models_dir: &Path) -> Vec<Interrupted> {
+    let Ok(entries) = fs::read_dir(models_dir.join(PULL)) else { return Vec::new() };
+    let mut found: Vec<Interrupted> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let model = (!name.starts_with('.')).then(|| name.replace("--", "/"))?;
+            Some(Interrupted { model, bytes: hardware::size_below(&entry.path()) })
+        })
+        .collect();
+    found.sort_by(|a, b| a.model.cmp(&b.model));
+    found
 }
 
 /// When the model in a folder was pulled; `None` where it was not.

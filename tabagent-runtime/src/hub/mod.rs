@@ -28,8 +28,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-pub use folder::Origin;
 pub(crate) use folder::pulled_at;
+pub use folder::{Interrupted, Origin};
 pub use hosts::{check_endpoint, check_host};
 pub use job::{Job, JobFile, JobState};
 pub use options::{ENDPOINT, HubOptions, Token};
@@ -67,6 +67,11 @@ impl Hub {
     pub fn origin(&self, id: &str) -> Option<Origin> {
         let folder = crate::models::id::resolve(&self.inner.models_dir, id).ok()?;
         folder::origin(&folder)
+    }
+
+    /// Models of which a pull was begun and is not complete, sorted by id. Pulling them again carries on.
+    pub fn interrupted(&self) -> Vec<Interrupted> {
+        folder::interrupted(&self.inner.models_dir)
     }
 
     /// The models folder.

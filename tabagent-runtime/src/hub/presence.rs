@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Keeps others from deleting models of a folder, or from using it, as long as it is held.
 #[derive(Debug)]
 pub struct Presence {
-    _folder: Option<File>,
+    folder: Option<File>,
 }
 
 impl Hub {
@@ -33,10 +33,10 @@ impl Hub {
         });
         let folder = folder.unwrap_or_else(|error| {
             let path = models_dir.display();
-            tracing::debug!(%path, %error, "nobody is told that the models folder is used");
+            tracing::warn!(%path, %error, "the models folder cannot be locked: nothing keeps `tabagent rm` from deleting models that are in use");
             None
         });
-        Presence { _folder: folder }
+        Presence { folder }
     }
 
     /// Keeps everybody from beginning to use the folder.
@@ -49,19 +49,37 @@ impl Hub {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             found => found.map_err(|error| unusable(models_dir, &error))?,
         };
-        let Some(folder) = folder else { return Ok(Presence { _folder: None }) };
+        let Some(folder) = folder else { return Ok(Presence { folder: None }) };
         match folder.try_lock() {
-            Ok(()) => Ok(Presence { _folder: Some(folder) }),
-            Err(TryLockError::WouldBlock) => {
-                let reason = format!(
-                    "{} is used by a server, which may have the model in memory",
-                    models_dir.display()
-                );
-                Err(BackendError::configuration("models-dir", reason))
-            }
+            Ok(()) => Ok(Presence { folder: Some(folder) }),
+            Err(TryLockError::WouldBlock) => Err(used(self, "a server")),
             Err(TryLockError::Error(error)) => Err(unusable(models_dir, &error)),
         }
     }
+}
+
+impl Presence {
+    /// Whether nobody else uses the folder.
+    ///
+    /// # Errors
+    /// [`BackendError::ConfigurationError`] of `models-dir` where somebody does.
+    pub(crate) fn is_alone(&self, hub: &Hub) -> Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let alone = folder.try_lock();
+        // Whatever came of it, the lock may be lost by the attempt.
+        share(folder).map_err(|error| unusable(hub.models_dir(), &error))?;
+        match alone {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(used(hub, "another server")),
+            Err(TryLockError::Error(error)) => Err(unusable(hub.models_dir(), &error)),
+        }
+    }
+}
+
+fn used(hub: &Hub, by: &str) -> BackendError {
+    let reason =
+        format!("{} is used by {by}, which may have the model in memory", hub.models_dir().display());
+    BackendError::configuration("models-dir", reason)
 }
 
 /// Waits for the end of a deletion.

@@ -183,6 +183,8 @@ impl Runtime {
         let mut planned = None;
         // Held until there is room, so that the model that gives way admits nobody meanwhile.
         let mut gives_way: Option<GiveWay> = None;
+        // As long as this load waits, the model that it replaces admits nobody either.
+        let mut replaces: Option<GiveWay> = None;
         let mut refusal = None;
         loop {
             if self.inner.closed.load(Relaxed) {
@@ -213,7 +215,7 @@ impl Runtime {
                     let (required, available) = (plan.estimate.total(), pool.available(id, plan.place, free));
                     if required <= available {
                         planned = Some(plan);
-                        pool.let_go(id);
+                        replaces = pool.let_go(id).or(replaces);
                         continue;
                     }
                     let lacks = BackendError::OutOfMemory { required, available };

@@ -34,7 +34,7 @@ pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
 pub use options::RuntimeOptions;
 use pool::{Engine, Leased, Model, Pool, PoolLimits, Wish};
 pub use pool::{KeepAlive, LoadedModel, ModelState, PoolMetrics};
-pub use pull::RegisteredModel;
+pub use pull::{RegisteredModel, registered_models};
 pub use resources::{Fit, Resources, VariantFit};
 pub use selection::DefaultModels;
 pub use storage::ParamsInForce;
@@ -66,7 +66,7 @@ struct Inner {
     ledger: ledger::Ledger,
     hub: Hub,
     /// Keeps commands from deleting models under it.
-    _presence: Presence,
+    presence: Presence,
     /// What is being generated, by request.
     generating: generation::Register,
     store: Arc<dyn Store>,
@@ -125,7 +125,7 @@ impl Runtime {
             inner: Arc::new(Inner {
                 catalog,
                 hub,
-                _presence: presence,
+                presence,
                 ledger: ledger::Ledger::default(),
                 library,
                 pool: Pool::new(PoolLimits {

@@ -115,6 +115,9 @@ impl Runtime {
         let changed = tokio::spawn(async move {
             let selected = &runtime.inner.selected;
             let _one_by_one = selected.change.lock().await;
+            if let Some(id) = model.as_ref().filter(|id| runtime.inner.pool.is_going(id)) {
+                return Err(BackendError::ModelNotFound { model: id.clone() });
+            }
             runtime.inner.store.put_selected(name(kind), model.as_deref()).await?;
             selected.set(kind, model);
             Ok(runtime.default_models())
@@ -123,9 +126,7 @@ impl Runtime {
             .await
             .map_err(|error| BackendError::internal(format!("a choice of a model ended early: {error}")))?
     }
-}
 
-impl Runtime {
     /// Gives the kinds their defaults again for which a model was chosen; which they are.
     ///
     /// # Errors

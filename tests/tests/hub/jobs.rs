@@ -68,7 +68,7 @@ fn a_pull_is_paused_and_goes_on_where_it_was() {
     assert!(paused.bytes > 300_000 && paused.bytes < paused.total, "{paused:?}");
     assert!(files(models.path()).is_empty());
     let resumed = hub.resume(&job.id).unwrap().unwrap();
-    assert_eq!(resumed.state, JobState::Queued);
+    assert!(matches!(resumed.state, JobState::Queued | JobState::Running), "{resumed:?}");
     let done = rest(&hub, &job.id);
     assert_eq!((done.state, done.bytes), (JobState::Completed, done.total));
     let size = large(10, SIZE).size();

@@ -7,7 +7,7 @@ use tabagent_tests::process::until;
 use tabagent_tests::server::{self, START_DEADLINE, Server};
 use tabagent_tests::{http, process};
 
-use super::{embedder, files, fixture};
+use super::{embedder, files, fixture, large};
 
 fn flags(remote: &Remote) -> Vec<String> {
     remote.flags().to_vec()
@@ -134,11 +134,53 @@ fn the_commands_ask_a_server_where_one_is_named() {
         "{}",
         unknown.shown()
     );
+    let double = run(&["list", "--models-dir", "elsewhere"]);
+    assert!(!double.success && double.stderr.contains("--models-dir is not for --url"), "{}", double.shown());
     let removed = run(&["rm", "owner/name"]);
     assert!(removed.success, "{}", removed.shown());
     assert_eq!(server.get("/v1/models/owner/name").status, 404);
     let again = run(&["rm", "owner/name"]);
     assert!(!again.success && again.stderr.contains("there is no model `owner/name`"), "{}", again.shown());
+}
+
+#[test]
+fn a_delete_that_cannot_be_leaves_what_serves() {
+    let remote = Remote::start();
+    remote.put("owner/name", embedder());
+    let data = tempfile::tempdir().unwrap();
+    assert!(tabagent(&data, &remote, &["pull", "owner/name"]).success);
+    let server = serve(data, &remote);
+    let load = json!({ "model_id": "owner/name", "pinned": true });
+    assert_eq!(server.post("/v1/models/load", &load).status, 200);
+    let as_before = |what: &str| {
+        let loaded = server.get("/v1/models/loaded").json();
+        let model = &loaded["data"][0];
+        assert!(model["state"] == "ready" && model["pinned"] == true, "{what}: {loaded}");
+    };
+    let delete = || http::exchange(server.address, "DELETE", "/v1/delete?model_id=owner/name", &[], b"");
+
+    let models = server.data.path().join("models");
+    let second = Server::start(&["--models-dir", models.to_str().unwrap()]);
+    let refused = delete();
+    assert!(refused.status == 500 && refused.text().contains("another server"), "{}", refused.text());
+    as_before("beside another server");
+    drop(second);
+
+    remote.put("owner/name", large(60, 4 << 20));
+    remote.behave(|behaviour| behaviour.speed = Some(100_000));
+    let job = server.post("/v1/pull", &json!({ "model": "owner/name" })).json();
+    assert_problem(&delete(), 429, "resource-limit-exceeded");
+    as_before("while it is pulled");
+    let paused = server.post(&format!("/v1/pull/{}/pause", job["id"].as_str().unwrap()), &json!({}));
+    assert_eq!(paused.status, 200, "{}", paused.text());
+
+    // It goes with what has come of the other pull.
+    let listed = server.get("/v1/models/registered").json();
+    let row = listed["data"].as_array().unwrap().iter().find(|row| row["id"] == "owner/name").unwrap();
+    assert!(row["interrupted_bytes"].is_u64(), "{row}");
+    assert_eq!(delete().status, 200);
+    assert!(!models.join(".pull/owner--name").exists() && !models.join("owner").exists());
+    assert_problem(&delete(), 404, "model-not-found");
 }
 
 #[test]

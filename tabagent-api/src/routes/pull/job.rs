@@ -57,7 +57,12 @@ impl From<BackendError> for PullFailure {
     fn from(error: BackendError) -> Self {
         let error = PullError::from(error);
         let kind = error.kind();
-        Self { code: kind.code.to_owned(), hint: kind.hint.to_owned(), message: error.to_string() }
+        // A job has no headers.
+        let hint = match error.retry_after() {
+            Some(time) => format!("pull it again in {} s", time.as_secs().max(1)),
+            None => kind.hint.to_owned(),
+        };
+        Self { code: kind.code.to_owned(), hint, message: error.to_string() }
     }
 }
 

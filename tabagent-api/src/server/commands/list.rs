@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use tabagent_runtime::hub::Hub;
-use tabagent_runtime::models::{Catalog, known_models};
+use tabagent_runtime::registered_models;
 
 use crate::routes::models::ModelKind as Kind;
 use crate::routes::registered::{RegisteredList, RegisteredModel};
@@ -19,64 +19,27 @@ pub(in crate::server) fn run(
     json: bool,
 ) -> Result<ExitCode, CommandError> {
     let rows = match url {
-        Some(url) => asked(&Client::new(Some(url), config), all)?,
-        None => rows(config, all),
+        Some(url) => {
+            let server = Client::instead_of_folder(url, config)?;
+            let list: RegisteredList = server.known(server.get("/v1/models/registered")?)?;
+            list.data
+        }
+        None => rows(config),
     };
+    let rows: Vec<RegisteredModel> = rows.into_iter().filter(|row| all || is_here(row)).collect();
     let written = if json { output::print_json(&rows) } else { output::print(&table(&rows)) };
     written.map_err(CommandError::system("the models cannot be written"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// As a server lists them.
-fn asked(server: &Client, all: bool) -> Result<Vec<RegisteredModel>, CommandError> {
-    let list: RegisteredList = server.known(server.get("/v1/models/registered")?)?;
-    Ok(list.data.into_iter().filter(|model| all || model.downloaded).collect())
+fn rows(config: &Config) -> Vec<RegisteredModel> {
+    let hub = Hub::new(config.models_dir.clone(), config.device, config.hub());
+    registered_models(&hub).into_iter().map(RegisteredModel::from).collect()
 }
 
-fn rows(config: &Config, all: bool) -> Vec<RegisteredModel> {
-    let hub = Hub::new(config.models_dir.clone(), config.device, config.hub());
-    let known = &known_models().models;
-    let mut rows: Vec<RegisteredModel> = Catalog::new(config.models_dir.clone())
-        .scan()
-        .iter()
-        .map(|entry| RegisteredModel {
-            id: entry.id.clone(),
-            object: "model".to_owned(),
-            // No server is asked.
-            loaded: false,
-            summary: known.iter().find(|known| known.id == entry.id).map(|known| known.summary.clone()),
-            kind: entry.kind().into(),
-            downloaded: true,
-            embedded: entry.embedded(),
-            size_bytes: entry.variants.iter().map(|variant| variant.size).sum(),
-            variants: entry.variants.iter().map(|variant| variant.name.clone()).collect(),
-            commit: if entry.embedded() { None } else { hub.origin(&entry.id).map(|origin| origin.commit) },
-            licence: known.iter().find(|known| known.id == entry.id).map(|known| known.licence.clone()),
-            problem: entry.problem().map(|error| error.to_string()),
-        })
-        .collect();
-    if all {
-        for known in known {
-            if !rows.iter().any(|row| row.id == known.id) {
-                rows.push(RegisteredModel {
-                    id: known.id.clone(),
-                    object: "model".to_owned(),
-                    loaded: false,
-                    summary: Some(known.summary.clone()),
-                    kind: known.kind.into(),
-                    downloaded: false,
-                    embedded: false,
-                    size_bytes: known.size,
-                    variants: Vec::new(),
-                    commit: None,
-                    licence: Some(known.licence.clone()),
-                    problem: None,
-                });
-            }
-        }
-    }
-    rows.sort_by(|a, b| a.id.cmp(&b.id));
-    rows
+/// Whether a model, or a part of it, is here.
+fn is_here(row: &RegisteredModel) -> bool {
+    row.downloaded || row.interrupted_bytes.is_some()
 }
 
 fn table(rows: &[RegisteredModel]) -> String {
@@ -85,6 +48,9 @@ fn table(rows: &[RegisteredModel]) -> String {
         let from = match (&row.problem, &row.commit) {
             (Some(problem), _) => format!("cannot be used: {problem}"),
             (None, _) if row.embedded => "inside the program".to_owned(),
+            (None, _) if let Some(bytes) = row.interrupted_bytes => {
+                format!("{} of an interrupted pull; tabagent pull {}", output::bytes(bytes), row.id)
+            }
             (None, _) if !row.downloaded => {
                 format!("not here ({}); tabagent pull {}", row.licence.as_deref().unwrap_or_default(), row.id)
             }
@@ -113,9 +79,9 @@ mod tests {
         let mut sources = Sources::default();
         sources.flags.insert("models-dir".to_owned(), vec![folder.path().display().to_string()]);
         let config = Config::load(&sources).unwrap();
-        let here = rows(&config, false);
-        assert!(here.iter().all(|row| row.downloaded && row.embedded) && here.len() == 2);
-        let all = rows(&config, true);
+        let all = rows(&config);
+        assert!(all.iter().filter(|row| is_here(row)).all(|row| row.downloaded && row.embedded));
+        assert_eq!(all.iter().filter(|row| is_here(row)).count(), 2);
         assert!(all.iter().any(|row| !row.downloaded && row.kind == Kind::Chat));
         let text = table(&all);
         assert!(text.contains("tabagent pull sentence-transformers/all-MiniLM-L6-v2"), "{text}");

@@ -58,7 +58,7 @@ pub(in crate::server) fn run(
     let (filter, format) = super::quiet_log(config, "error");
     logging::begin(&filter, format).map_err(CommandError::Other)?;
     let puller = match url {
-        Some(url) => Puller::Server(Client::new(Some(url), config)),
+        Some(url) => Puller::Server(Client::instead_of_folder(url, config)?),
         None => Puller::Here(Hub::new(config.models_dir.clone(), config.device, config.hub())),
     };
     let mut shown: Box<dyn Shown> = match (json, output::is_watched()) {

@@ -18,7 +18,7 @@ pub(in crate::server) fn run(
         Some(url) => {
             let query =
                 form_urlencoded::Serializer::new(String::new()).append_pair("model_id", model).finish();
-            Client::new(Some(url), config).delete(&format!("/v1/delete?{query}"))?;
+            Client::instead_of_folder(url, config)?.delete(&format!("/v1/delete?{query}"))?;
         }
         None => {
             let hub = Hub::new(config.models_dir.clone(), config.device, config.hub());

@@ -27,7 +27,10 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    examine_models_dir(&config)?;
+    if !config.models_dir.exists() && *config.source("models-dir") != Source::Default {
+        let folder = config.models_dir.display();
+        tracing::warn!(%folder, "the models folder does not exist; models inside the server are served");
+    }
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())
@@ -44,22 +47,6 @@ pub(in crate::server) fn run(config: Config) -> Result<ExitCode, CommandError> {
 /// sleep, the more of them each token of a stream wakes.
 fn http_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
-}
-
-/// A models folder that somebody named must be one, and is worth a word when it is not there.
-fn examine_models_dir(config: &Config) -> Result<(), CommandError> {
-    let folder = &config.models_dir;
-    if folder.exists() && !folder.is_dir() {
-        return Err(CommandError::Other(format!(
-            "{}: {} is not a folder; name one, or one that is to be made",
-            config.source("models-dir"),
-            folder.display()
-        )));
-    }
-    if !folder.exists() && *config.source("models-dir") != Source::Default {
-        tracing::warn!(folder = %folder.display(), "the models folder does not exist; models inside the server are served");
-    }
-    Ok(())
 }
 
 async fn serve(config: &Config) -> Result<ExitCode, CommandError> {

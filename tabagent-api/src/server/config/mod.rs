@@ -89,6 +89,13 @@ impl Config {
                 self.source("host")
             )]));
         }
+        if self.models_dir.exists() && !self.models_dir.is_dir() {
+            return Err(ConfigError(vec![format!(
+                "`models-dir` is {} ({}), which is no folder; name one, or one that is to be made",
+                self.models_dir.display(),
+                self.source("models-dir")
+            )]));
+        }
         if let Some(cache) = self.cache.filter(|cache| cache.0 < SMALLEST_CACHE) {
             return Err(ConfigError(vec![format!(
                 "`cache` is {} bytes ({}), too few for a conversation with any model; give --cache a size such as 2GiB, \

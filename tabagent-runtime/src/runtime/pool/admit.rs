@@ -112,7 +112,7 @@ impl Pool {
             let resident = state.residents.get_mut(&id)?;
             resident.wanted_away += 1;
             let serial = resident.serial;
-            Some(GiveWay { pool: Arc::clone(self), id, serial })
+            Some(GiveWay { pool: Arc::clone(self), id, serial, anew: false })
         });
         if let Some(refusal) = refusal {
             return Ok(Admission::Later(refusal, give_way));
@@ -144,6 +144,7 @@ impl Pool {
             last: now,
             since: now,
             wanted_away: 0,
+            wanted_anew: 0,
             leaving: false,
         };
         state.residents.insert(Arc::clone(&id), resident);

@@ -47,6 +47,8 @@ pub(crate) struct GiveWay {
     pub(super) pool: Arc<Pool>,
     pub(super) id: Arc<str>,
     pub(super) serial: u64,
+    /// Whether the load is of the same model.
+    pub(super) anew: bool,
 }
 
 impl GiveWay {

@@ -112,6 +112,8 @@ struct Resident {
     pulled: Option<SystemTime>,
     /// Waiting loads that want it to give way.
     wanted_away: usize,
+    /// Those among them that want it loaded in another way.
+    wanted_anew: usize,
     /// Whether it leaves, come what may.
     leaving: bool,
 }
@@ -208,14 +210,7 @@ impl Pool {
         if state.going.contains(id) {
             return Found::Gone;
         }
-        let Some((id, resident)) =
-            state.residents.get_key_value(id).map(|(id, _)| Arc::clone(id)).and_then(|id| {
-                let resident = state.residents.get_mut(&id)?;
-                Some((id, resident))
-            })
-        else {
-            return Found::Absent;
-        };
+        let Some((id, resident)) = state.resident(id) else { return Found::Absent };
         if !resident.admits() {
             return Found::Leaves;
         }
@@ -248,6 +243,10 @@ impl Pool {
         if resident.busy > 0 {
             return;
         }
+        if resident.wanted_anew > 0 {
+            state.let_go(&lease.id);
+            return;
+        }
         if !resident.admits() {
             let makes_room = !resident.leaving;
             resident.leave();
@@ -271,6 +270,7 @@ impl Pool {
         let mut state = self.lock();
         if let Some(resident) = state.of(&wish.id, wish.serial) {
             resident.wanted_away = resident.wanted_away.saturating_sub(1);
+            resident.wanted_anew = resident.wanted_anew.saturating_sub(usize::from(wish.anew));
             drop(state);
             self.changed.notify_waiters();
         }
@@ -294,9 +294,19 @@ impl Pool {
         is_first.then(|| Going { pool: Arc::clone(self), id: id.to_owned() })
     }
 
-    /// Tells a model to leave for another load of it.
-    pub(crate) fn let_go(&self, id: &str) {
-        self.lock().let_go(id);
+    /// Tells a model to leave for another load of it: at once where nobody holds it, and else once nobody does, unless that
+    /// load gives up before.
+    pub(crate) fn let_go(self: &Arc<Self>, id: &str) -> Option<GiveWay> {
+        let mut state = self.lock();
+        let (id, resident) = state.resident(id)?;
+        if resident.busy == 0 {
+            state.let_go(&id);
+            return None;
+        }
+        resident.wanted_away += 1;
+        resident.wanted_anew += 1;
+        let serial = resident.serial;
+        Some(GiveWay { pool: Arc::clone(self), id, serial, anew: true })
     }
 
     /// Tells a model to leave that is in memory as other files than these, for a load of these.
@@ -305,6 +315,11 @@ impl Pool {
         if state.residents.get(entry.id.as_str()).is_some_and(|resident| resident.entry.list != entry.list) {
             state.let_go(&entry.id);
         }
+    }
+
+    /// Whether the files of a model are being deleted.
+    pub(crate) fn is_going(&self, id: &str) -> bool {
+        self.lock().going.contains(id)
     }
 
     /// Whether a model is here that has been told to leave.
@@ -372,6 +387,13 @@ impl Pool {
 }
 
 impl State {
+    /// A model, and its id as others hold it.
+    fn resident(&mut self, id: &str) -> Option<(Arc<str>, &mut Resident)> {
+        let id = self.residents.get_key_value(id).map(|(id, _)| Arc::clone(id))?;
+        let resident = self.residents.get_mut(&id)?;
+        Some((id, resident))
+    }
+
     /// The model of a lease, where it is still here.
     fn of(&mut self, id: &str, serial: u64) -> Option<&mut Resident> {
         self.residents.get_mut(id).filter(|resident| resident.serial == serial)
