@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::Runtime;
 use crate::{
     error::{BackendError, Result},
-    store::{GenerationParams, SqliteStore, Store, StoreUsage, StoredResponse},
+    store::{GenerationParams, ParamsStore, SqliteStore, Store, StoreUsage, StoredResponse},
 };
 
 type ParamsByModel = BTreeMap<Option<String>, GenerationParams>;
@@ -73,7 +73,7 @@ impl Runtime {
     /// this returns. `change` sees what was set before.
     ///
     /// # Errors
-    /// As [`Runtime::params`], and those of [`Store::put_params`].
+    /// As [`Runtime::params`], and those of [`crate::store::ParamsStore::put_params`].
     pub async fn change_params(
         &self,
         model: Option<&str>,
@@ -130,7 +130,7 @@ impl Runtime {
         self.inner.store.response(id).await
     }
 
-    /// A response that was kept and those that it continues; see [`Store::response_chain`].
+    /// A response that was kept and those that it continues; see [`crate::store::ResponseStore::response_chain`].
     ///
     /// # Errors
     /// Those of [`Store`].

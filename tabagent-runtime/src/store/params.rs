@@ -1,7 +1,10 @@
 //! Parameters of generation that the operator sets, for the server or for one model.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::StoreFuture;
 use crate::generate::SamplingRequest;
 
 /// Parameters of generation; what is absent is the next one's to say: of a model the server, of the server the model's
@@ -46,4 +49,14 @@ impl GenerationParams {
         request.presence_penalty = request.presence_penalty.or(self.presence_penalty);
         request.frequency_penalty = request.frequency_penalty.or(self.frequency_penalty);
     }
+}
+
+/// Keeps parameters of generation. Failures are those of [`super::Store`].
+pub trait ParamsStore: Send + Sync {
+    /// All parameters of generation as they were when the store was opened: those of the server under `None`, those of
+    /// models under their ids.
+    fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams>;
+
+    /// Keeps the parameters of the server or of a model, in place of those that there were.
+    fn put_params(&self, model: Option<&str>, params: GenerationParams) -> StoreFuture<'_, ()>;
 }

@@ -16,7 +16,10 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use super::{GenerationParams, RETENTION, Store, StoreFuture, StoreUsage, StoredResponse};
+use super::{
+    GenerationParams, ParamsStore, RETENTION, ResponseStore, SelectionStore, StoreFuture, StoreUsage,
+    StoredResponse,
+};
 use crate::error::Result;
 use open::Opened;
 use thread::Worker;
@@ -75,7 +78,7 @@ impl SqliteStore {
     }
 }
 
-impl Store for SqliteStore {
+impl ResponseStore for SqliteStore {
     fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()> {
         let fold_due = Arc::clone(&self.worker.fold_due);
         Box::pin(self.worker.call("keeping a response", move |connection| {
@@ -114,7 +117,9 @@ impl Store for SqliteStore {
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
         Box::pin(self.worker.call("counting the responses", |connection| queries::usage(connection)))
     }
+}
 
+impl ParamsStore for SqliteStore {
     fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams> {
         &self.params
     }
@@ -125,7 +130,9 @@ impl Store for SqliteStore {
             queries::put_params(connection, model.as_deref(), &params)
         }))
     }
+}
 
+impl SelectionStore for SqliteStore {
     fn selected_at_start(&self) -> &BTreeMap<String, String> {
         &self.selected
     }
