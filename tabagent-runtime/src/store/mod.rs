@@ -1,4 +1,4 @@
-//! What is kept over restarts: responses that clients may continue, the parameters of generation, and the models that serve
+//! What is kept over restarts: responses that clients may continue, sessions, the parameters of generation, and the models that serve
 //! where a request names none.
 //!
 //! [`Store`] is the sum of small traits, a file each: one typed method a task. [`SqliteStore`] is the embedded database behind
@@ -7,6 +7,7 @@
 mod params;
 mod responses;
 mod selection;
+mod sessions;
 mod sqlite;
 
 use std::{future::Future, pin::Pin};
@@ -16,6 +17,10 @@ pub use responses::{
     CHAIN_BYTES, CHAIN_COUNT, RETENTION, ResponseStore, Retention, StoreUsage, StoredResponse,
 };
 pub use selection::SelectionStore;
+pub use sessions::{
+    Append, MessageBody, NewMessage, Page, Paged, Place, SESSION_BYTES, SESSION_MESSAGES, Session,
+    SessionStore, SessionTail, StoredMessage,
+};
 pub use sqlite::{DATABASE, SqliteStore};
 
 use crate::error::Result;
@@ -30,6 +35,6 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 /// [`crate::BackendError::ResourceLimitExceeded`] where too many calls wait, and with
 /// [`crate::BackendError::GenerationTimeout`] where the store does not answer in time. A write that failed changed
 /// nothing; one whose caller left, or whose time was over, may have been done.
-pub trait Store: ResponseStore + ParamsStore + SelectionStore {}
+pub trait Store: ResponseStore + ParamsStore + SelectionStore + SessionStore {}
 
-impl<T: ResponseStore + ParamsStore + SelectionStore> Store for T {}
+impl<T: ResponseStore + ParamsStore + SelectionStore + SessionStore> Store for T {}

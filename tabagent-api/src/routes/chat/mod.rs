@@ -24,7 +24,8 @@ use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, no
 use super::inference::InferenceError;
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
-pub use messages::{ChatContent, ChatMessage, ContentPart};
+pub(super) use messages::MessageFields;
+pub use messages::{ChatContent, ChatMessage, ContentPart, MessageRole};
 pub use request::{ChatRequest, Modality, NamedSchema, ResponseFormat};
 pub use response::{
     AnswerMessage, AnswerRole, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,

@@ -195,7 +195,14 @@ impl ChatRequest {
                 "nothing is searched for here; send a function of yours that searches in `tools`",
             ),
         ])?;
-        self.messages.iter().enumerate().try_for_each(|(at, message)| message.refuse(at))
+        let mut refused =
+            self.messages.iter().enumerate().filter_map(|(at, message)| Some((at, message.refused()?)));
+        match refused.next() {
+            Some((at, (field, reason))) => {
+                Err(InferenceError::invalid(format!("messages[{at}].{field}"), reason))
+            }
+            None => Ok(()),
+        }
     }
 
     /// How tokens are chosen.

@@ -2,12 +2,13 @@
 //!
 //! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). `open` finds or makes the
 //! file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
-//! `queries` has the statements.
+//! `queries` has the statements, and `sessions` those of sessions.
 
 mod examine;
 mod failure;
 mod open;
 mod queries;
+mod sessions;
 mod thread;
 
 use std::{

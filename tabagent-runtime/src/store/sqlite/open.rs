@@ -52,6 +52,35 @@ const STEPS: &[&str] = &[
         model TEXT NOT NULL
     ) STRICT;
     ",
+    "
+    CREATE TABLE sessions (
+        -- Never used again: a session that is made anew under the id of a deleted one is another one.
+        incarnation INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        title TEXT,
+        -- Both seconds since 1970.
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        -- Both of its messages.
+        messages INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        -- JSON.
+        params TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        session INTEGER NOT NULL REFERENCES sessions (incarnation) ON DELETE CASCADE,
+        -- From 0 on, without gaps.
+        position INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        -- Both JSON.
+        content TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        PRIMARY KEY (session, position),
+        UNIQUE (session, id)
+    ) STRICT;
+    ",
 ];
 
 /// A connection, where its file lies, and the lock that is held while it is open.
