@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::StoreFuture;
-use crate::generate::SamplingRequest;
+use crate::generate::GenerateRequest;
 
 /// Parameters of generation; what is absent is the next one's to say: of a model the server, of the server the model's
 /// author.
@@ -40,7 +40,9 @@ impl GenerationParams {
     }
 
     /// Fills in what a request does not say.
-    pub(crate) fn fill(&self, request: &mut SamplingRequest) {
+    pub fn complete(&self, request: &mut GenerateRequest) {
+        request.max_tokens = request.max_tokens.or(self.max_tokens);
+        let request = &mut request.sampling;
         request.temperature = request.temperature.or(self.temperature);
         request.top_k = request.top_k.or(self.top_k);
         request.top_p = request.top_p.or(self.top_p);

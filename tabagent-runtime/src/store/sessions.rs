@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{GenerationParams, StoreFuture};
+use crate::error::{BackendError, Result};
 
 /// Most messages of a session.
 pub const SESSION_MESSAGES: u64 = 10_000;
@@ -61,6 +62,31 @@ pub struct NewMessage {
     pub id: String,
     /// What it says.
     pub body: MessageBody,
+}
+
+impl Session {
+    /// Whether there is room for so many more messages of so many bytes together.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] of `session_id` where there is none.
+    pub fn has_room(&self, messages: u64, bytes: u64) -> Result<()> {
+        let Self { id, messages: has, bytes: of, .. } = self;
+        if has + messages <= SESSION_MESSAGES && of + bytes <= SESSION_BYTES {
+            return Ok(());
+        }
+        let reason = format!(
+            "session `{id}` has no room for {messages} more of {bytes} bytes: it has {has} messages of {of} bytes, and \
+             takes {SESSION_MESSAGES} of {SESSION_BYTES} bytes; begin another one"
+        );
+        Err(BackendError::invalid("session_id", reason))
+    }
+}
+
+impl NewMessage {
+    /// Its bytes, as they are counted.
+    pub fn bytes(&self) -> u64 {
+        (self.id.len() + self.body.content.to_string().len() + self.body.metadata.to_string().len()) as u64
+    }
 }
 
 /// Messages that are to be stored in one session, all of them or none.

@@ -251,6 +251,14 @@ impl ChatMessage {
         }
     }
 
+    /// The calls of tools that it has.
+    pub(in crate::routes) fn calls(&self) -> &[ToolCall] {
+        match self {
+            Self::Assistant { tool_calls: Some(calls), .. } => calls,
+            _ => &[],
+        }
+    }
+
     /// The message in the form of transformers' `apply_chat_template`.
     pub(in crate::routes) fn for_template(&self) -> Value {
         let mut message = Map::new();

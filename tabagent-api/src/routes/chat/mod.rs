@@ -22,6 +22,7 @@ use self::checks::{
 use super::constraint::Choice;
 use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now};
 use super::inference::InferenceError;
+use super::sessions::{Turn, explain};
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
 pub(super) use messages::MessageFields;
@@ -203,28 +204,40 @@ pub use tools::{
 pub async fn chat_completions(
     runtime: Component<Runtime>,
     RequestId(id): RequestId,
-    Json(request): Json<ChatRequest>,
+    Json(mut request): Json<ChatRequest>,
 ) -> Result<JsonOrStream<ChatCompletion, ChatCompletionChunk>, InferenceError> {
     let created = now();
     request.refuse()?;
     let usage = StreamOptions::usage(request.stream_options, request.stream)?;
     let logprobs = request.logprobs()?;
     let named = matches!(request.choice(), Choice::Named(_));
-    let generation = runtime
-        .generate(GenerateRequest {
-            id: id.to_string(),
-            prompt: GeneratePrompt::Chat(request.conversation()),
-            sampling: request.sampling()?,
-            max_tokens: request.limit()?,
-            choices: request.n.unwrap_or(1) as usize,
-            logprobs,
-            constraint: request.constraint()?,
-            stop: StopTexts::list(request.stop),
-            ignore_end: false,
-            deadline: None,
-            model: request.model,
-        })
-        .await?;
+    let mut turn = match request.session_id.take() {
+        Some(session) => Some(Turn::begin(&runtime, session, request.history_limit).await?),
+        None => None,
+    };
+    let messages = match &mut turn {
+        Some(turn) => turn.ask(std::mem::take(&mut request.messages))?,
+        None => request.messages_for_template(),
+    };
+    let mut asked = GenerateRequest {
+        id: id.to_string(),
+        prompt: GeneratePrompt::Chat(request.conversation(messages)),
+        sampling: request.sampling()?,
+        max_tokens: request.limit()?,
+        choices: request.n.unwrap_or(1) as usize,
+        logprobs,
+        constraint: request.constraint()?,
+        stop: StopTexts::list(request.stop),
+        ignore_end: false,
+        deadline: None,
+        model: request.model,
+    };
+    if let Some(turn) = &turn {
+        turn.complete(&mut asked);
+    }
+    let in_session = turn.is_some();
+    let generation = runtime.generate(asked).await;
+    let generation = generation.map_err(|error| if in_session { explain(error) } else { error })?;
     let head = Head {
         id: id.to_string(),
         created,
@@ -233,10 +246,10 @@ pub async fn chat_completions(
         named,
     };
     if request.stream == Some(true) {
-        let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage);
+        let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage, turn);
         return Ok(JsonOrStream::Stream(EventStream::new(chunks).with_done()));
     }
-    Ok(JsonOrStream::Json(whole(head, generation).await?))
+    Ok(JsonOrStream::Json(whole(head, generation, turn).await?))
 }
 
 /// What the cases look into.
@@ -300,13 +313,7 @@ impl Answer {
         let called = !self.calls.is_empty();
         ChatChoice {
             index,
-            message: AnswerMessage {
-                role: AnswerRole::Assistant,
-                content: (!called || !self.text.is_empty()).then_some(self.text),
-                reasoning_content: (!self.thoughts.is_empty()).then_some(self.thoughts),
-                tool_calls: called.then_some(self.calls),
-                refusal: None,
-            },
+            message: AnswerMessage::of(self.text, self.thoughts, self.calls),
             logprobs: head.logprobs.then_some(ChatLogprobs { content: Some(self.tokens), refusal: None }),
             finish_reason: if called { EndReason::of_calls(reason, head.named) } else { reason.into() },
         }
@@ -319,7 +326,11 @@ fn call_id() -> String {
 }
 
 /// Waits for all of an answer.
-async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion, InferenceError> {
+async fn whole(
+    head: Head,
+    mut generation: Generation,
+    turn: Option<Turn>,
+) -> Result<ChatCompletion, InferenceError> {
     let mut usage = GenerationUsage::of_prompt(generation.prompt_tokens);
     let mut choices: Vec<ChatChoice> = Vec::new();
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
@@ -343,6 +354,12 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
         }
     }
     choices.sort_by_key(|choice| choice.index);
+    // An answer that was stopped is not the model's.
+    if let (Some(mut turn), [choice]) = (turn, &choices[..])
+        && !generation.stopped()
+    {
+        turn.keep(&choice.message.kept()).await?;
+    }
     Ok(ChatCompletion {
         id: head.id,
         object: "chat.completion".to_owned(),

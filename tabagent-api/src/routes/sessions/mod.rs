@@ -1,6 +1,7 @@
 //! Sessions, conversations that the server remembers: their messages, their list, and what chat and responses do with them.
 
 mod message;
+mod turn;
 
 use serde::{Deserialize, Serialize};
 use tabagent_runtime::error::InvalidCause;
@@ -9,6 +10,7 @@ use tabagent_runtime::{Append, BackendError, Page, Runtime};
 use super::responses::ItemOrder;
 use crate::{ApiError, Component, Json, Path, Problem, Query, Schema, route};
 pub use message::{SessionMessage, SessionMessageList, SessionMessageRequest, StoredSessionMessage};
+pub(super) use turn::{Turn, explain, needs_session};
 
 /// Which session.
 #[derive(Debug, Deserialize, Schema)]

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     super::{
-        Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, SESSION_BYTES,
-        SESSION_MESSAGES, Session, SessionStore, SessionTail, StoreFuture, StoredMessage,
+        Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, Session, SessionStore,
+        SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
     queries::{fold, json, number},
@@ -85,23 +85,23 @@ fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Re
         return Ok(Err(BackendError::SessionNotFound { session: append.session.clone() }));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let session = match found {
+    let mut session = match found {
         Some(found) => found,
         None => begin(&transaction, &append.session, now)?,
     };
-    let mut end = End { messages: session.messages, bytes: session.bytes };
+    let before = session.messages;
     let mut places = Vec::with_capacity(append.messages.len());
     for message in &append.messages {
-        match place(&transaction, &session, message, now, &mut end)? {
+        match place(&transaction, &mut session, message, now)? {
             Ok(place) => places.push(place),
             // The transaction is rolled back.
             Err(error) => return Ok(Err(error)),
         }
     }
-    if end.messages > session.messages {
+    if session.messages > before {
         transaction.execute(
             "UPDATE sessions SET updated = ?, messages = ?, bytes = ?, title = coalesce(?, title) WHERE incarnation = ?",
-            params![number(now), number(end.messages), number(end.bytes), append.title, session.incarnation],
+            params![number(now), number(session.messages), number(session.bytes), append.title, session.incarnation],
         )?;
     }
     transaction.commit()?;
@@ -126,20 +126,14 @@ fn begin(connection: &Connection, id: &str, now: u64) -> rusqlite::Result<Sessio
     })
 }
 
-/// What a session has with the messages that were added so far.
-struct End {
-    messages: u64,
-    bytes: u64,
-}
-
 /// Stores a message, or finds that it is there.
 fn place(
     transaction: &Transaction<'_>,
-    session: &Session,
-    NewMessage { id, body }: &NewMessage,
+    session: &mut Session,
+    message: &NewMessage,
     now: u64,
-    end: &mut End,
 ) -> rusqlite::Result<Result<Place>> {
+    let NewMessage { id, body } = message;
     let stored = transaction
         .query_row(
             &format!("{MESSAGE} WHERE session = ? AND id = ?"),
@@ -158,22 +152,18 @@ fn place(
             Err(BackendError::invalid("id", reason))
         });
     }
-    let (content, metadata) = (body.content.to_string(), body.metadata.to_string());
-    let bytes = end.bytes + (id.len() + content.len() + metadata.len()) as u64;
-    if end.messages >= SESSION_MESSAGES || bytes > SESSION_BYTES {
-        let reason = format!(
-            "session `{}` is full: it has {} messages of {} bytes together, and at most {SESSION_MESSAGES} of \
-             {SESSION_BYTES} bytes are kept; begin another one",
-            session.id, end.messages, end.bytes
-        );
-        return Ok(Err(BackendError::invalid("session_id", reason)));
+    let bytes = message.bytes();
+    if let Err(full) = session.has_room(1, bytes) {
+        return Ok(Err(full));
     }
-    let position = end.messages;
+    let position = session.messages;
+    let (content, metadata) = (body.content.to_string(), body.metadata.to_string());
     transaction.execute(
         "INSERT INTO messages (session, position, id, created, role, content, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
         params![session.incarnation, number(position), id, number(now), body.role, content, metadata],
     )?;
-    *end = End { messages: position + 1, bytes };
+    session.messages += 1;
+    session.bytes += bytes;
     Ok(Ok(Place { id: id.clone(), position, created: now }))
 }
 
