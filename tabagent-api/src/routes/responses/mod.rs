@@ -15,8 +15,10 @@ use tabagent_runtime::{
     BackendError, Conversation, GeneratePrompt, GenerateRequest, Runtime, error::InvalidCause,
 };
 
+use super::chat::ChatMessage;
 use super::generation::now;
 use super::inference::InferenceError;
+use super::sessions::{Turn, explain};
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, Problem, RequestId, route};
 use answer::Answer;
@@ -26,8 +28,9 @@ pub use items::{
     SummaryPart,
 };
 pub use options::{
-    AllowedFunction, Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool,
-    ResponseToolChoice, TextFormat, TextOptions, ToolChoiceMode, Truncation,
+    AllowedFunction, ConversationParam, ConversationRef, Includable, NamedTool, ReasoningOptions,
+    ResponseStreamOptions, ResponseTool, ResponseToolChoice, TextFormat, TextOptions, ToolChoiceMode,
+    Truncation,
 };
 pub use request::ResponseRequest;
 use response::Begun;
@@ -162,30 +165,46 @@ pub async fn create_response(
         None => Vec::new(),
     };
     let input = request.input.items()?;
-    let messages = conversation::messages(request.instructions.as_deref(), &earlier, &input)?;
+    let mut turn = match request.session() {
+        Some(id) => {
+            let turn = Turn::begin(&runtime, id.to_owned(), request.history_limit).await;
+            Some(turn.map_err(ResponseError::of)?)
+        }
+        None => None,
+    };
+    let calls = turn.as_ref().map(Turn::calls);
+    let asked = conversation::messages(request.instructions.as_deref(), &earlier, &input, calls)?;
+    let messages = match &mut turn {
+        Some(turn) => turn.ask(asked).map_err(ResponseError::of)?,
+        None => asked.iter().map(ChatMessage::for_template).collect(),
+    };
     let (streams, logprobs, constraint) = (request.streams(), request.logprobs(), request.constraint()?);
-    let generation = runtime
-        .generate(GenerateRequest {
-            id: request_id.to_string(),
-            model: request.model.clone(),
-            prompt: GeneratePrompt::Chat(Conversation {
-                messages,
-                tools: request.tools_for_template(),
-                add_generation_prompt: true,
-                variables: request.variables(),
-                now: None,
-            }),
-            sampling: request.sampling(),
-            max_tokens: request.max_output_tokens.map(|count| count as usize),
-            constraint,
-            stop: Vec::new(),
-            ignore_end: false,
-            choices: 1,
-            logprobs,
-            deadline: None,
-        })
-        .await
-        .map_err(ResponseError::of)?;
+    let mut asked = GenerateRequest {
+        id: request_id.to_string(),
+        model: request.model.clone(),
+        prompt: GeneratePrompt::Chat(Conversation {
+            messages,
+            tools: request.tools_for_template(),
+            add_generation_prompt: true,
+            variables: request.variables(),
+            now: None,
+        }),
+        sampling: request.sampling(),
+        max_tokens: request.max_output_tokens.map(|count| count as usize),
+        constraint,
+        stop: Vec::new(),
+        ignore_end: false,
+        choices: 1,
+        logprobs,
+        deadline: None,
+    };
+    if let Some(turn) = &turn {
+        turn.complete(&mut asked);
+    }
+    let in_session = turn.is_some();
+    let generation = runtime.generate(asked).await;
+    let generation =
+        generation.map_err(|error| ResponseError::of(if in_session { explain(error) } else { error }))?;
     let begun = Begun {
         id: items::new_id("resp"),
         created,
@@ -197,7 +216,7 @@ pub async fn create_response(
     let response = Response::begun(begun, request);
     let answer = Answer::new(response, generation.markup, generation.prompt_tokens);
     let runtime = Runtime::clone(&runtime);
-    let work = Work { runtime, generation, answer, logprobs: logprobs.is_some(), input };
+    let work = Work { runtime, generation, answer, logprobs: logprobs.is_some(), input, turn };
     if streams {
         return Ok(JsonOrStream::Stream(EventStream::new(work.events())));
     }
