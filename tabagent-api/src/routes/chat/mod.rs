@@ -40,7 +40,7 @@ pub use tools::{
 /// Continue a conversation.
 ///
 /// Messages become the model's prompt by its own chat template. With `stream` the answer comes as it is generated, and
-/// ends with `data: [DONE]`. A client that leaves stops the work.
+/// ends with `data: [DONE]`. A client that leaves stops the work. With `session_id` the conversation is the server's to remember.
 #[route(
     POST, "/v1/chat/completions",
     tag = "inference",
@@ -192,6 +192,17 @@ pub use tools::{
             "tools": [{ "type": "function", "function": { "name": "clock" } }],
             "tool_choice": { "type": "function", "function": { "name": "weather" } },
         }, problem = InferenceError::Invalid),
+        case("a session goes on", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "session_id": "session_to_chat", "history_limit": 10,
+            "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hello" }],
+        }, status = 200, check = is_one_answer),
+        case("a session goes on as a stream", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "session_id": "session_to_chat", "stream": true,
+            "stream_options": { "include_usage": true }, "messages": [{ "role": "user", "content": "Who are you?" }],
+        }, status = 200, check = is_a_whole_stream),
+        case("two answers in a session", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "session_id": "session_to_chat", "n": 2 }, problem = InferenceError::Invalid),
+        case("a session that has no name", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "session_id": "../secrets" }, problem = ApiError::RequestInvalid),
+        case("the end of no session", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "history_limit": 2 }, problem = InferenceError::Invalid),
         case("no messages", json = { "model": "tabagent-chat", "messages": [] }, problem = ApiError::RequestInvalid),
         case("unknown field", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("unknown role", json = { "model": "tabagent-chat", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),

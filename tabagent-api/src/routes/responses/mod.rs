@@ -102,7 +102,7 @@ impl ResponseError {
 
 /// Answer.
 ///
-/// Continues a conversation: the one that `previous_response_id` ends with, and `input`. With `stream` the response comes
+/// Continues a conversation: the one that `previous_response_id` ends with, or that `session_id` names, and `input`. With `stream` the response comes
 /// as it is generated, in OpenAI's events. It is stored, unless `store` is false, before its end is told. A client that
 /// leaves stops the work. POST /v1/generation/stop takes the id of the response, as its events tell it.
 #[route(
@@ -122,6 +122,16 @@ impl ResponseError {
             "model": "tabagent-chat", "previous_response_id": "resp_example", "input": "And what can you do?",
             "temperature": 0, "max_output_tokens": 8,
         }, status = 200, check = goes_on),
+        case("a session goes on", json = {
+            "model": "tabagent-chat", "session_id": "session_to_answer", "input": "Who are you?", "temperature": 0, "max_output_tokens": 8,
+            "store": false,
+        }, status = 200, check = |body: &Body| is_in(body, "session_to_answer")),
+        case("a conversation by OpenAI's name", json = {
+            "model": "tabagent-chat", "conversation": { "id": "session_to_answer" }, "input": "And what can you do?", "temperature": 0,
+            "max_output_tokens": 8, "store": false, "history_limit": 2,
+        }, status = 200, check = |body: &Body| is_in(body, "session_to_answer")),
+        case("two conversations", json = { "model": "tabagent-chat", "input": "Hi", "conversation": "session_a", "session_id": "session_b" }, problem = ResponseError::Inference),
+        case("a session and a previous response", json = { "model": "tabagent-chat", "input": "Hi", "session_id": "session_a", "previous_response_id": "resp_example" }, problem = ResponseError::Inference),
         case("log probabilities", json = {
             "model": "tabagent-chat", "input": "Hello", "seed": 7, "max_output_tokens": 4, "top_logprobs": 2, "store": false,
             "include": ["message.output_text.logprobs"],
@@ -298,6 +308,11 @@ fn calls_the_weather(body: &Body) -> Result<(), String> {
 
 fn goes_on(body: &Body) -> bool {
     matches!(body, JsonOrEvents::Json(response) if response.previous_response_id.as_deref() == Some("resp_example"))
+}
+
+fn is_in(body: &Body, session: &str) -> bool {
+    let JsonOrEvents::Json(response) = body else { return false };
+    response.conversation.as_ref().is_some_and(|conversation| conversation.id == session)
 }
 
 fn has_logprobs(body: &Body) -> bool {
