@@ -16,13 +16,13 @@ pub const DATABASE: &str = "tabagent.sqlite";
 /// Name of the empty file whose lock says that a server uses the folder.
 pub(super) const LOCK: &str = "tabagent.lock";
 /// Marks the file as ours: "TabA", where the header of an SQLite file has the id of its application.
-const APPLICATION: i32 = 0x5461_6241;
+pub(super) const APPLICATION: i32 = 0x5461_6241;
 /// How long a statement waits for a program that reads or copies the file.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present form. A step that was released is never changed: the number of steps that
 /// a file has is its `user_version`.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE responses (
         id TEXT PRIMARY KEY,

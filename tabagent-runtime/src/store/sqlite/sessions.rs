@@ -310,3 +310,6 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
 fn text(params: &GenerationParams) -> rusqlite::Result<String> {
     serde_json::to_string(params).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
+
+#[cfg(test)]
+mod tests;
