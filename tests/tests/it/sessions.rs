@@ -240,6 +240,31 @@ fn an_answer_that_was_stopped_or_broke_off_is_not_kept_nor_its_question() {
 }
 
 #[test]
+fn a_session_that_is_deleted_is_not_brought_back_by_an_answer() {
+    let server = Server::start(&[]);
+    ok(server.post(CHAT, &chat(&[user("Hello")], &json!({ "session_id": "s" }))));
+    let endless = json!({
+        "session_id": "s", "max_tokens": 900, "stream": true, "logit_bias": { "7165": -100, "7166": -100, "7167": -100 },
+    });
+    let mut connection = server.connect();
+    connection.send(&request(
+        "POST",
+        CHAT,
+        &JSON,
+        chat(&[user("Tell me all.")], &endless).to_string().as_bytes(),
+    ));
+    let (_, mut events) = connection.receive_events();
+    events.next().unwrap();
+    let deleted = ok(server.send("DELETE", "/v1/sessions/s", &[], b""));
+    assert_eq!(deleted, json!({ "id": "s", "object": "session.deleted", "deleted": true }));
+    let data: Vec<String> = events.collect();
+    // The end is not told as if it were kept.
+    assert!(!data.iter().any(|data| data.contains("\"finish_reason\":\"")), "{data:?}");
+    assert!(data.iter().any(|data| data.contains("session_not_found")), "{data:?}");
+    assert_problem(&server.get("/v1/sessions/s"), 404, "session-not-found");
+}
+
+#[test]
 fn what_holds_for_the_whole_session_is_replaced_by_the_request() {
     let server = Server::start(&[]);
     let post = |message: Value| {

@@ -260,7 +260,7 @@ impl ChatMessage {
     }
 
     /// The message in the form of transformers' `apply_chat_template`.
-    pub(in crate::routes) fn for_template(&self) -> Value {
+    pub(crate) fn for_template(&self) -> Value {
         let mut message = Map::new();
         let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
         let name = match self {

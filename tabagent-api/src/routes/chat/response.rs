@@ -65,7 +65,7 @@ pub struct AnswerMessage {
 
 impl AnswerMessage {
     /// An answer of a text, thoughts and calls, each of which may be empty.
-    pub(super) fn of(text: String, thoughts: String, calls: Vec<ToolCall>) -> Self {
+    pub(crate) fn of(text: String, thoughts: String, calls: Vec<ToolCall>) -> Self {
         let called = !calls.is_empty();
         Self {
             role: AnswerRole::Assistant,
@@ -77,7 +77,7 @@ impl AnswerMessage {
     }
 
     /// The message of a conversation that it is.
-    pub(super) fn kept(&self) -> ChatMessage {
+    pub(crate) fn kept(&self) -> ChatMessage {
         ChatMessage::Assistant {
             content: self.content.clone().map(ChatContent::Text),
             name: None,

@@ -11,7 +11,7 @@ use crate::routes::chat::{ChatMessage, MessageRole};
 use crate::routes::inference::InferenceError;
 
 /// A question in a session, whose answer is on its way.
-pub(in crate::routes) struct Turn {
+pub(crate) struct Turn {
     runtime: Runtime,
     /// Id of the session.
     id: String,
@@ -27,7 +27,7 @@ impl Turn {
     ///
     /// # Errors
     /// Those of the store.
-    pub(in crate::routes) async fn begin(
+    pub(crate) async fn begin(
         runtime: &Runtime,
         id: String,
         limit: Option<u32>,
@@ -41,7 +41,7 @@ impl Turn {
     }
 
     /// Ids of the calls of tools that the session has.
-    pub(in crate::routes) fn calls(&self) -> BTreeSet<&str> {
+    pub(crate) fn calls(&self) -> BTreeSet<&str> {
         self.earlier.iter().flat_map(ChatMessage::calls).map(|call| call.id.as_str()).collect()
     }
 
@@ -50,7 +50,7 @@ impl Turn {
     ///
     /// # Errors
     /// [`BackendError::InvalidInput`] where the session has no room for them.
-    pub(in crate::routes) fn ask(&mut self, asked: Vec<ChatMessage>) -> Result<Vec<Value>, BackendError> {
+    pub(crate) fn ask(&mut self, asked: Vec<ChatMessage>) -> Result<Vec<Value>, BackendError> {
         let (system, question): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_system);
         for message in &question {
             self.question.push(NewMessage { id: new_id(), body: body(message)? });
@@ -68,7 +68,7 @@ impl Turn {
     }
 
     /// Fills in what a request does not say and the session does.
-    pub(in crate::routes) fn complete(&self, request: &mut GenerateRequest) {
+    pub(crate) fn complete(&self, request: &mut GenerateRequest) {
         if let Some(session) = &self.session {
             session.params.complete(request);
         }
@@ -78,7 +78,7 @@ impl Turn {
     ///
     /// # Errors
     /// [`BackendError::SessionNotFound`] where the session was deleted meanwhile, and those of the store.
-    pub(in crate::routes) async fn keep(&mut self, answer: &ChatMessage) -> Result<(), BackendError> {
+    pub(crate) async fn keep(&mut self, answer: &ChatMessage) -> Result<(), BackendError> {
         let mut messages = std::mem::take(&mut self.question);
         messages.push(NewMessage { id: new_id(), body: body(answer)? });
         let incarnation = self.session.as_ref().map(|session| session.incarnation);
@@ -92,7 +92,7 @@ fn is_system(message: &ChatMessage) -> bool {
 }
 
 /// A failure of a request in a session: where the context is too long, the way out.
-pub(in crate::routes) fn explain(error: BackendError) -> BackendError {
+pub(crate) fn explain(error: BackendError) -> BackendError {
     match error {
         BackendError::InvalidInput { field, reason, cause: InvalidCause::ContextLength } => {
             BackendError::context_length(
@@ -110,7 +110,7 @@ pub(in crate::routes) fn explain(error: BackendError) -> BackendError {
 ///
 /// # Errors
 /// [`InferenceError::Invalid`].
-pub(in crate::routes) fn needs_session(session: bool, limit: Option<u32>) -> Result<(), InferenceError> {
+pub(crate) fn needs_session(session: bool, limit: Option<u32>) -> Result<(), InferenceError> {
     InferenceError::refuse(&[(
         "history_limit",
         limit.is_some() && !session,
