@@ -37,4 +37,7 @@ pub use runtime::{
     RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit, registered_models,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
-pub use store::{GenerationParams, StoreUsage, StoredResponse};
+pub use store::{
+    Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, Session, SessionTail, StoreUsage,
+    StoredMessage, StoredResponse,
+};

@@ -148,7 +148,8 @@ fn conversation(matches: &ArgMatches) -> Result<commands::run::Options, CommandE
     let words: Vec<&str> =
         matches.get_many::<String>("prompt").into_iter().flatten().map(String::as_str).collect();
     let prompt = Some(words.join(" ")).filter(|prompt| !prompt.trim().is_empty());
-    Ok(commands::run::Options { model: text("model"), prompt, system: text("system"), settings })
+    let (model, system, session) = (text("model"), text("system"), text("session"));
+    Ok(commands::run::Options { model, prompt, system, session, settings })
 }
 
 /// What `tabagent bench` is told beside the settings.
@@ -198,7 +199,7 @@ pub fn command() -> Command {
     let openapi = Command::new("openapi").about("Print the OpenAPI document");
     let run = Command::new("run")
         .about("Chat with a model in the terminal, without a server")
-        .after_help("Parameters of POST /v1/params are the server's and are not read here.")
+        .after_help("Parameters of POST /v1/params are the server's, and are read with --session alone.")
         .arg(Arg::new("model").value_name("MODEL").help("Id of the model [default: tabagent-chat]"))
         .arg(
             Arg::new("prompt")
@@ -207,6 +208,12 @@ pub fn command() -> Command {
                 .help("What to ask once [default: what stdin holds, or a conversation]"),
         )
         .arg(Arg::new("system").long("system").value_name("TEXT").help("What the model is told first"))
+        .arg(
+            Arg::new("session")
+                .long("session")
+                .value_name("ID")
+                .help("Go on with a session of the server's, which must not run, or begin it"),
+        )
         .args(commands::run::Settings::NAMES.iter().map(|name| {
             let flag = name.replace('_', "-");
             let help = "As the field of the same name of POST /v1/chat/completions";

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use tabagent_tests::server::{Server, run};
+use tabagent_tests::server::{START_DEADLINE, Server, command, run};
 use tabagent_tests::{process, workspace};
 
 #[test]
@@ -38,6 +38,42 @@ fn one_answer_is_that_of_the_api_and_nothing_else_is_written() {
 }
 
 #[test]
+fn a_session_is_that_of_the_server() {
+    let data = tempfile::tempdir().unwrap();
+    let ask = |question: &str| {
+        let arguments = ["run", "tabagent-chat", question, "--temperature", "0", "--session", "s"];
+        process::run(command(&data, &arguments), START_DEADLINE)
+    };
+    let answer = |question: &str| {
+        let output = ask(question);
+        assert!(output.success, "{}", output.shown());
+        assert_eq!(output.stderr, "");
+        output.stdout.trim_end().to_owned()
+    };
+    let first = answer("Who are you?");
+    let second = answer("And what can you do?");
+    let folder = data.path().to_str().unwrap();
+    let server = Server::start_in(tempfile::tempdir().unwrap(), &[], &[("TABAGENT_DATA_DIR", folder)]);
+    let history = server.get("/v1/sessions/s/history").json();
+    let said: Vec<&str> = history["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["content"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, ["Who are you?", &first, "And what can you do?", &second]);
+    let messages = ["user", "assistant", "user"].iter().zip(&said);
+    let messages: Vec<_> = messages.map(|(role, text)| json!({ "role": role, "content": text })).collect();
+    let whole =
+        server.post("/v1/chat/completions", &json!({ "temperature": 0, "messages": messages })).json();
+    assert_eq!(whole["choices"][0]["message"]["content"], second);
+
+    // Not beside a server, whose store it is.
+    let refused = ask("And?");
+    assert!(!refused.success && refused.stderr.contains("is used by another server"), "{}", refused.shown());
+}
+
+#[test]
 fn what_cannot_be_answered_is_said() {
     for (arguments, words) in [
         (&["run", "nobody/nothing", "hello"][..], "nobody/nothing"),
@@ -45,6 +81,7 @@ fn what_cannot_be_answered_is_said() {
         (&["run"], "stdin holds no question"),
         (&["run", "--temperature", "hot"], "`hot` is no value of temperature"),
         (&["run", "tabagent-chat", "hello", "--temperature", "3"], "temperature"),
+        (&["run", "tabagent-chat", "hello", "--session", "../secrets"], "--session"),
     ] {
         let output = run(arguments);
         assert_eq!((output.code, &*output.stdout), (Some(1), ""), "{}", output.shown());

@@ -1,5 +1,7 @@
 //! The commands, one a file.
 
+use std::path::PathBuf;
+
 use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
 
@@ -24,10 +26,15 @@ pub(super) mod unload;
 /// The runtime of a command that serves nobody: with a bar for what it installs, and without what a server logs unless
 /// somebody asks for it.
 fn quiet_runtime(config: &Config) -> Result<Runtime, CommandError> {
+    quiet_runtime_in(config, None)
+}
+
+/// The same, on the store of a data folder, where one is named.
+fn quiet_runtime_in(config: &Config, data_dir: Option<PathBuf>) -> Result<Runtime, CommandError> {
     let (filter, format) = quiet_log(config, "warn");
     logging::begin(&filter, format).map_err(CommandError::Other)?;
     let library = LibraryOptions { progress: progress::on_stderr(), ..config.runtime().library };
-    Ok(Runtime::start(RuntimeOptions { library, ..config.runtime() })?)
+    Ok(Runtime::start(RuntimeOptions { library, data_dir, ..config.runtime() })?)
 }
 
 /// What a command that serves nobody logs: what the operator asks for, else no more than `level`.

@@ -17,6 +17,8 @@ use tabagent_runtime::Piece;
 use tabagent_runtime::models::{CHAT_ID, ModelKind};
 use tabagent_runtime::runtime::Runtime;
 
+use crate::framework::validation::broken_rules;
+use crate::routes::sessions::SessionPath;
 use crate::server::cli::CommandError;
 use crate::server::config::Config;
 use crate::server::output;
@@ -34,6 +36,8 @@ pub(in crate::server) struct Options {
     pub(in crate::server) prompt: Option<String>,
     /// What the model is told first.
     pub(in crate::server) system: Option<String>,
+    /// Id of the session to go on with.
+    pub(in crate::server) session: Option<String>,
     pub(in crate::server) settings: Settings,
 }
 
@@ -47,14 +51,24 @@ const GRACE: Duration = Duration::from_secs(1);
 const QUOTES: &str = "\"\"\"";
 
 pub(in crate::server) fn run(config: &Config, options: Options) -> Result<ExitCode, CommandError> {
-    let runtime = super::quiet_runtime(config)?;
+    // Told before the store is opened.
+    if let Some(session_id) = options.session.clone()
+        && let Some(wrong) = broken_rules(&SessionPath { session_id }).first()
+    {
+        return Err(CommandError::Other(format!("--session: {}", wrong.message)));
+    }
+    let store = options.session.as_ref().map(|_| config.data_dir.clone());
+    let runtime = super::quiet_runtime_in(config, store)?;
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(CommandError::system("the thread of the conversation cannot be started"))?;
-    let talk =
+    let mut talk =
         Talk::new(options.model.unwrap_or_else(|| CHAT_ID.to_owned()), options.system, options.settings);
+    if let Some(session) = options.session {
+        tokio.block_on(talk.go_on(&runtime, session))?;
+    }
     let mut session = Session { runtime, tokio, talk };
     let outcome = match options.prompt {
         Some(prompt) => session.once(prompt),
@@ -142,6 +156,9 @@ impl Session {
             Input::Nothing | Input::Bye => {}
             Input::Say(question) => self.answer(question),
             Input::Help => output::note(HELP.trim_end()),
+            Input::Clear | Input::Undo | Input::Retry if self.talk.session.is_some() => {
+                output::note("a session keeps what was said; this is for a conversation without one");
+            }
             Input::Clear => {
                 self.talk.clear();
                 output::note("the conversation is forgotten");

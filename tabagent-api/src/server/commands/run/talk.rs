@@ -9,6 +9,8 @@ use tabagent_runtime::{
 };
 
 use super::input::Settings;
+use crate::routes::chat::{AnswerMessage, ChatContent, ChatMessage};
+use crate::routes::sessions::Turn;
 
 /// A conversation.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Talk {
     pub(super) model: String,
     pub(super) system: Option<String>,
     pub(super) settings: Settings,
+    /// Id of the session that it is, where it is one.
+    pub(super) session: Option<String>,
     /// Questions and answers by turns, as chat templates take them.
     turns: Vec<Value>,
     /// What the last answer took.
@@ -46,7 +50,17 @@ pub(super) enum End {
 
 impl Talk {
     pub(super) fn new(model: String, system: Option<String>, settings: Settings) -> Self {
-        Self { model, system, settings, turns: Vec::new(), last: None }
+        Self { model, system, settings, session: None, turns: Vec::new(), last: None }
+    }
+
+    /// Goes on with a session.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) async fn go_on(&mut self, runtime: &Runtime, session: String) -> Result<(), BackendError> {
+        self.turns = Turn::begin(runtime, session.clone(), None).await?.ask(Vec::new())?;
+        self.session = Some(session);
+        Ok(())
     }
 
     /// Everything that was said, what the model is told first included.
@@ -68,7 +82,7 @@ impl Talk {
     }
 
     /// Asks, and hands every piece of the answer on as it comes. What `stop` ends stays in the conversation as far as it
-    /// came; a question that fails is taken back.
+    /// came, and not in a session; a question that fails is taken back.
     ///
     /// # Errors
     /// Those of [`Runtime::generate`].
@@ -79,10 +93,12 @@ impl Talk {
         stop: impl Future<Output = ()>,
         tell: impl FnMut(&Piece),
     ) -> Result<End, BackendError> {
+        let before = self.turns.len();
         self.turns.push(json!({ "role": "user", "content": question }));
-        let outcome = self.answer(runtime, stop, tell).await;
-        if outcome.is_err() {
-            self.turns.pop();
+        let outcome = self.answer(runtime, question, stop, tell).await;
+        let left_out = matches!(outcome, Ok(End::Stopped)) && self.session.is_some();
+        if outcome.is_err() || left_out {
+            self.turns.truncate(before);
         }
         outcome
     }
@@ -90,15 +106,30 @@ impl Talk {
     async fn answer(
         &mut self,
         runtime: &Runtime,
+        question: String,
         stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Piece),
     ) -> Result<End, BackendError> {
         let begun = Instant::now();
-        let request = GenerateRequest {
+        let mut turn = match &self.session {
+            Some(session) => Some(Turn::begin(runtime, session.clone(), None).await?),
+            None => None,
+        };
+        let messages = match &mut turn {
+            Some(turn) => {
+                let plain = |text| (ChatContent::Text(text), None);
+                let system = self.system.clone().map(plain);
+                let system = system.map(|(content, name)| ChatMessage::System { content, name });
+                let (content, name) = plain(question);
+                turn.ask(system.into_iter().chain([ChatMessage::User { content, name }]).collect())?
+            }
+            None => self.messages(),
+        };
+        let mut request = GenerateRequest {
             id: "run".to_owned(),
             model: Some(self.model.clone()),
             prompt: GeneratePrompt::Chat(Conversation {
-                messages: self.messages(),
+                messages,
                 tools: Vec::new(),
                 add_generation_prompt: true,
                 variables: Map::new(),
@@ -113,6 +144,9 @@ impl Talk {
             logprobs: None,
             deadline: None,
         };
+        if let Some(turn) = &turn {
+            turn.complete(&mut request);
+        }
         let mut stop = std::pin::pin!(stop);
         let mut generation = tokio::select! {
             generation = runtime.generate(request) => generation?,
@@ -171,13 +205,13 @@ impl Talk {
         take(parser.finish(matches!(end, End::Cut)));
         figures.whole = begun.elapsed();
         self.last = Some(figures);
-        let mut turn = Map::new();
-        turn.insert("role".to_owned(), json!("assistant"));
-        turn.insert("content".to_owned(), json!(text));
-        if !thoughts.is_empty() {
-            turn.insert("reasoning_content".to_owned(), json!(thoughts));
+        let answer = AnswerMessage::of(text, thoughts, Vec::new()).kept();
+        if let Some(turn) = &mut turn
+            && end != End::Stopped
+        {
+            turn.keep(&answer).await?;
         }
-        self.turns.push(Value::Object(turn));
+        self.turns.push(answer.for_template());
         Ok(end)
     }
 }
