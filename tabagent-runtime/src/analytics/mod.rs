@@ -3,13 +3,26 @@
 //! Everything here is arithmetic over a [`Matrix`], in double precision, without a model: [`crate::Runtime`] brings the
 //! vectors. What takes long looks at `stopped` from row to row and gives up once it says so.
 
+pub mod cluster;
+pub mod density;
+pub mod diversity;
 pub mod evaluate;
+pub mod hierarchical;
+pub mod kmeans;
 pub mod pairs;
 pub mod ranking;
+pub mod recommend;
+pub mod search;
+pub mod silhouette;
+pub mod space;
 
+pub use cluster::{Algorithm, ClusterInput, ClusterRequest, Clustering, Clusters};
 pub use evaluate::{EvaluateRequest, Evaluation, QueryEvaluation};
 pub use pairs::{Correlation, Pairs, PairsRequest};
 pub use ranking::{MetricsAt, RankingMetrics};
+pub use recommend::RecommendRequest;
+pub use search::{RankedItems, SearchRequest};
+pub use space::{Distance, Space};
 
 use crate::{
     compute::Abandoned,

@@ -2,6 +2,9 @@
 //! (`tools/make_analytics.py`), and what holds whatever the numbers are.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
+mod cancel;
+mod clustering;
+mod diversity;
 mod ranking;
 
 use std::{fs, path::Path, sync::OnceLock};
@@ -18,6 +21,8 @@ struct Reference {
     rankings: Vec<ranking::Rankings>,
     similarity: ranking::Similarity,
     pairs: ranking::Pairs,
+    clustering: Vec<clustering::Clustering>,
+    diversity: diversity::Diversity,
 }
 
 fn reference() -> &'static Reference {

@@ -171,6 +171,8 @@ pub struct PairEvaluation {
         case("no relevance", json = { "queries": ["a"], "documents": ["a"] }, problem = InferenceError::Invalid),
         case("an unknown document", json = { "queries": ["a"], "documents": ["a"], "relevance": [[1]] }, problem = InferenceError::Invalid),
         case("an unknown query", json = { "queries": ["a"], "documents": ["a"], "relevance": { "b": [0] } }, problem = InferenceError::Invalid),
+        case("a document by id and by place", json = { "queries": ["a"], "documents": [{ "id": "x", "text": "a" }], "relevance": [{ "x": 1, "0": 2 }] },
+            problem = InferenceError::Invalid),
         case("nothing is relevant", json = { "queries": ["a"], "documents": ["a"], "relevance": [[]] }, problem = InferenceError::Invalid),
         case("two documents of one id", json = {
             "queries": ["a"], "documents": [{ "id": "x", "text": "a" }, { "id": "x", "text": "b" }], "relevance": [["x"]],

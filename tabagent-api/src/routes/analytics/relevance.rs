@@ -66,14 +66,16 @@ impl Relevance {
             }
             Self::ByQuery(map) => {
                 let places = queries.places();
-                let mut relevance = vec![BTreeMap::new(); queries.len()];
+                let mut relevance = vec![None; queries.len()];
                 for (query, grades) in map {
                     let field = format!("relevance.{query}");
                     let at = place(&field, "queries", &query, &places, queries.len())?;
-                    if let Some(found) = relevance.get_mut(at) {
-                        *found = grades.by_place(&field, &ids, documents.len())?;
+                    let grades = grades.by_place(&field, &ids, documents.len())?;
+                    if relevance.get_mut(at).and_then(|found| found.replace(grades)).is_some() {
+                        return Err(twice(&field, &query));
                     }
                 }
+                let relevance = relevance.into_iter().map(Option::unwrap_or_default).collect();
                 Ok(relevance)
             }
         }
@@ -89,7 +91,15 @@ impl Grades {
     ) -> Result<BTreeMap<usize, f64>, InferenceError> {
         let place = |name: &str| place(field, "documents", name, ids, documents);
         match self {
-            Self::Graded(grades) => grades.iter().map(|(name, grade)| Ok((place(name)?, *grade))).collect(),
+            Self::Graded(grades) => {
+                let mut found = BTreeMap::new();
+                for (name, grade) in grades {
+                    if found.insert(place(&name)?, grade).is_some() {
+                        return Err(twice(field, &name));
+                    }
+                }
+                Ok(found)
+            }
             Self::Documents(list) => list
                 .iter()
                 .map(|document| match document {
@@ -119,6 +129,11 @@ fn place(
     }
     let place = name.parse().ok().filter(|place| *place < count);
     place.ok_or_else(|| unknown(field, list, name, count))
+}
+
+/// What is named by its id and by its place has two values.
+fn twice(field: &str, name: &str) -> InferenceError {
+    InferenceError::invalid(field, format!("names `{name}` a second time, once by id and once by place"))
 }
 
 fn unknown(field: &str, list: &str, name: &str, count: usize) -> InferenceError {

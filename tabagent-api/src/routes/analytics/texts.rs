@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use tabagent_runtime::Ranked;
 
 use crate::Schema;
 use crate::routes::inference::InferenceError;
+use crate::routes::rerank::DocumentText;
 
 /// A text, or an object that holds one.
 #[derive(Debug, Clone, Deserialize, Schema)]
@@ -28,6 +30,21 @@ pub struct TextWithId {
     /// The text.
     #[rule(length(min = 1, max = 1_048_576))]
     pub text: String,
+}
+
+/// One text's place in a ranking.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct RankedDocument {
+    /// Its place in the request.
+    pub index: usize,
+    /// Its id, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// How it was ranked.
+    pub score: f64,
+    /// The text, unless results are not to repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentText>,
 }
 
 /// The texts of a field, and what the client calls them.
@@ -72,6 +89,18 @@ impl Texts {
     /// The id of one, where it has one.
     pub(super) fn id(&self, index: usize) -> Option<String> {
         self.ids.get(index).cloned().flatten()
+    }
+
+    /// Some of them, ranked, with their texts where these are wanted.
+    pub(super) fn ranked(&self, results: &[Ranked], with_texts: bool) -> Vec<RankedDocument> {
+        let document = |index: usize| Some(DocumentText { text: self.texts.get(index)?.clone() });
+        let ranked = |result: &Ranked| RankedDocument {
+            index: result.index,
+            id: self.id(result.index),
+            score: result.score,
+            document: if with_texts { document(result.index) } else { None },
+        };
+        results.iter().map(ranked).collect()
     }
 
     /// Where each of them stands, by its id.
