@@ -177,6 +177,7 @@ pub struct PairEvaluation {
         case("two documents of one id", json = {
             "queries": ["a"], "documents": [{ "id": "x", "text": "a" }, { "id": "x", "text": "b" }], "relevance": [["x"]],
         }, problem = InferenceError::Invalid),
+        case("one side of pairs", json = { "embeddings1": [[1, 0]] }, problem = InferenceError::Invalid),
         case("pairs of other lengths", json = { "embeddings1": [[1, 0]], "embeddings2": [[1, 0, 0]] }, problem = InferenceError::Invalid),
         case("an empty text", json = { "queries": [""], "documents": ["a"], "relevance": [[0]] }, problem = ApiError::RequestInvalid),
         case("a place before the first", json = { "queries": ["a"], "documents": ["a"], "relevance": [[0]], "k": [0] }, problem = ApiError::RequestInvalid),
@@ -211,13 +212,13 @@ async fn pairs(runtime: &Runtime, request: EvaluateEmbeddingsRequest) -> Result<
         ("dimensions", request.dimensions.is_some(), ALONE),
         ("truncate", request.truncate.is_some(), ALONE),
     ])?;
-    let (Some(left), Some(right)) = (request.embeddings1, request.embeddings2) else {
-        let reason = "goes with the other one: give `embeddings1` and `embeddings2`";
-        return Err(InferenceError::invalid("embeddings1", reason));
-    };
+    InferenceError::refuse(&[
+        ("embeddings1", request.embeddings1.is_none(), "is missing beside `embeddings2`"),
+        ("embeddings2", request.embeddings2.is_none(), "is missing beside `embeddings1`"),
+    ])?;
     let pairs = PairsRequest {
-        left,
-        right,
+        left: request.embeddings1.unwrap_or_default(),
+        right: request.embeddings2.unwrap_or_default(),
         metric: request.metric.unwrap_or_default().into(),
         labels: request.labels,
         deadline: None,
