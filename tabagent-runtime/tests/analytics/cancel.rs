@@ -1,6 +1,9 @@
 //! Work that nobody waits for any more ends, and gives its thread to the next.
 
-use std::task::{Context, Waker};
+use std::{
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use tabagent_runtime::{
     Runtime, RuntimeOptions,
@@ -23,7 +26,7 @@ fn request(vectors: Vec<Vec<f32>>, clusters: Option<usize>) -> ClusterRequest {
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_future_ends_a_clustering() {
     let models = tempfile::tempdir().unwrap();
-    // One thread computes: what comes after waits for it, at most until its deadline.
+    // One thread computes: what comes after waits for it, and fails at its deadline.
     let options = RuntimeOptions {
         models_dir: models.path().to_owned(),
         device: Device::Cpu,
@@ -39,7 +42,8 @@ async fn dropping_the_future_ends_a_clustering() {
     assert!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(running);
     let grouped = (0..300_u16).map(|at| vec![f32::from(at % 3) * 1000.0, f32::from(at)]).collect();
-    let found = runtime.cluster(request(grouped, Some(3))).await.unwrap();
+    let next = ClusterRequest { deadline: Some(Duration::from_secs(60)), ..request(grouped, Some(3)) };
+    let found = runtime.cluster(next).await.unwrap();
     assert_eq!(found.clusters.sizes, [100, 100, 100]);
     assert_eq!((found.model, found.prompt_tokens), (None, 0));
 }
