@@ -3,6 +3,7 @@
 //! This crate knows models and machines and nothing of HTTP. [`Runtime`] is its front: one typed method a capability.
 //! Inference runs on threads of this crate, never on an async worker; dropping the future of a call cancels it.
 
+pub mod analytics;
 pub mod bench;
 mod compute;
 pub mod device;

@@ -182,7 +182,7 @@ impl Runtime {
 }
 
 /// The inputs of texts with their prompt in front.
-fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Result<Vec<Input>> {
+pub(super) fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Result<Vec<Input>> {
     let prompt = Prompt::text(prompt, &model.description)?;
     if prompt.is_empty() {
         return Ok(texts.into_iter().map(|text| Input::Text { text, skip: 0 }).collect());
@@ -197,13 +197,13 @@ fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Resu
 }
 
 /// The prompt that a model has for a use, under the first of these names.
-fn prompt_for(model: &Loaded, names: &[&str]) -> Option<Prompt> {
+pub(super) fn prompt_for(model: &Loaded, names: &[&str]) -> Option<Prompt> {
     let texts = &model.description.prompts.texts;
     names.iter().find(|name| texts.contains_key(**name)).map(|name| Prompt::Named((*name).to_owned()))
 }
 
 /// Whether a model of this kind embeds.
-fn embeds(id: &str, kind: ModelKind) -> Result<()> {
+pub(super) fn embeds(id: &str, kind: ModelKind) -> Result<()> {
     if kind == ModelKind::Embedding { Ok(()) } else { Err(wrong_kind(id, kind, "embed")) }
 }
 

@@ -1,5 +1,6 @@
 //! The front of the runtime: one typed method a capability, over models that load on first use.
 
+mod analytics;
 mod encoders;
 mod generation;
 mod health;
