@@ -6,6 +6,7 @@
 pub mod bench;
 mod compute;
 pub mod device;
+pub mod documents;
 pub mod embed;
 pub mod error;
 pub mod generate;
@@ -32,9 +33,10 @@ pub use hub::{Hub, HubOptions};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
-    DefaultModels, Fit, Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth,
-    ModelState, ParamsInForce, PoolMetrics, RegisteredModel, Resources, Runtime, RuntimeMetrics,
-    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
+    DefaultModels, DocumentContent, Fit, Generating, Health, IngestProgress, IngestRequest, IngestStage,
+    Ingested, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth, ModelState, ParamsInForce,
+    Passage, PassageScores, PoolMetrics, RegisteredModel, Resources, Retrieval, RetrievalMode,
+    RetrievalRequest, Runtime, RuntimeMetrics, RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

@@ -1,5 +1,6 @@
 //! The front of the runtime: one typed method a capability, over models that load on first use.
 
+mod documents;
 mod encoders;
 mod generation;
 mod health;
@@ -28,6 +29,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+pub use documents::{
+    DocumentContent, IngestProgress, IngestRequest, IngestStage, Ingested, Passage, PassageScores, Retrieval,
+    RetrievalMode, RetrievalRequest,
+};
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
 pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
@@ -70,6 +75,7 @@ struct Inner {
     store: Arc<dyn Store>,
     params: storage::KnownParams,
     selected: selection::Selected,
+    documents: documents::Documents,
     /// Permits of the tokenising jobs: as many as there are threads.
     workers: Arc<Semaphore>,
     closed: AtomicBool,
@@ -133,6 +139,7 @@ impl Runtime {
                 selected: selection::known(&store),
                 store,
                 params,
+                documents: documents::Documents::default(),
                 workers: Arc::new(Semaphore::new(workers)),
                 closed: AtomicBool::new(false),
                 options,

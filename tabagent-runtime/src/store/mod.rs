@@ -4,12 +4,17 @@
 //! [`Store`] is the trait, one typed method a task; [`SqliteStore`] is the embedded database behind it. A write is durable
 //! when it is answered.
 
+mod documents;
 mod params;
 mod responses;
 mod sqlite;
 
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
+pub use documents::{
+    DocumentChanges, DocumentQuery, DocumentStore, DocumentText, IndexProgress, IndexState, NewChunk,
+    NewDocument, PutDocument, PutOutcome, StoredChunk, StoredDocument, StoredIndex, StoredVector,
+};
 pub use params::GenerationParams;
 pub use responses::{CHAIN_BYTES, CHAIN_COUNT, RETENTION, Retention, StoreUsage, StoredResponse};
 pub use sqlite::{DATABASE, SqliteStore};
@@ -26,7 +31,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 /// [`crate::BackendError::ResourceLimitExceeded`] where too many calls wait, and with
 /// [`crate::BackendError::GenerationTimeout`] where the store does not answer in time. A write that failed changed
 /// nothing; one whose caller left, or whose time was over, may have been done.
-pub trait Store: Send + Sync {
+pub trait Store: DocumentStore + Send + Sync {
     /// Keeps a response, and drops those that are beyond [`RETENTION`].
     fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()>;
 

@@ -1,0 +1,182 @@
+//! POST /v1/rag/query: passages of the documents that answer a query.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tabagent_runtime::documents::Filter;
+use tabagent_runtime::{Passage, RetrievalMode, RetrievalRequest, Runtime};
+
+use super::RagError;
+use crate::{ApiError, Component, Json, Schema, route};
+
+/// A question to the documents.
+#[derive(Debug, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct RagQuery {
+    /// What is looked for.
+    #[rule(length(min = 1, max = 65_536))]
+    pub query: String,
+    /// Most results, 5 when absent; more than 1000 are as 1000. `top_k` is another name for it.
+    #[serde(alias = "top_k")]
+    #[rule(range(min = 1, max = 1_000_000))]
+    pub k: Option<u32>,
+    /// Which documents are searched: names of fields (`document_id`, `title`, `source`, `media_type`, `created`, `updated`) and
+    /// of metadata, each with a value, a list any one of which it may be, or comparisons: `eq`, `ne`, `in`, `gt`, `gte`, `lt`,
+    /// `lte`. All have to hold.
+    #[serde(alias = "filter")]
+    #[rule(any("which names and values there are is the metadata's to say; it is checked when it is read"))]
+    pub filters: Option<Map<String, Value>>,
+    /// How passages are found; by both vectors and words when absent.
+    pub mode: Option<RagMode>,
+    /// Leaves out results of a lower score.
+    #[rule(range(min = -1_000_000, max = 1_000_000))]
+    pub score_threshold: Option<f64>,
+}
+
+/// How passages are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "lowercase")]
+pub enum RagMode {
+    /// By what they mean: the cosine of their vectors and the query's.
+    Vector,
+    /// By their words: BM25.
+    Keyword,
+    /// By both: the sum of 1 / (60 + rank) over the two.
+    Hybrid,
+}
+
+/// Passages of the documents.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct RagResponse {
+    /// Always `list`.
+    pub object: String,
+    /// Id of the model whose vectors were compared; null where it was not needed.
+    pub model: Option<String>,
+    /// How they were found.
+    pub mode: RagMode,
+    /// The best first.
+    pub results: Vec<RagResult>,
+}
+
+/// A passage.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct RagResult {
+    /// Its id: that of the document, and its place in it.
+    pub id: String,
+    /// Id of its document.
+    pub document_id: String,
+    /// Title of the document.
+    pub title: Option<String>,
+    /// Where the document is from.
+    pub source: Option<String>,
+    /// What else is said of the document.
+    pub metadata: Map<String, Value>,
+    /// The text.
+    pub text: String,
+    /// The title and the headings above it, the outermost first.
+    pub headings: Vec<String>,
+    /// Page on which it begins, from 1, where there are pages.
+    pub page: Option<u32>,
+    /// Where it begins in the text of the document, in bytes of UTF-8.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// How well it answers, by the last step that ordered the results; larger is better.
+    pub score: f64,
+    /// What each step said.
+    pub scores: RagScores,
+}
+
+/// What each step of a search said of a passage; absent where that step did not find it.
+#[derive(Debug, Serialize, Deserialize, Schema)]
+pub struct RagScores {
+    /// Cosine of the vectors, -1 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<f64>,
+    /// BM25, 0 upwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyword: Option<f64>,
+    /// Reciprocal rank fusion of both, up to 2 / 61.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fusion: Option<f64>,
+}
+
+/// Search the documents.
+///
+/// Finds the passages of the kept documents that answer a query best: by meaning, by words, or by both. Filters are a part of
+/// the search: as many results come as pass, however far they are behind others.
+#[route(
+    POST, "/v1/rag/query",
+    tag = "retrieval",
+    tests = [
+        case("a question", json = { "query": "How do I install the example?", "filters": { "document_id": "doc_example" } }, status = 200, check = finds_the_example),
+        case("by meaning", json = { "query": "unpack", "mode": "vector", "k": 1, "filters": { "about": "examples" } }, status = 200,
+            check = |found: &RagResponse| found.results.len() == 1 && found.results[0].scores.vector.is_some() && found.model.is_some()),
+        case("by words", json = { "query": "\"install\" AND (", "mode": "keyword", "top_k": 3, "filters": { "about": ["examples", "nothing"], "year": { "gte": 2020 } } }, status = 200, check = finds_the_example),
+        case("nobody passes", json = { "query": "install", "filters": { "about": "nobody" } }, status = 200,
+            check = |found: &RagResponse| found.results.is_empty()),
+        case("fields that are null", json = { "query": "install", "k": null, "filters": null, "mode": null, "score_threshold": null }, status = 200,
+            check = |found: &RagResponse| found.mode == RagMode::Hybrid && !found.results.is_empty()),
+        case("no query", json = { "query": "" }, problem = ApiError::RequestInvalid),
+        case("a blank query", json = { "query": " " }, problem = RagError::Invalid),
+        case("a filter that is none", json = { "query": "a", "filters": { "year": { "above": 2020 } } }, problem = RagError::Invalid),
+        untested(NotFound, "GET of a document has it"),
+        untested(Runtime, "needs a full queue or a store that fails; the journeys in tests/ have them"),
+    ],
+)]
+pub async fn query_documents(
+    runtime: Component<Runtime>,
+    Json(request): Json<RagQuery>,
+) -> Result<Json<RagResponse>, RagError> {
+    let mode = request.mode.unwrap_or(RagMode::Hybrid);
+    let filter = request.filters.map(|filters| Filter::read("filters", &filters)).transpose()?;
+    let found = runtime
+        .retrieve(RetrievalRequest {
+            query: request.query,
+            count: request.k.unwrap_or(5) as usize,
+            filter: filter.unwrap_or_default(),
+            mode: match mode {
+                RagMode::Vector => RetrievalMode::Vector,
+                RagMode::Keyword => RetrievalMode::Keyword,
+                RagMode::Hybrid => RetrievalMode::Hybrid,
+            },
+            least_score: request.score_threshold,
+        })
+        .await?;
+    Ok(Json(RagResponse {
+        object: "list".to_owned(),
+        model: found.model,
+        mode,
+        results: found.passages.into_iter().map(RagResult::from).collect(),
+    }))
+}
+
+impl From<Passage> for RagResult {
+    fn from(Passage { chunk, score, scores }: Passage) -> Self {
+        Self {
+            id: format!("{}#{}", chunk.document, chunk.position),
+            document_id: chunk.document,
+            title: chunk.title,
+            source: chunk.source,
+            metadata: chunk.metadata,
+            text: chunk.text,
+            headings: chunk.headings,
+            page: chunk.page,
+            start: chunk.start,
+            end: chunk.end,
+            score,
+            scores: RagScores { vector: scores.vector, keyword: scores.keyword, fusion: scores.fusion },
+        }
+    }
+}
+
+fn finds_the_example(found: &RagResponse) -> Result<(), String> {
+    let Some(first) = found.results.first() else { return Err("nothing was found".to_owned()) };
+    if first.document_id == "doc_example"
+        && first.text.contains("Unpack")
+        && first.headings.contains(&"Install".to_owned())
+    {
+        Ok(())
+    } else {
+        Err(format!("the first result is {first:?}"))
+    }
+}

@@ -1,0 +1,224 @@
+//! Retrieval: passages of the documents that answer a query, by their vectors, by their words, or by both.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::{Runtime, encoders::Role},
+    serving::Served,
+};
+use crate::{
+    compute::compute,
+    documents::{
+        Filter,
+        index::{Allowed, Near},
+    },
+    error::{BackendError, Result},
+    store::StoredChunk,
+};
+
+/// How much the first places of a ranking count more than later ones: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
+/// outperforms Condorcet and individual Rank Learning Methods" (SIGIR 2009).
+const FUSION: f64 = 60.0;
+/// Candidates of each ranking for one result.
+const CANDIDATES: usize = 4;
+/// Candidates of each ranking at least.
+const LEAST: usize = 50;
+/// Most results.
+pub(crate) const MOST_RESULTS: usize = 1_000;
+
+/// How passages are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetrievalMode {
+    /// By the cosine of their vectors and the query's.
+    Vector,
+    /// By their words, with BM25.
+    Keyword,
+    /// By both, fused by the reciprocal of their ranks.
+    #[default]
+    Hybrid,
+}
+
+/// A question to the documents.
+#[derive(Debug, Clone, Default)]
+pub struct RetrievalRequest {
+    /// The query.
+    pub query: String,
+    /// Most passages; at least 1.
+    pub count: usize,
+    /// Which documents are searched.
+    pub filter: Filter,
+    /// How.
+    pub mode: RetrievalMode,
+    /// Passages of a lower score are left out.
+    pub least_score: Option<f64>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retrieval {
+    /// Id of the model whose vectors were compared; none where the search was by words alone.
+    pub model: Option<String>,
+    /// The best first.
+    pub passages: Vec<Passage>,
+}
+
+/// A passage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// The chunk.
+    pub chunk: StoredChunk,
+    /// How well it answers, as the last step said that ordered the passages.
+    pub score: f64,
+    /// What each step said.
+    pub scores: PassageScores,
+}
+
+/// What each step of a search said of a passage; none where the step did not find it or was not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PassageScores {
+    /// Cosine, -1 to 1.
+    pub vector: Option<f64>,
+    /// BM25, 0 upwards.
+    pub keyword: Option<f64>,
+    /// Sum of 1 / (60 + rank) over the rankings.
+    pub fusion: Option<f64>,
+}
+
+impl Runtime {
+    /// Finds passages. Dropping the future cancels.
+    ///
+    /// # Errors
+    /// - [`BackendError::InvalidInput`]: the query is longer than the model takes.
+    /// - [`BackendError::EmbeddingModelNotAvailable`]: the model of the index is gone.
+    /// - Those of [`Runtime::embed`] and of [`crate::store::Store`].
+    pub async fn retrieve(&self, request: RetrievalRequest) -> Result<Retrieval> {
+        if request.query.trim().is_empty() {
+            return Err(BackendError::invalid("query", "is blank; say what is looked for"));
+        }
+        let count = request.count.clamp(1, MOST_RESULTS);
+        let Some(served) = self.served().await? else {
+            return Ok(Retrieval { model: None, passages: Vec::new() });
+        };
+        let candidates = match request.mode {
+            RetrievalMode::Hybrid => count.saturating_mul(CANDIDATES).max(LEAST),
+            RetrievalMode::Vector | RetrievalMode::Keyword => count,
+        };
+        let by_vector = async {
+            if request.mode == RetrievalMode::Keyword {
+                return Ok(Vec::new());
+            }
+            self.nearest(&served, &request.query, &request.filter, candidates).await
+        };
+        let by_words = async {
+            if request.mode == RetrievalMode::Vector {
+                return Ok(Vec::new());
+            }
+            let (index, filter) = (served.index.number, request.filter.clone());
+            self.inner.store.keywords(index, &request.query, filter, candidates).await
+        };
+        let (near, worded) = tokio::try_join!(by_vector, by_words)?;
+        let ranked = ranked(request.mode, &near, &worded);
+        let passages = self.passages(ranked, count, request.least_score).await?;
+        let model = (request.mode != RetrievalMode::Keyword).then(|| served.index.model.clone());
+        Ok(Retrieval { model, passages })
+    }
+
+    async fn nearest(
+        &self,
+        served: &Arc<Served>,
+        query: &str,
+        filter: &Filter,
+        count: usize,
+    ) -> Result<Vec<Near>> {
+        let allowed = async {
+            if filter.is_empty() {
+                return Ok(None);
+            }
+            let passing = self.inner.store.passing(filter.clone()).await?;
+            Ok(Some(passing.into_iter().collect::<Allowed>()))
+        };
+        let embedded = async {
+            let embedder = self.embedder_of(&served.index).await?;
+            let vectors =
+                self.embed_as(&embedder.model, Role::Query, "query", vec![query.to_owned()]).await?;
+            vectors.into_iter().next().ok_or_else(|| BackendError::internal("a query without a vector"))
+        };
+        let (allowed, vector) = tokio::try_join!(allowed, embedded)?;
+        let served = Arc::clone(served);
+        let size = {
+            let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
+            vectors.len().saturating_mul(vectors.dimensions())
+        };
+        compute(&self.inner.workers, size, move |abandoned| {
+            let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
+            vectors.search(&vector, count, allowed.as_ref(), abandoned)
+        })
+        .await
+    }
+
+    /// The chunks of the first places that are still there.
+    async fn passages(&self, ranked: Vec<Ranked>, count: usize, least: Option<f64>) -> Result<Vec<Passage>> {
+        let ranked: Vec<Ranked> = ranked
+            .into_iter()
+            .filter(|ranked| least.is_none_or(|least| ranked.score >= least))
+            .take(count)
+            .collect();
+        let numbers = ranked.iter().map(|ranked| ranked.chunk).collect();
+        let chunks = self.inner.store.chunks(numbers).await?;
+        let mut chunks: HashMap<i64, StoredChunk> =
+            chunks.into_iter().map(|chunk| (chunk.number, chunk)).collect();
+        Ok(ranked
+            .into_iter()
+            .filter_map(|Ranked { chunk, score, scores }| {
+                Some(Passage { chunk: chunks.remove(&chunk)?, score, scores })
+            })
+            .collect())
+    }
+}
+
+/// A chunk in its rank.
+struct Ranked {
+    chunk: i64,
+    score: f64,
+    scores: PassageScores,
+}
+
+/// Orders what was found.
+fn ranked(mode: RetrievalMode, near: &[Near], worded: &[(i64, f64)]) -> Vec<Ranked> {
+    let mut found: HashMap<i64, PassageScores> = HashMap::new();
+    for (rank, near) in near.iter().enumerate() {
+        let scores = found.entry(near.chunk).or_default();
+        scores.vector = Some(f64::from(near.score));
+        add(scores, mode, rank);
+    }
+    for (rank, (chunk, score)) in worded.iter().enumerate() {
+        let scores = found.entry(*chunk).or_default();
+        scores.keyword = Some(*score);
+        add(scores, mode, rank);
+    }
+    let mut ranked: Vec<Ranked> = found
+        .into_iter()
+        .map(|(chunk, scores)| {
+            let score = match mode {
+                RetrievalMode::Vector => scores.vector,
+                RetrievalMode::Keyword => scores.keyword,
+                RetrievalMode::Hybrid => scores.fusion,
+            };
+            Ranked { chunk, score: score.unwrap_or_default(), scores }
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
+    ranked
+}
+
+fn add(scores: &mut PassageScores, mode: RetrievalMode, rank: usize) {
+    if mode == RetrievalMode::Hybrid {
+        *scores.fusion.get_or_insert(0.0) += 1.0 / (FUSION + 1.0 + rank as f64);
+    }
+}
