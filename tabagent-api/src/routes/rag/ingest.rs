@@ -12,7 +12,10 @@ use tokio::sync::watch;
 use super::RagError;
 use super::documents::Document;
 use crate::framework::stream::JsonOrEvents;
-use crate::{ApiError, Component, EventStream, Json, JsonOrStream, Schema, StreamEvent, route};
+use crate::{
+    ApiError, Component, EventStream, FormFile, FormRequest, JsonOrForm, JsonOrStream, Schema, StreamEvent,
+    route,
+};
 
 /// A document to keep.
 #[derive(Debug, Deserialize, Schema)]
@@ -46,6 +49,17 @@ pub struct DocumentRequest {
     pub metadata: Option<Map<String, Value>>,
     /// Whether the answer is a stream of events: `progress`, and at the end `complete`.
     pub stream: Option<bool>,
+    /// The file of a form.
+    #[serde(skip)]
+    pub file: Option<FormFile>,
+}
+
+impl FormRequest for DocumentRequest {
+    const FILE: &'static str = "file";
+
+    fn attach(&mut self, file: FormFile) {
+        self.file = Some(file);
+    }
 }
 
 /// Most bytes of the metadata of a document.
@@ -118,7 +132,7 @@ pub enum IngestStep {
 ///
 /// Its text is read, cut into chunks along its headings, paragraphs and sentences, embedded, and kept: when the answer comes
 /// it is found by POST /v1/rag/query. The same content again is not kept twice; it changes what is said of it. A client that
-/// leaves before the end cancels. With `stream` the answer is a stream of events, which tells how far a long document is.
+/// leaves before the end cancels. A form has the same fields and the part `file`. With `stream` the answer is a stream of events, which tells how far a long document is.
 #[route(
     POST, "/v1/rag/documents",
     tag = "retrieval",
@@ -132,6 +146,10 @@ pub enum IngestStep {
             "text": "# Install\n\nUnpack the archive.\n\n# Use\n\nAsk it anything.",
         }, status = 200, check = is_kept),
         case("a file", json = { "data": "PGgxPlRyYWluczwvaDE+PHA+VHJhaW5zIGxlYXZlIGF0IG5vb24uPC9wPg==", "file_name": "trains.html" }, status = 200, check = is_kept),
+        case("a form", body = b"--x\r\ncontent-disposition: form-data; name=\"metadata\"\r\n\r\n{\"kind\": \"note\"}\r\n--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"note.md\"\r\ncontent-type: text/markdown\r\n\r\n# Boats\n\nBoats float.\r\n--x--\r\n",
+            content_type = "multipart/form-data; boundary=x", status = 200, check = is_the_note),
+        case("a form without its end", body = b"--x\r\ncontent-disposition: form-data; name=\"text\"\r\n\r\na", content_type = "multipart/form-data; boundary=x", problem = ApiError::BodyMalformed),
+        case("a form with another field", body = b"--x\r\ncontent-disposition: form-data; name=\"txt\"\r\n\r\na\r\n--x--\r\n", content_type = "multipart/form-data; boundary=x", problem = ApiError::RequestInvalid),
         case("as a stream", json = { "text": "Interest rates rose in autumn.", "stream": true }, status = 200, check = ends_complete),
         case("fields that are null", json = { "text": "Tea is best at ninety degrees.", "data": null, "media_type": null, "metadata": null, "stream": null }, status = 200, check = is_kept),
         case("nothing", json = {}, problem = RagError::Invalid),
@@ -148,7 +166,7 @@ pub enum IngestStep {
 )]
 pub async fn ingest_document(
     runtime: Component<Runtime>,
-    Json(request): Json<DocumentRequest>,
+    JsonOrForm(request): JsonOrForm<DocumentRequest>,
 ) -> Result<JsonOrStream<IngestResponse, IngestEvent>, RagError> {
     let streams = request.stream == Some(true);
     let request = request.into_ingest()?;
@@ -191,9 +209,11 @@ pub async fn ingest_document(
 
 impl DocumentRequest {
     fn into_ingest(self) -> Result<IngestRequest, RagError> {
+        let file = self.file.unwrap_or_default();
         let content = match (self.text, self.data) {
-            (Some(text), None) => DocumentContent::Text(text),
-            (None, Some(data)) => {
+            (None, None) if !file.content.is_empty() => DocumentContent::Bytes(file.content.into(), "file"),
+            (Some(text), None) if file.content.is_empty() => DocumentContent::Text(text),
+            (None, Some(data)) if file.content.is_empty() => {
                 let bytes = STANDARD.decode(data.as_bytes());
                 let bytes =
                     bytes.map_err(|error| RagError::invalid("data", format!("is no base64: {error}")))?;
@@ -202,15 +222,16 @@ impl DocumentRequest {
             (None, None) => {
                 return Err(RagError::invalid("text", "is missing; send `text`, `data`, or a file"));
             }
-            (Some(_), Some(_)) => {
-                return Err(RagError::invalid("data", "is a second content beside `text`; send one"));
+            _ => {
+                let reason = "is there beside another content; send one of `text`, `data` and a file";
+                return Err(RagError::invalid("data", reason));
             }
         };
         Ok(IngestRequest {
             id: self.id,
             content,
-            media_type: self.media_type,
-            file_name: self.file_name,
+            media_type: self.media_type.or(file.media_type),
+            file_name: self.file_name.or(file.name),
             title: self.title,
             source: self.source,
             metadata: self.metadata,
@@ -247,6 +268,13 @@ impl From<IngestProgress> for IngestEvent {
 
 fn is_kept(body: &JsonOrEvents<IngestResponse, IngestEvent>) -> bool {
     matches!(body, JsonOrEvents::Json(IngestResponse { document, .. }) if document.chunks > 0 && document.sha256.len() == 64)
+}
+
+fn is_the_note(body: &JsonOrEvents<IngestResponse, IngestEvent>) -> bool {
+    let JsonOrEvents::Json(IngestResponse { document, .. }) = body else { return false };
+    document.source.as_deref() == Some("note.md")
+        && document.title.as_deref() == Some("Boats")
+        && document.metadata.get("kind").is_some_and(|kind| kind == "note")
 }
 
 fn ends_complete(body: &JsonOrEvents<IngestResponse, IngestEvent>) -> bool {
