@@ -33,10 +33,11 @@ pub use hub::{Hub, HubOptions};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
-    DefaultModels, DocumentContent, Fit, Generating, Health, IngestProgress, IngestRequest, IngestStage,
-    Ingested, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth, ModelState, ParamsInForce,
-    Passage, PassageScores, PoolMetrics, RegisteredModel, Resources, Retrieval, RetrievalMode,
-    RetrievalRequest, Runtime, RuntimeMetrics, RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
+    DefaultModels, DocumentContent, DocumentIndexState, DocumentIndexes, Fit, Generating, Health,
+    IndexReport, IngestProgress, IngestRequest, IngestStage, Ingested, KeepAlive, LoadOutcome, LoadRequest,
+    LoadedModel, ModelHealth, ModelState, ParamsInForce, Passage, PassageScores, PoolMetrics,
+    RegisteredModel, Resources, Retrieval, RetrievalMode, RetrievalRequest, Runtime, RuntimeMetrics,
+    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{GenerationParams, StoreUsage, StoredResponse};

@@ -30,8 +30,8 @@ use tokio::{
 };
 
 pub use documents::{
-    DocumentContent, IngestProgress, IngestRequest, IngestStage, Ingested, Passage, PassageScores, Retrieval,
-    RetrievalMode, RetrievalRequest,
+    DocumentContent, DocumentIndexState, DocumentIndexes, IndexReport, IngestProgress, IngestRequest,
+    IngestStage, Ingested, Passage, PassageScores, Retrieval, RetrievalMode, RetrievalRequest,
 };
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};

@@ -117,6 +117,9 @@ impl Runtime {
             let _one_by_one = selected.change.lock().await;
             runtime.inner.store.put_selected(name(kind), model.as_deref()).await?;
             selected.set(kind, model);
+            if kind == ModelKind::Embedding {
+                runtime.inner.documents.model_changed();
+            }
             Ok(runtime.default_models())
         });
         changed

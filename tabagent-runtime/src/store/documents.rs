@@ -244,8 +244,15 @@ pub trait DocumentStore: Send + Sync {
     fn indexes(&self) -> StoreFuture<'_, Vec<StoredIndex>>;
 
     /// Begins an index: one that serves where there is none that does, else one that is built beside it. Another one that is
-    /// being built is left. Where one of this model and fingerprint serves or is built, that is the answer.
-    fn begin_index(&self, model: &str, fingerprint: &str, dimensions: usize) -> StoreFuture<'_, StoredIndex>;
+    /// being built is left. Where one of this model and fingerprint serves or is built, that is the answer, unless it is to
+    /// be built `anew`.
+    fn begin_index(
+        &self,
+        model: &str,
+        fingerprint: &str,
+        dimensions: usize,
+        anew: bool,
+    ) -> StoreFuture<'_, StoredIndex>;
 
     /// Leaves an index that is being built.
     fn leave_index(&self, index: i64) -> StoreFuture<'_, ()>;

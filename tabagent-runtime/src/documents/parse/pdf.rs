@@ -1,10 +1,14 @@
 //! PDF, page by page, by pdf-extract.
 //!
 //! That crate panics on much that it does not expect. It runs on a thread of its own, with a stack that is large and a panic
-//! that is caught; what would make it recurse without end is looked for before (`guard`).
+//! that is caught; `guard` looks for what would take all memory, or recurse without end.
+
+mod guard;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::BTreeMap,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,7 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pdf_extract::{Document, PlainTextOutput, output_doc_page};
+use pdf_extract::{
+    ColorSpace, Document, MediaBox, OutputDev, OutputError, Path, PlainTextOutput, Transform, output_doc_page,
+};
 
 use super::{BlockKind, Parsed, writer::Writer};
 use crate::{
@@ -25,16 +31,18 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Most pages.
 const MOST_PAGES: usize = 10_000;
+/// Most bytes of text.
+const MOST_TEXT: usize = 64 << 20;
 /// Threads that read at the same time; one that hangs counts until it ends.
 const MOST_THREADS: usize = 4;
 /// Stack of such a thread.
 const STACK: usize = 64 << 20;
 /// How often the caller is looked for.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(20);
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
-/// What reads a document: its pages in order.
+/// What was read of a document: its pages in order.
 struct Pages {
     texts: Vec<(u32, String)>,
     title: Option<String>,
@@ -88,10 +96,6 @@ impl Drop for Place {
 
 fn on_a_thread(field: &str, content: Vec<u8>, abandoned: &Abandoned) -> Result<Pages> {
     let begun = Instant::now();
-    let too_long = || {
-        let reason = format!("takes more than {} seconds to read; part it", DEADLINE.as_secs());
-        BackendError::invalid(field, reason)
-    };
     let place = loop {
         match Place::take() {
             Some(place) => break place,
@@ -129,44 +133,106 @@ fn on_a_thread(field: &str, content: Vec<u8>, abandoned: &Abandoned) -> Result<P
                 return Err(BackendError::internal("the thread that reads a PDF ended without an answer"));
             }
             Err(RecvTimeoutError::Timeout) if abandoned.is_set() => return Err(Abandoned::error()),
-            Err(RecvTimeoutError::Timeout) if begun.elapsed() > DEADLINE => return Err(too_long()),
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() > DEADLINE => {
+                let reason = format!("takes more than {} seconds to read; part it", DEADLINE.as_secs());
+                return Err(BackendError::invalid(field, reason));
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }
 
 fn read(field: &str, content: &[u8], stopped: &dyn Fn() -> bool) -> Result<Pages> {
-    let mut document = Document::load_mem(content)
-        .map_err(|error| damaged(field, &format!("it cannot be read: {error}")))?;
-    // Many are encrypted with no password, so that readers hold their authors' wishes.
-    if document.is_encrypted() && document.decrypt("").is_err() {
-        return Err(BackendError::invalid(field, "is a PDF with a password; send it without one"));
-    }
-    let pages: BTreeMap<u32, _> = document.get_pages();
+    let document = guard::load(content).map_err(|found| damaged(field, &found))?;
+    let pages = document.get_pages();
     if pages.is_empty() || pages.len() > MOST_PAGES {
         let reason = format!("is a PDF of {} pages; 1 to {MOST_PAGES} are read", pages.len());
         return Err(BackendError::invalid(field, reason));
     }
     let mut texts = Vec::with_capacity(pages.len());
-    let mut failed = None;
-    for page in pages.keys() {
+    let mut bytes = 0;
+    for (page, id) in pages {
         if stopped() {
             return Err(Abandoned::error());
         }
+        // A page that is left out in silence would be missed by nobody until it is looked for.
+        let cannot = || damaged(field, &format!("page {page} cannot be read"));
+        if !guard::ends(&document, id) {
+            return Err(cannot());
+        }
         let text = catch_unwind(AssertUnwindSafe(|| {
             let mut text = String::new();
-            output_doc_page(&document, &mut PlainTextOutput::new(&mut text), *page).map(|()| text)
+            let plain = PlainTextOutput::new(&mut text);
+            let mut output = Bounded { plain, stopped, left: MOST_TEXT - bytes };
+            output_doc_page(&document, &mut output, page).map(|()| text)
         }));
-        match text {
-            Ok(Ok(text)) => texts.push((*page, text)),
-            Ok(Err(_)) | Err(_) => failed = failed.or(Some(*page)),
-        }
-    }
-    // A page that is left out in silence would be missed by nobody until it is looked for.
-    if let Some(page) = failed {
-        return Err(damaged(field, &format!("page {page} cannot be read")));
+        let Ok(Ok(text)) = text else { return Err(cannot()) };
+        bytes += text.len();
+        texts.push((page, text));
     }
     Ok(Pages { texts, title: title(&document) })
+}
+
+/// The output of pdf-extract, which ends when it has become too much, or nobody waits.
+struct Bounded<'a, 'b> {
+    plain: PlainTextOutput<&'a mut String>,
+    stopped: &'b dyn Fn() -> bool,
+    left: usize,
+}
+
+impl Bounded<'_, '_> {
+    fn goes_on(&mut self, bytes: usize) -> Result<(), OutputError> {
+        // Up to three characters of white space come with each one.
+        self.left = self.left.saturating_sub(bytes + 3);
+        if self.left == 0 || (self.stopped)() { Err(OutputError::FormatError(fmt::Error)) } else { Ok(()) }
+    }
+}
+
+impl OutputDev for Bounded<'_, '_> {
+    fn begin_page(
+        &mut self,
+        page: u32,
+        media: &MediaBox,
+        art: Option<(f64, f64, f64, f64)>,
+    ) -> Result<(), OutputError> {
+        self.plain.begin_page(page, media, art)
+    }
+
+    fn end_page(&mut self) -> Result<(), OutputError> {
+        self.plain.end_page()
+    }
+
+    fn output_character(
+        &mut self,
+        place: &Transform,
+        width: f64,
+        spacing: f64,
+        size: f64,
+        text: &str,
+    ) -> Result<(), OutputError> {
+        self.goes_on(text.len())?;
+        self.plain.output_character(place, width, spacing, size, text)
+    }
+
+    fn begin_word(&mut self) -> Result<(), OutputError> {
+        self.plain.begin_word()
+    }
+
+    fn end_word(&mut self) -> Result<(), OutputError> {
+        self.plain.end_word()
+    }
+
+    fn end_line(&mut self) -> Result<(), OutputError> {
+        self.plain.end_line()
+    }
+
+    fn stroke(&mut self, _: &Transform, _: &ColorSpace, _: &[f64], _: &Path) -> Result<(), OutputError> {
+        self.goes_on(0)
+    }
+
+    fn fill(&mut self, _: &Transform, _: &ColorSpace, _: &[f64], _: &Path) -> Result<(), OutputError> {
+        self.goes_on(0)
+    }
 }
 
 /// The title among the document's properties.
@@ -177,8 +243,6 @@ fn title(document: &Document) -> Option<String> {
 }
 
 fn damaged(field: &str, found: &str) -> BackendError {
-    let reason = format!(
-        "is a damaged PDF, or one of a kind that is not read here: {found}; export it again, or send its text"
-    );
+    let reason = format!("is a PDF that cannot be read: {found}; export it again, or send its text");
     BackendError::invalid(field, reason)
 }

@@ -132,6 +132,7 @@ impl Runtime {
         request: IngestRequest,
         told: impl Fn(IngestProgress) + Sync,
     ) -> Result<Ingested> {
+        self.keep_documents_current();
         match timeout(DEADLINE, self.ingest_whole(request, &told)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(BackendError::GenerationTimeout { seconds: DEADLINE.as_secs_f64() }),
@@ -208,8 +209,13 @@ impl Runtime {
             blocks: blocks.clone(),
             chosen,
         };
-        let (index, embedder) = self.index_for_ingest().await?;
-        let chunks = self.embedded(field, &embedder, title, text, blocks, told).await?;
+        let (index, embedder, makes_vectors) = self.index_for_ingest().await?;
+        let chunks = if makes_vectors {
+            self.embedded(field, &embedder, title, text, blocks, told).await?
+        } else {
+            let prepared = self.prepared(field, &embedder, title, text, blocks).await?;
+            prepared.into_iter().map(|(chunk, _)| chunk).collect()
+        };
         told(IngestProgress { stage: IngestStage::Storing, done: chunks.len(), total: chunks.len() });
         let put = self.keep_document(document, index, chunks).await?;
         if put.outcome == PutOutcome::Unchanged {
@@ -231,19 +237,24 @@ impl Runtime {
         Ok(Ingested { document: changed.unwrap_or_else(|| found.clone()), outcome })
     }
 
-    /// The index that documents come into, and the model that makes its vectors. The first document begins an index of the
-    /// model that is selected.
-    async fn index_for_ingest(&self) -> Result<(i64, Embedder)> {
-        if let Some(served) = self.served().await? {
-            return Ok((served.index.number, self.embedder_of(&served.index).await?));
+    /// The index that documents come into, the model that cuts them, and whether that makes its vectors as well. The first
+    /// document begins an index of the model that is selected.
+    ///
+    /// Where the model of the index is gone, the one that is selected cuts documents; they are found by their words until its
+    /// own index serves.
+    async fn index_for_ingest(&self) -> Result<(i64, Embedder, bool)> {
+        let selected = self.default_embedder();
+        let index = match self.served().await? {
+            Some(served) => served.index.clone(),
+            None => self.begin_index(&self.embedder(&selected).await?, false).await?,
+        };
+        match self.embedder_of(&index).await {
+            Ok(embedder) => Ok((index.number, embedder, true)),
+            Err(BackendError::EmbeddingModelNotAvailable { .. }) => {
+                Ok((index.number, self.embedder(&selected).await?, false))
+            }
+            Err(error) => Err(error),
         }
-        let embedder = self.embedder(&self.default_embedder()).await?;
-        let (model, dimensions) = (embedder.model.entry.id.clone(), embedder.model.dimensions);
-        let begun = self.inner.store.begin_index(&model, &embedder.fingerprint, dimensions).await?;
-        if begun.model == model && begun.fingerprint == embedder.fingerprint {
-            return Ok((begun.number, embedder));
-        }
-        Ok((begun.number, self.embedder_of(&begun).await?))
     }
 
     /// The chunks of a text with their vectors.
@@ -256,13 +267,7 @@ impl Runtime {
         blocks: Vec<Block>,
         told: &Told<'_>,
     ) -> Result<Vec<NewChunk>> {
-        let model = Arc::clone(&embedder.model);
-        let workers = &self.inner.documents.workers;
-        let prepared = compute(workers, LARGE, move |abandoned| {
-            let stopped = || abandoned.is_set();
-            prepared(field, &model, title.as_deref(), &text, &blocks, &stopped)
-        })
-        .await?;
+        let prepared = self.prepared(field, embedder, title, text, blocks).await?;
         let total = prepared.len();
         let mut chunks = Vec::with_capacity(total);
         let mut waiting = prepared.into_iter();
@@ -285,10 +290,27 @@ impl Runtime {
             chunks.append(&mut batch);
         }
     }
+
+    /// The chunks of a text without their vectors, and what is embedded of each.
+    async fn prepared(
+        &self,
+        field: &'static str,
+        embedder: &Embedder,
+        title: Option<String>,
+        text: String,
+        blocks: Vec<Block>,
+    ) -> Result<Vec<(NewChunk, String)>> {
+        let model = Arc::clone(&embedder.model);
+        compute(&self.inner.documents.workers, LARGE, move |abandoned| {
+            let stopped = || abandoned.is_set();
+            cut(field, &model, title.as_deref(), &text, &blocks, &stopped)
+        })
+        .await
+    }
 }
 
 /// The chunks of a text without their vectors, and what is embedded of each. Blocks.
-fn prepared(
+fn cut(
     field: &str,
     model: &Loaded,
     title: Option<&str>,

@@ -30,22 +30,13 @@ impl Runtime {
             if put.outcome == PutOutcome::Unchanged {
                 return Ok(put);
             }
-            if let Some(served) = runtime.read_served().await?.filter(|served| served.index.number == index) {
-                let number = put.document.number;
-                served.change(|memory| {
-                    // What was just read has it already.
-                    memory.remove(number);
-                    before.into_iter().for_each(|before| memory.remove(before));
-                    let with_vectors =
-                        put.chunks.iter().zip(&vectors).filter(|(_, vector)| !vector.is_empty());
-                    with_vectors
-                        .map(|(chunk, vector)| memory.add(*chunk, number, vector))
-                        .collect::<Result<()>>()
-                })?;
-            } else if let Some(before) = before
-                && let Some(served) = runtime.read_served().await?
-            {
-                served.change(|memory| memory.remove(before));
+            if let Some(served) = runtime.read_served().await? {
+                if served.index.number == index {
+                    served.take(put.document.number, before, &put.chunks, &vectors)?;
+                } else {
+                    // It came into an index that does not serve; what it replaced is found no more.
+                    before.into_iter().for_each(|before| served.remove(before));
+                }
             }
             Ok(put)
         })
@@ -61,7 +52,7 @@ impl Runtime {
         self.changing(move |runtime| async move {
             let Some(number) = runtime.inner.store.delete_document(&id).await? else { return Ok(false) };
             if let Some(served) = runtime.read_served().await? {
-                served.change(|memory| memory.remove(number));
+                served.remove(number);
             }
             Ok(true)
         })

@@ -1,20 +1,25 @@
 //! Documents over the store and the models: `ingest` brings them in, `serving` holds the vectors that are searched,
-//! `search` finds passages.
+//! `search` finds passages, `reembed` builds another index when another model is selected.
 
 mod ingest;
 mod keep;
+mod reembed;
 mod search;
 mod serving;
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, RwLock, atomic::AtomicUsize},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     thread::available_parallelism,
 };
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 pub use ingest::{DocumentContent, IngestProgress, IngestRequest, IngestStage, Ingested};
+pub use reembed::{DocumentIndexState, DocumentIndexes, IndexReport};
 pub use search::{Passage, PassageScores, Retrieval, RetrievalMode, RetrievalRequest};
 
 use crate::documents::fingerprint::Fingerprints;
@@ -37,6 +42,19 @@ pub(super) struct Documents {
     /// Permits of reading and cutting, so that a long document leaves processors to others.
     workers: Arc<Semaphore>,
     fingerprints: Arc<Fingerprints>,
+    /// Whether a task looks after the index.
+    attended: AtomicBool,
+    /// Tells that task to look.
+    look: Arc<Notify>,
+    /// Why its last round failed.
+    problem: RwLock<Option<String>>,
+}
+
+impl Documents {
+    /// Another model was selected.
+    pub(super) fn model_changed(&self) {
+        self.look.notify_one();
+    }
 }
 
 impl Default for Documents {
@@ -49,6 +67,9 @@ impl Default for Documents {
             waiting: AtomicUsize::new(0),
             workers: Arc::new(Semaphore::new(half)),
             fingerprints: Arc::default(),
+            attended: AtomicBool::new(false),
+            look: Arc::default(),
+            problem: RwLock::default(),
         }
     }
 }

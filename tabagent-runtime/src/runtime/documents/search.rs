@@ -60,10 +60,12 @@ pub struct RetrievalRequest {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Retrieval {
     /// Id of the model whose vectors were compared; none where the search was by words alone.
     pub model: Option<String>,
+    /// Why a search by both was by words alone: the model of the index is gone.
+    pub without_vectors: Option<String>,
     /// The best first.
     pub passages: Vec<Passage>,
 }
@@ -101,19 +103,27 @@ impl Runtime {
         if request.query.trim().is_empty() {
             return Err(BackendError::invalid("query", "is blank; say what is looked for"));
         }
+        self.keep_documents_current();
         let count = request.count.clamp(1, MOST_RESULTS);
-        let Some(served) = self.served().await? else {
-            return Ok(Retrieval { model: None, passages: Vec::new() });
-        };
+        let Some(served) = self.served().await? else { return Ok(Retrieval::default()) };
         let candidates = match request.mode {
             RetrievalMode::Hybrid => count.saturating_mul(CANDIDATES).max(LEAST),
             RetrievalMode::Vector | RetrievalMode::Keyword => count,
         };
         let by_vector = async {
             if request.mode == RetrievalMode::Keyword {
-                return Ok(Vec::new());
+                return Ok((Vec::new(), None));
             }
-            self.nearest(&served, &request.query, &request.filter, candidates).await
+            match self.nearest(&served, &request.query, &request.filter, candidates).await {
+                Ok(near) => Ok((near, None)),
+                // The words are there still, and the vectors are again once the index of another model serves.
+                Err(error @ BackendError::EmbeddingModelNotAvailable { .. })
+                    if request.mode == RetrievalMode::Hybrid =>
+                {
+                    Ok((Vec::new(), Some(error.to_string())))
+                }
+                Err(error) => Err(error),
+            }
         };
         let by_words = async {
             if request.mode == RetrievalMode::Vector {
@@ -122,11 +132,12 @@ impl Runtime {
             let (index, filter) = (served.index.number, request.filter.clone());
             self.inner.store.keywords(index, &request.query, filter, candidates).await
         };
-        let (near, worded) = tokio::try_join!(by_vector, by_words)?;
+        let ((near, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
         let ranked = ranked(request.mode, &near, &worded);
         let passages = self.passages(ranked, count, request.least_score).await?;
-        let model = (request.mode != RetrievalMode::Keyword).then(|| served.index.model.clone());
-        Ok(Retrieval { model, passages })
+        let compared = request.mode != RetrievalMode::Keyword && without_vectors.is_none();
+        let model = compared.then(|| served.index.model.clone());
+        Ok(Retrieval { model, without_vectors, passages })
     }
 
     async fn nearest(

@@ -22,9 +22,28 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Changes the vectors; those that do not fit are told by the next look at the store.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut VectorIndex) -> T) -> T {
-        change(&mut self.vectors.write().unwrap_or_else(PoisonError::into_inner))
+    /// Takes the vectors of a document's chunks, in place of those that it had, and of those of the document whose place it
+    /// took.
+    ///
+    /// # Errors
+    /// [`BackendError::VectorStoreError`] where one is of another length.
+    pub(super) fn take(
+        &self,
+        document: i64,
+        before: Option<i64>,
+        chunks: &[i64],
+        vectors: &[Vec<f32>],
+    ) -> Result<()> {
+        let mut memory = self.vectors.write().unwrap_or_else(PoisonError::into_inner);
+        // What was just read from the store has them already.
+        [Some(document), before].into_iter().flatten().for_each(|document| memory.remove(document));
+        let with_vectors = chunks.iter().zip(vectors).filter(|(_, vector)| !vector.is_empty());
+        with_vectors.map(|(chunk, vector)| memory.add(*chunk, document, vector)).collect()
+    }
+
+    /// Drops the vectors of a document.
+    pub(super) fn remove(&self, document: i64) {
+        self.vectors.write().unwrap_or_else(PoisonError::into_inner).remove(document);
     }
 }
 
@@ -55,6 +74,13 @@ impl Runtime {
         if let Some(served) = documents.served.read().unwrap_or_else(PoisonError::into_inner).clone() {
             return Ok(Some(served));
         }
+        let served = self.read_index().await?;
+        self.set_served(served.clone());
+        Ok(served)
+    }
+
+    /// Reads the index that serves from the store.
+    pub(super) async fn read_index(&self) -> Result<Option<Arc<Served>>> {
         let store = &self.inner.store;
         let indexes = store.indexes().await?;
         let Some(index) = indexes.into_iter().find(|index| index.state == IndexState::Serving) else {
@@ -71,9 +97,7 @@ impl Runtime {
             }
         }
         tracing::info!(model = index.model, vectors = vectors.len(), "the index of documents was read");
-        let served = Arc::new(Served { index, vectors: RwLock::new(vectors) });
-        self.set_served(Some(Arc::clone(&served)));
-        Ok(Some(served))
+        Ok(Some(Arc::new(Served { index, vectors: RwLock::new(vectors) })))
     }
 
     /// Says which index serves; without one it is read from the store when it is needed next.

@@ -21,11 +21,13 @@ pub(super) fn begin(
     model: &str,
     fingerprint: &str,
     dimensions: usize,
+    anew: bool,
 ) -> rusqlite::Result<StoredIndex> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let open = all(&transaction)?;
-    let mut open = open.into_iter().filter(|index| index.state != IndexState::Left);
-    if let Some(same) = open.find(|index| index.model == model && index.fingerprint == fingerprint) {
+    let same = |index: &StoredIndex| {
+        index.state != IndexState::Left && index.model == model && index.fingerprint == fingerprint
+    };
+    if let Some(same) = all(&transaction)?.into_iter().find(same).filter(|_| !anew) {
         return Ok(same);
     }
     let serves: bool = transaction.query_row(

@@ -153,10 +153,16 @@ impl DocumentStore for SqliteStore {
         Box::pin(self.reads().call("reading the indexes", |connection| index::all(connection)))
     }
 
-    fn begin_index(&self, model: &str, fingerprint: &str, dimensions: usize) -> StoreFuture<'_, StoredIndex> {
+    fn begin_index(
+        &self,
+        model: &str,
+        fingerprint: &str,
+        dimensions: usize,
+        anew: bool,
+    ) -> StoreFuture<'_, StoredIndex> {
         let (model, fingerprint) = (model.to_owned(), fingerprint.to_owned());
         Box::pin(self.worker.call("beginning an index", move |connection| {
-            index::begin(connection, &model, &fingerprint, dimensions)
+            index::begin(connection, &model, &fingerprint, dimensions, anew)
         }))
     }
 
