@@ -17,6 +17,8 @@ BEYOND_THE_SCHEMA = {
     "/problems/context-length-exceeded",
     "/problems/previous-response-not-found",
     "/problems/item-not-found",
+    # What a message lacks for its role, and what goes with nothing that is stored.
+    "/problems/session-invalid",
     # Parameters of OpenAI's that are known, and refused by name with what to do instead.
     "/problems/stored-response-option",
     # A name that no repository of the hub can have is told in words, and a model inside the server is not deleted.

@@ -255,7 +255,7 @@ def responses(url: str, key: str) -> None:
                    "previous_response_not_found", [second.id])
     assert error.param == "previous_response_id", error.param
     # What is not served is refused by its name.
-    for field, value in {"conversation": "conv_1", "background": True, "prompt": {"id": "pmpt_1"}, "truncation": "auto"}.items():
+    for field, value in {"background": True, "prompt": {"id": "pmpt_1"}, "truncation": "auto"}.items():
         error = raised(openai.BadRequestError, lambda: ask(input="Hi", **{field: value}), 400, "invalid_value", [field])
         assert error.param == field, error.param
     for name, values in {

@@ -402,7 +402,32 @@ def stopped(url: str, key: str) -> None:
            404, "generation_not_found", [chunks[0].id, "GET /v1/halt"])
 
 
-PLAIN = [chat, chat_stream, sampling, logprobs, stop, completions, failures, stopped]
+def session(url: str, key: str) -> None:
+    """The server remembers the conversation."""
+    api = client(url, key)
+    ask = lambda text, **more: api.chat.completions.create(**{
+        **GREEDY, "messages": [{"role": "user", "content": text}], "extra_body": {"session_id": "sdk-chat"}, **more})
+    first = ask("Who are you?").choices[0].message.content
+    second = "".join(chunk.choices[0].delta.content or "" for chunk in ask("And what can you do?", stream=True))
+    third = ask("Thanks.")
+    assert third.usage.prompt_tokens_details.cached_tokens > 0, third.usage
+    messages = [{"role": role, "content": text} for role, text in [
+        ("user", "Who are you?"), ("assistant", first), ("user", "And what can you do?"), ("assistant", second),
+        ("user", "Thanks.")]]
+    whole = api.chat.completions.create(**{**GREEDY, "messages": messages})
+    assert whole.choices[0].message == third.choices[0].message, (whole, third)
+    assert whole.usage.prompt_tokens == third.usage.prompt_tokens, (whole.usage, third.usage)
+    messages.append({"role": "assistant", "content": third.choices[0].message.content})
+    history = api.get("/sessions/sdk-chat/history", cast_to=object)
+    assert [{"role": message["role"], "content": message["content"]} for message in history["data"]] == messages, history
+    raised(openai.BadRequestError, lambda: ask("Hi", n=2), 400, "invalid_value", ["`n`", "session_id"])
+    assert api.delete("/sessions/sdk-chat", cast_to=object) == {
+        "id": "sdk-chat", "object": "session.deleted", "deleted": True}
+    raised(openai.NotFoundError, lambda: api.get("/sessions/sdk-chat/history", cast_to=object), 404, "session_not_found",
+           ["sdk-chat", "POST /v1/sessions"])
+
+
+PLAIN = [chat, chat_stream, sampling, logprobs, stop, completions, failures, stopped, session]
 SPECIAL = [tools, authentication, rate_limit, damaged, deadline, server_dies]
 
 main(PLAIN, SPECIAL)

@@ -161,6 +161,27 @@ def responses_stopped(url: str, key: str) -> None:
            "generation_not_found", [events[0].response.id, "GET /v1/halt"])
 
 
+def responses_session(url: str, key: str) -> None:
+    """A conversation by its id, as OpenAI's conversations are."""
+    api = client(url, key)
+    ask = lambda text, **more: api.responses.create(**{**GREEDY, "input": text, "store": False, **more})
+    first = ask("Who are you?", conversation="sdk-responses")
+    assert first.conversation.id == "sdk-responses", first
+    with api.responses.stream(**{**GREEDY, "input": "And what can you do?", "store": False},
+                              conversation={"id": "sdk-responses"}) as stream:
+        for _ in stream:
+            pass
+        second = stream.get_final_response()
+    assert second.conversation.id == "sdk-responses", second
+    whole = ask([{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": first.output_text},
+                 {"role": "user", "content": "And what can you do?"}])
+    assert whole.conversation is None, whole
+    assert (whole.output_text, whole.usage.input_tokens) == (second.output_text, second.usage.input_tokens), (whole, second)
+    history = api.get("/sessions/sdk-responses/history", cast_to=object)
+    assert [message["content"] for message in history["data"]] == \
+        ["Who are you?", first.output_text, "And what can you do?", second.output_text], history
+
+
 def responses_failures(url: str, key: str) -> None:
     api = client(url, key)
     ask = lambda **values: (lambda: api.responses.create(**{**GREEDY, **values}))
@@ -174,7 +195,8 @@ def responses_failures(url: str, key: str) -> None:
         ({"temperature": 3}, "request_invalid", "temperature"),
         ({"max_output_tokens": 0}, "request_invalid", "max_output_tokens"),
         ({"background": True}, "invalid_value", "background"),
-        ({"conversation": "conv_1"}, "invalid_value", "conversation"),
+        ({"conversation": "conv_1", "previous_response_id": "resp_nobody"}, "invalid_value", "previous_response_id"),
+        ({"conversation": "conv_1", "extra_body": {"session_id": "conv_2"}}, "invalid_value", "conversation"),
         ({"truncation": "auto"}, "invalid_value", "truncation"),
         ({"previous_response_id": "resp_nobody"}, "previous_response_not_found", "previous_response_id"),
         ({"prompt": {"id": "pmpt_1"}}, "invalid_value", "prompt"),
@@ -208,7 +230,7 @@ def responses_deadline(url: str, key: str) -> None:
     raised(openai.NotFoundError, lambda: api.responses.retrieve(failed.id), 404, "response_not_found", [failed.id])
 
 
-PLAIN = [responses, responses_stream, stored, responses_stopped, responses_failures]
+PLAIN = [responses, responses_stream, stored, responses_stopped, responses_failures, responses_session]
 SPECIAL = [responses_tools, responses_deadline]
 
 main(PLAIN, SPECIAL)

@@ -40,4 +40,7 @@ pub use runtime::{
     RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
-pub use store::{GenerationParams, StoreUsage, StoredResponse};
+pub use store::{
+    Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, Session, SessionTail, StoreUsage,
+    StoredMessage, StoredResponse,
+};

@@ -8,7 +8,9 @@ use tabagent_api::server::build_app;
 use tabagent_api::server::config::{Config, Sources};
 use tabagent_runtime::hub::{HubOptions, JobState};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
-use tabagent_runtime::{BackendError, DocumentContent, IngestRequest, StoredResponse};
+use tabagent_runtime::{
+    Append, BackendError, DocumentContent, IngestRequest, MessageBody, NewMessage, StoredResponse,
+};
 use tabagent_tests::hub::{Hub as Remote, Repository};
 
 fn main() -> ExitCode {
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
                 .block_on(runtime.keep_response(stored(id)))
                 .map_err(|error| error.to_string())?;
         }
+        // The oldest one first: the cases of the list know both ends.
+        for id in ["session_example", "session_to_keep", "session_to_delete"] {
+            tokio::runtime::Handle::current()
+                .block_on(runtime.append_messages(session(id)))
         for id in ["doc_example", "doc_to_delete"] {
             tokio::runtime::Handle::current()
                 .block_on(runtime.ingest(document(id), |_| {}))
@@ -111,5 +117,26 @@ fn stored(id: &str) -> StoredResponse {
             "reasoning": {}, "service_tier": "default", "store": true, "text": { "format": { "type": "text" } },
             "tool_choice": "auto", "tools": [], "top_logprobs": 0, "truncation": "disabled", "metadata": {},
         }),
+    }
+}
+
+/// A question and its answer, which begin a session of this id.
+fn session(id: &str) -> Append {
+    let message = |id: &str, role: &str, text: &str| NewMessage {
+        id: id.to_owned(),
+        body: MessageBody {
+            role: role.to_owned(),
+            content: json!({ "role": role, "content": text }),
+            metadata: json!({}),
+        },
+    };
+    Append {
+        session: id.to_owned(),
+        incarnation: None,
+        title: Some("An example".to_owned()),
+        messages: vec![
+            message("msg_1", "user", "Who are you?"),
+            message("msg_2", "assistant", "I am TabAgent, a local AI server."),
+        ],
     }
 }

@@ -79,8 +79,9 @@ table! {
         "restore the model's files, then ask again");
     ResourceLimitExceeded = after(kind("resource-limit-exceeded", "rate_limit_exceeded", 429, "Limit reached",
         "try again after the time in `retry-after`"), 1);
-    SessionNotFound = kind("session-not-found", "session_not_found", 404, "Session not found",
-        "the first message of a session creates it");
+    // The same kind as in the enum of the sessions, which states it for its cases.
+    SessionNotFound = described("No session of this id is here.", kind("session-not-found", "session_not_found", 404,
+        "Session not found", "the first message of a session creates it: POST /v1/sessions/{session_id}/messages"));
     EmbeddingModelNotAvailable = after(kind("embedding-model-not-available", "embedding_model_not_available", 503,
         "No embedding model", "GET /v1/embedding-models lists the models that embed"), LOADING);
     VectorStoreError = lasting(kind("vector-store-error", "vector_store_error", 500, "Vector store failed",

@@ -20,6 +20,7 @@ pub mod registered;
 pub mod rerank;
 pub mod resources;
 pub mod responses;
+pub mod sessions;
 pub mod similarity;
 pub mod system;
 

@@ -10,18 +10,25 @@ use crate::{ApiError, Component, Json, Query, Schema, route};
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct ParamsQuery {
-    /// Id of a model; the server when absent.
+    /// Id of a model; the server when absent. Beside a session it says for which model `in_force` is told.
     #[rule(length(min = 1, max = 256))]
     pub model: Option<String>,
+    /// Id of a session.
+    #[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))]
+    pub session_id: Option<String>,
 }
 
 /// Parameters to be changed. What is absent stays as it is.
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct ParamsChange {
-    /// Id of the model whose parameters they are; those of the server when absent.
+    /// Id of the model whose parameters they are; those of the server when absent. Beside a session it says for which model
+    /// `in_force` is told.
     #[rule(length(min = 1, max = 256))]
     pub model: Option<String>,
+    /// Id of the session whose parameters they are; its first message creates it.
+    #[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))]
+    pub session_id: Option<String>,
     /// Whether all that was set before is taken back first.
     pub reset: Option<bool>,
     /// Divides the logits; 0 always takes the likeliest token.
@@ -80,28 +87,31 @@ impl From<GenerationParams> for GenerationDefaults {
     }
 }
 
-/// The parameters of the server, or of a model.
+/// The parameters of the server, of a model, or of a session.
 #[derive(Debug, Serialize, Deserialize, Schema)]
 pub struct Params {
     /// Id of the model; `null` for the server.
     pub model: Option<String>,
-    /// What is set for it.
+    /// Id of the session; absent where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// What is set for it: for the session, where one was named.
     pub params: GenerationDefaults,
-    /// What holds where a request says nothing: of a model what it lacks is the server's. What is `null` here is what the
+    /// What holds where a request says nothing: what a session lacks is the model's, and what that lacks the server's. What is `null` here is what the
     /// model's author recommends, and else that of OpenAI.
     pub in_force: GenerationDefaults,
 }
 
 impl Params {
-    fn of(model: Option<String>, found: ParamsInForce) -> Self {
-        Self { model, params: found.own.into(), in_force: found.in_force.into() }
+    fn of(model: Option<String>, session_id: Option<String>, found: ParamsInForce) -> Self {
+        Self { model, session_id, params: found.own.into(), in_force: found.in_force.into() }
     }
 }
 
 /// Show the parameters of generation.
 ///
-/// Those of the server, or of a model. A request's own come first, then those of its model, then those of the server,
-/// then what the model's author recommends.
+/// Those of the server, of a model, or of a session. A request's own come first, then those of its session, of its model, of
+/// the server, then what the model's author recommends.
 #[route(
     GET, "/v1/params",
     tag = "control",
@@ -110,20 +120,25 @@ impl Params {
         case("of a model", query = { model: "tabagent-chat" }, status = 200, check = |params: &Params| params.model.as_deref() == Some("tabagent-chat")),
         case("of a model that generates no text", query = { model: "tabagent-embed" }, problem = InferenceError::Invalid),
         case("of an unknown model", query = { model: "nobody/nothing" }, problem = InferenceError::ModelNotFound),
-        untested(Runtime, "needs a damaged model; the tests of tabagent-runtime have them"),
+        case("of a session", query = { session_id: "session_to_keep", model: "tabagent-chat" }, status = 200,
+            check = |params: &Params| params.session_id.as_deref() == Some("session_to_keep")),
+        case("of an unknown session", query = { session_id: "session_of_nobody" }, problem = InferenceError::Runtime),
     ],
 )]
 pub async fn generation_params(
     runtime: Component<Runtime>,
-    Query(ParamsQuery { model }): Query<ParamsQuery>,
+    Query(ParamsQuery { model, session_id }): Query<ParamsQuery>,
 ) -> Result<Json<Params>, InferenceError> {
-    let found = runtime.params(model.as_deref()).await?;
-    Ok(Json(Params::of(model, found)))
+    let found = match &session_id {
+        Some(session) => runtime.session_params(session, model.as_deref()).await?,
+        None => runtime.params(model.as_deref()).await?,
+    };
+    Ok(Json(Params::of(model, session_id, found)))
 }
 
 /// Change the parameters of generation.
 ///
-/// Those that are sent, for the server or for a model. They are kept over restarts, and hold for every request from the
+/// Those that are sent, for the server, for a model, or for a session. They are kept over restarts, and hold for every request from the
 /// answer on.
 #[route(
     POST, "/v1/params",
@@ -136,21 +151,29 @@ pub async fn generation_params(
         case("others of a model", json = { "model": "tabagent-chat", "reset": true, "min_p": 0.05 }, status = 200,
             check = |params: &Params| params.params.top_k.is_none() && params.params.min_p == Some(0.05)),
         case("taken back from a model", json = { "model": "tabagent-chat", "reset": true }, status = 200, check = |params: &Params| params.params.min_p.is_none()),
+        case("of a session", json = { "session_id": "session_to_keep", "temperature": 0.25 }, status = 200,
+            check = |params: &Params| params.model.is_none() && params.params.temperature == Some(0.25) && params.in_force.temperature == Some(0.25) && params.in_force.max_tokens == Some(256)),
+        case("of a session, for a model", json = { "session_id": "session_to_keep", "model": "tabagent-chat", "reset": true, "top_p": 0.5 }, status = 200,
+            check = |params: &Params| params.params.temperature.is_none() && params.in_force.top_p == Some(0.5) && params.in_force.temperature == Some(0.5)),
+        case("of an unknown session", json = { "session_id": "session_of_nobody", "temperature": 0 }, problem = InferenceError::Runtime),
         case("taken back", json = { "reset": true }, status = 200, check = |params: &Params| params.in_force.temperature.is_none() && params.in_force.max_tokens.is_none()),
         case("out of range", json = { "temperature": 3 }, problem = ApiError::RequestInvalid),
         case("misspelt", json = { "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("of a model that generates no text", json = { "model": "tabagent-embed", "top_k": 1 }, problem = InferenceError::Invalid),
         case("of an unknown model", json = { "model": "nobody/nothing", "top_k": 1 }, problem = InferenceError::ModelNotFound),
-        untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
 )]
 pub async fn change_generation_params(
     runtime: Component<Runtime>,
     Json(change): Json<ParamsChange>,
 ) -> Result<Json<Params>, InferenceError> {
-    let model = change.model.clone();
-    let changed = runtime.change_params(model.as_deref(), move |params| change.apply(params)).await?;
-    Ok(Json(Params::of(model, changed)))
+    let (model, session_id) = (change.model.clone(), change.session_id.clone());
+    let apply = move |params: &mut GenerationParams| change.apply(params);
+    let changed = match &session_id {
+        Some(session) => runtime.change_session_params(session, model.as_deref(), apply).await?,
+        None => runtime.change_params(model.as_deref(), apply).await?,
+    };
+    Ok(Json(Params::of(model, session_id, changed)))
 }
 
 impl ParamsChange {

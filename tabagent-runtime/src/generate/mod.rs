@@ -19,7 +19,10 @@ pub(crate) mod sequence;
 mod template;
 mod text;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{sync::mpsc, time::Instant};
 
@@ -143,6 +146,11 @@ impl Generation {
     /// the client's, which may have given it to other requests too.
     pub fn answers_as(&self, id: String) {
         self.job.answer.get_or_init(|| id);
+    }
+
+    /// Whether somebody stopped it ([`crate::Runtime::stop`]): its answers end where they were, as if they were whole.
+    pub fn stopped(&self) -> bool {
+        self.job.stopped.load(Relaxed)
     }
 
     /// The bytes that a token stands for, which may be a part of a character.

@@ -83,9 +83,7 @@ impl Runtime {
         more: Vec<GeneratePrompt>,
     ) -> Result<Vec<Generation>> {
         let id = self.id(request.model.as_deref(), ModelKind::Chat);
-        let params = self.inner.params.of(&id);
-        params.fill(&mut request.sampling);
-        request.max_tokens = request.max_tokens.or(params.max_tokens);
+        self.inner.params.of(&id).complete(&mut request);
         let longest = self.inner.options.generation_deadline;
         self.within(&id, request.deadline, async {
             let model = self.decoder(&id).await?;

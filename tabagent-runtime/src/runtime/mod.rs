@@ -12,6 +12,7 @@ pub(crate) mod pool;
 mod pull;
 mod resources;
 mod selection;
+mod sessions;
 mod storage;
 
 use std::{

@@ -87,7 +87,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`BackendError::ModelNotFound`], [`BackendError::ModelCorrupted`], [`BackendError::InvalidInput`] for a model that is of
-    /// another kind, and those of [`crate::store::Store::put_selected`].
+    /// another kind, and those of [`crate::store::SelectionStore::put_selected`].
     pub async fn select(&self, model: Option<&str>, kind: Option<ModelKind>) -> Result<DefaultModels> {
         let own = match model {
             Some(id) => Some(self.entry(id).await?.usable()?.kind),
@@ -132,7 +132,7 @@ impl Runtime {
     /// Gives the kinds their defaults again for which a model was chosen.
     ///
     /// # Errors
-    /// Those of [`crate::store::Store::put_selected`].
+    /// Those of [`crate::store::SelectionStore::put_selected`].
     pub(super) async fn deselect(&self, model: &str) -> Result<()> {
         for kind in [ModelKind::Chat, ModelKind::Embedding, ModelKind::Rerank] {
             if self.inner.selected.of(kind).as_deref() == Some(model) {

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::Runtime;
 use crate::{
     error::{BackendError, Result},
-    store::{GenerationParams, SqliteStore, Store, StoreUsage, StoredResponse},
+    store::{GenerationParams, ParamsStore, SqliteStore, Store, StoreUsage, StoredResponse},
 };
 
 type ParamsByModel = BTreeMap<Option<String>, GenerationParams>;
@@ -73,7 +73,7 @@ impl Runtime {
     /// this returns. `change` sees what was set before.
     ///
     /// # Errors
-    /// As [`Runtime::params`], and those of [`Store::put_params`].
+    /// As [`Runtime::params`], and those of [`crate::store::ParamsStore::put_params`].
     pub async fn change_params(
         &self,
         model: Option<&str>,
@@ -93,6 +93,44 @@ impl Runtime {
         changed
             .await
             .map_err(|error| BackendError::internal(format!("a change of parameters ended early: {error}")))?
+    }
+
+    /// The parameters of generation of a session, and what holds in it for a model, or for models without parameters of their
+    /// own.
+    ///
+    /// # Errors
+    /// As [`Runtime::params`], [`BackendError::SessionNotFound`], and those of [`Store`].
+    pub async fn session_params(&self, session: &str, model: Option<&str>) -> Result<ParamsInForce> {
+        self.takes_params(model).await?;
+        let own = self.own_params(session).await?;
+        Ok(ParamsInForce { own, in_force: own.or(self.params_of(model).in_force) })
+    }
+
+    /// Changes the parameters of generation of a session, and returns them as [`Runtime::session_params`] does. They are kept
+    /// when this returns. `change` sees what was set before.
+    ///
+    /// # Errors
+    /// As [`Runtime::session_params`].
+    pub async fn change_session_params(
+        &self,
+        session: &str,
+        model: Option<&str>,
+        change: impl FnOnce(&mut GenerationParams) + Send,
+    ) -> Result<ParamsInForce> {
+        self.takes_params(model).await?;
+        let _one_by_one = self.inner.params.change.lock().await;
+        let mut own = self.own_params(session).await?;
+        change(&mut own);
+        if !self.inner.store.put_session_params(session, own).await? {
+            return Err(BackendError::SessionNotFound { session: session.to_owned() });
+        }
+        Ok(ParamsInForce { own, in_force: own.or(self.params_of(model).in_force) })
+    }
+
+    async fn own_params(&self, session: &str) -> Result<GenerationParams> {
+        let found = self.inner.store.session(session).await?;
+        let found = found.ok_or_else(|| BackendError::SessionNotFound { session: session.to_owned() })?;
+        Ok(found.params)
     }
 
     fn params_of(&self, model: Option<&str>) -> ParamsInForce {
@@ -130,7 +168,7 @@ impl Runtime {
         self.inner.store.response(id).await
     }
 
-    /// A response that was kept and those that it continues; see [`Store::response_chain`].
+    /// A response that was kept and those that it continues; see [`crate::store::ResponseStore::response_chain`].
     ///
     /// # Errors
     /// Those of [`Store`].

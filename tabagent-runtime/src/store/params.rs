@@ -1,8 +1,11 @@
 //! Parameters of generation that the operator sets, for the server or for one model.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::generate::SamplingRequest;
+use super::StoreFuture;
+use crate::generate::GenerateRequest;
 
 /// Parameters of generation; what is absent is the next one's to say: of a model the server, of the server the model's
 /// author.
@@ -37,7 +40,9 @@ impl GenerationParams {
     }
 
     /// Fills in what a request does not say.
-    pub(crate) fn fill(&self, request: &mut SamplingRequest) {
+    pub fn complete(&self, request: &mut GenerateRequest) {
+        request.max_tokens = request.max_tokens.or(self.max_tokens);
+        let request = &mut request.sampling;
         request.temperature = request.temperature.or(self.temperature);
         request.top_k = request.top_k.or(self.top_k);
         request.top_p = request.top_p.or(self.top_p);
@@ -46,4 +51,14 @@ impl GenerationParams {
         request.presence_penalty = request.presence_penalty.or(self.presence_penalty);
         request.frequency_penalty = request.frequency_penalty.or(self.frequency_penalty);
     }
+}
+
+/// Keeps parameters of generation. Failures are those of [`super::Store`].
+pub trait ParamsStore: Send + Sync {
+    /// All parameters of generation as they were when the store was opened: those of the server under `None`, those of
+    /// models under their ids.
+    fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams>;
+
+    /// Keeps the parameters of the server or of a model, in place of those that there were.
+    fn put_params(&self, model: Option<&str>, params: GenerationParams) -> StoreFuture<'_, ()>;
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::StoreFuture;
+
 /// How long responses are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -46,4 +48,23 @@ pub struct StoredResponse {
     pub input: Value,
     /// What was answered to the client.
     pub response: Value,
+}
+
+/// Keeps responses. Failures are those of [`super::Store`].
+pub trait ResponseStore: Send + Sync {
+    /// Keeps a response, and drops those that are beyond [`RETENTION`].
+    fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()>;
+
+    /// A response; `None` where there is none of this id.
+    fn response(&self, id: &str) -> StoreFuture<'_, Option<StoredResponse>>;
+
+    /// A response and those that it continues, the oldest first; empty where there is none of this id. The first one
+    /// still names a previous one where that is gone, or beyond [`CHAIN_COUNT`] or [`CHAIN_BYTES`].
+    fn response_chain(&self, id: &str) -> StoreFuture<'_, Vec<StoredResponse>>;
+
+    /// Drops a response; whether there was one.
+    fn delete_response(&self, id: &str) -> StoreFuture<'_, bool>;
+
+    /// What is kept of responses; an answer says as well that the store works.
+    fn usage(&self) -> StoreFuture<'_, StoreUsage>;
 }

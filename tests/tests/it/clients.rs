@@ -125,6 +125,11 @@ fn openai_chats_whole_and_streamed() {
 }
 
 #[test]
+fn openai_goes_on_with_a_session() {
+    python(&Server::start(&[]), "openai_generation.py", &["session"]);
+}
+
+#[test]
 fn openai_chooses_how_tokens_are_drawn_and_told() {
     generation(&Server::start(&[]), &["sampling", "logprobs", "stop"]);
 }

@@ -24,4 +24,5 @@ mod pool;
 mod requests;
 mod run;
 mod server;
+mod sessions;
 mod store;

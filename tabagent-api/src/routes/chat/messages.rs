@@ -1,15 +1,15 @@
-//! The messages of a conversation, and what chat templates take of them.
+//! The messages of a conversation, what chat templates take of them, and the form in which sessions keep them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::tools::ToolCall;
 use crate::Schema;
 use crate::routes::forms::TextOrList;
-use crate::routes::inference::InferenceError;
 
 /// One message, by who speaks.
-#[derive(Debug, Deserialize, Schema)]
+// Sessions keep it as it is written here: a field that comes later must be one that may be absent.
+#[derive(Debug, Serialize, Deserialize, Schema)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields, try_from = "MessageFields")]
 #[allow(clippy::large_enum_variant, reason = "a request has few messages, and holds them once")]
 pub enum ChatMessage {
@@ -19,6 +19,7 @@ pub enum ChatMessage {
         #[rule(nested)]
         content: ChatContent,
         /// Name of the speaker.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(length(min = 1, max = 256))]
         name: Option<String>,
     },
@@ -28,6 +29,7 @@ pub enum ChatMessage {
         #[rule(nested)]
         content: ChatContent,
         /// Name of the speaker.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(length(min = 1, max = 256))]
         name: Option<String>,
     },
@@ -37,34 +39,42 @@ pub enum ChatMessage {
         #[rule(nested)]
         content: ChatContent,
         /// Name of the speaker.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(length(min = 1, max = 256))]
         name: Option<String>,
     },
     /// The model.
     Assistant {
         /// What is said; absent or `null` where tools were called.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(nested)]
         content: Option<ChatContent>,
         /// Name of the speaker.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(length(min = 1, max = 256))]
         name: Option<String>,
         /// Tools that were called.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(items(max = 128), each(nested))]
         tool_calls: Option<Vec<ToolCall>>,
         /// What was refused; said in place of the content where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(length(max = 1_048_576))]
         refusal: Option<String>,
         /// What was thought; `reasoning` is another name for it.
-        #[serde(alias = "reasoning")]
+        #[serde(alias = "reasoning", skip_serializing_if = "Option::is_none")]
         #[rule(length(max = 1_048_576))]
         reasoning_content: Option<String>,
         /// Places that the text refers to; models here make none, and they are not read.
+        #[serde(skip_serializing)]
         #[rule(any("they are not read"))]
         annotations: Option<Vec<Value>>,
         /// Only `null`: what was said is text here.
+        #[serde(skip_serializing)]
         #[rule(any("it is refused with what to send instead"))]
         audio: Option<Value>,
         /// Only `null`: `tool_calls` are what was called.
+        #[serde(skip_serializing)]
         #[rule(any("it is refused with what to send instead"))]
         function_call: Option<Value>,
     },
@@ -77,13 +87,14 @@ pub enum ChatMessage {
         #[rule(length(min = 1, max = 256))]
         tool_call_id: String,
         /// Its name.
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[rule(length(min = 1, max = 256))]
         name: Option<String>,
     },
 }
 
 /// What is said.
-#[derive(Debug, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(untagged, from = "TextOrList<ContentPart>")]
 pub enum ChatContent {
     /// A text.
@@ -93,7 +104,7 @@ pub enum ChatContent {
 }
 
 /// A part of a message. Images, sounds and files are not served.
-#[derive(Debug, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ContentPart {
     /// A text.
@@ -107,34 +118,58 @@ pub enum ContentPart {
 /// The fields of all roles, as they come: read without a buffer, so that an error has the place of what is wrong.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MessageFields {
-    role: Role,
-    content: Option<ChatContent>,
-    name: Option<String>,
-    tool_calls: Option<Vec<ToolCall>>,
-    refusal: Option<String>,
+pub(in crate::routes) struct MessageFields {
+    pub(in crate::routes) role: MessageRole,
+    pub(in crate::routes) content: Option<ChatContent>,
+    pub(in crate::routes) name: Option<String>,
+    pub(in crate::routes) tool_calls: Option<Vec<ToolCall>>,
+    pub(in crate::routes) refusal: Option<String>,
     #[serde(alias = "reasoning")]
-    reasoning_content: Option<String>,
-    annotations: Option<Vec<Value>>,
-    audio: Option<Value>,
-    function_call: Option<Value>,
-    tool_call_id: Option<String>,
+    pub(in crate::routes) reasoning_content: Option<String>,
+    pub(in crate::routes) annotations: Option<Vec<Value>>,
+    pub(in crate::routes) audio: Option<Value>,
+    pub(in crate::routes) function_call: Option<Value>,
+    pub(in crate::routes) tool_call_id: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "lowercase")]
-enum Role {
+pub enum MessageRole {
+    /// Who made the application; the same as `system`.
     Developer,
+    /// Who set up the conversation.
     System,
+    /// Who asks.
     User,
+    /// The model.
     Assistant,
+    /// A tool that was called.
     Tool,
 }
 
-impl TryFrom<MessageFields> for ChatMessage {
-    type Error = String;
+/// Why fields are no message.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::routes) enum Misfit {
+    // In serde's words, which the framework takes the field from.
+    #[error("missing field `{0}`")]
+    Missing(&'static str),
+    #[error("unknown field `{0}` for a message of this role")]
+    Foreign(&'static str),
+}
 
-    fn try_from(fields: MessageFields) -> Result<Self, String> {
+impl Misfit {
+    /// The field at fault.
+    pub(in crate::routes) fn field(&self) -> &'static str {
+        let (Self::Missing(field) | Self::Foreign(field)) = self;
+        field
+    }
+}
+
+impl TryFrom<MessageFields> for ChatMessage {
+    type Error = Misfit;
+
+    fn try_from(fields: MessageFields) -> Result<Self, Misfit> {
         let MessageFields {
             role,
             content,
@@ -148,25 +183,23 @@ impl TryFrom<MessageFields> for ChatMessage {
             tool_call_id,
         } = fields;
         let foreign = [
-            ("annotations", annotations.is_some(), Role::Assistant),
-            ("audio", audio.is_some(), Role::Assistant),
-            ("function_call", function_call.is_some(), Role::Assistant),
-            ("tool_calls", tool_calls.is_some(), Role::Assistant),
-            ("refusal", refusal.is_some(), Role::Assistant),
-            ("reasoning_content", reasoning_content.is_some(), Role::Assistant),
-            ("tool_call_id", tool_call_id.is_some(), Role::Tool),
+            ("annotations", annotations.is_some(), MessageRole::Assistant),
+            ("audio", audio.is_some(), MessageRole::Assistant),
+            ("function_call", function_call.is_some(), MessageRole::Assistant),
+            ("tool_calls", tool_calls.is_some(), MessageRole::Assistant),
+            ("refusal", refusal.is_some(), MessageRole::Assistant),
+            ("reasoning_content", reasoning_content.is_some(), MessageRole::Assistant),
+            ("tool_call_id", tool_call_id.is_some(), MessageRole::Tool),
         ];
         if let Some((field, ..)) = foreign.iter().find(|(_, there, of)| *there && *of != role) {
-            return Err(format!("unknown field `{field}` for a message of this role"));
+            return Err(Misfit::Foreign(field));
         }
-        // In serde's words, which the framework takes the field from.
-        let missing = |field: &str| format!("missing field `{field}`");
-        let said = |content: Option<ChatContent>| content.ok_or_else(|| missing("content"));
+        let said = |content: Option<ChatContent>| content.ok_or(Misfit::Missing("content"));
         Ok(match role {
-            Role::Developer => Self::Developer { content: said(content)?, name },
-            Role::System => Self::System { content: said(content)?, name },
-            Role::User => Self::User { content: said(content)?, name },
-            Role::Assistant => Self::Assistant {
+            MessageRole::Developer => Self::Developer { content: said(content)?, name },
+            MessageRole::System => Self::System { content: said(content)?, name },
+            MessageRole::User => Self::User { content: said(content)?, name },
+            MessageRole::Assistant => Self::Assistant {
                 content,
                 name,
                 tool_calls,
@@ -176,8 +209,8 @@ impl TryFrom<MessageFields> for ChatMessage {
                 audio,
                 function_call,
             },
-            Role::Tool => {
-                let tool_call_id = tool_call_id.ok_or_else(|| missing("tool_call_id"))?;
+            MessageRole::Tool => {
+                let tool_call_id = tool_call_id.ok_or(Misfit::Missing("tool_call_id"))?;
                 Self::Tool { content: said(content)?, tool_call_id, name }
             }
         })
@@ -194,28 +227,40 @@ impl From<TextOrList<ContentPart>> for ChatContent {
 }
 
 impl ChatMessage {
-    /// Refuses what is not done here; `at` is the place of the message in the request.
-    ///
-    /// # Errors
-    /// [`InferenceError::Invalid`], with what to send instead.
-    pub(super) fn refuse(&self, at: usize) -> Result<(), InferenceError> {
-        let Self::Assistant { audio, function_call, .. } = self else { return Ok(()) };
-        InferenceError::refuse(&[
-            (
-                &format!("messages[{at}].audio"),
-                audio.is_some(),
-                "sounds are not served; send what was said as `content`",
-            ),
-            (
-                &format!("messages[{at}].function_call"),
-                function_call.is_some(),
-                "is the older form of `tool_calls`; send those",
-            ),
-        ])
+    /// What is not done here: the field, and what to send instead.
+    pub(in crate::routes) fn refused(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Assistant { audio: Some(_), .. } => {
+                Some(("audio", "sounds are not served; send what was said as `content`"))
+            }
+            Self::Assistant { function_call: Some(_), .. } => {
+                Some(("function_call", "is the older form of `tool_calls`; send those"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Who speaks.
+    pub(in crate::routes) fn role(&self) -> MessageRole {
+        match self {
+            Self::Developer { .. } => MessageRole::Developer,
+            Self::System { .. } => MessageRole::System,
+            Self::User { .. } => MessageRole::User,
+            Self::Assistant { .. } => MessageRole::Assistant,
+            Self::Tool { .. } => MessageRole::Tool,
+        }
+    }
+
+    /// The calls of tools that it has.
+    pub(in crate::routes) fn calls(&self) -> &[ToolCall] {
+        match self {
+            Self::Assistant { tool_calls: Some(calls), .. } => calls,
+            _ => &[],
+        }
     }
 
     /// The message in the form of transformers' `apply_chat_template`.
-    pub(super) fn for_template(&self) -> Value {
+    pub(in crate::routes) fn for_template(&self) -> Value {
         let mut message = Map::new();
         let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
         let name = match self {

@@ -22,9 +22,11 @@ use self::checks::{
 use super::constraint::Choice;
 use super::generation::{EndReason, GenerationUsage, StopTexts, StreamOptions, now};
 use super::inference::InferenceError;
+use super::sessions::{Turn, explain};
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, RequestId, route};
-pub use messages::{ChatContent, ChatMessage, ContentPart};
+pub(super) use messages::MessageFields;
+pub use messages::{ChatContent, ChatMessage, ContentPart, MessageRole};
 pub use request::{ChatRequest, Modality, NamedSchema, ResponseFormat};
 pub use response::{
     AnswerMessage, AnswerRole, ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,
@@ -38,7 +40,7 @@ pub use tools::{
 /// Continue a conversation.
 ///
 /// Messages become the model's prompt by its own chat template. With `stream` the answer comes as it is generated, and
-/// ends with `data: [DONE]`. A client that leaves stops the work.
+/// ends with `data: [DONE]`. A client that leaves stops the work. With `session_id` the conversation is the server's to remember.
 #[route(
     POST, "/v1/chat/completions",
     tag = "inference",
@@ -190,6 +192,17 @@ pub use tools::{
             "tools": [{ "type": "function", "function": { "name": "clock" } }],
             "tool_choice": { "type": "function", "function": { "name": "weather" } },
         }, problem = InferenceError::Invalid),
+        case("a session goes on", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "session_id": "session_to_chat", "history_limit": 10,
+            "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hello" }],
+        }, status = 200, check = is_one_answer),
+        case("a session goes on as a stream", json = {
+            "model": "tabagent-chat", "temperature": 0, "max_tokens": 8, "session_id": "session_to_chat", "stream": true,
+            "stream_options": { "include_usage": true }, "messages": [{ "role": "user", "content": "Who are you?" }],
+        }, status = 200, check = is_a_whole_stream),
+        case("two answers in a session", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "session_id": "session_to_chat", "n": 2 }, problem = InferenceError::Invalid),
+        case("a session that has no name", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "session_id": "../secrets" }, problem = ApiError::RequestInvalid),
+        case("the end of no session", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "history_limit": 2 }, problem = InferenceError::Invalid),
         case("no messages", json = { "model": "tabagent-chat", "messages": [] }, problem = ApiError::RequestInvalid),
         case("unknown field", json = { "model": "tabagent-chat", "messages": [{ "role": "user", "content": "Hi" }], "temprature": 1 }, problem = ApiError::RequestInvalid),
         case("unknown role", json = { "model": "tabagent-chat", "messages": [{ "role": "robot", "content": "Hi" }] }, problem = ApiError::RequestInvalid),
@@ -202,28 +215,40 @@ pub use tools::{
 pub async fn chat_completions(
     runtime: Component<Runtime>,
     RequestId(id): RequestId,
-    Json(request): Json<ChatRequest>,
+    Json(mut request): Json<ChatRequest>,
 ) -> Result<JsonOrStream<ChatCompletion, ChatCompletionChunk>, InferenceError> {
     let created = now();
     request.refuse()?;
     let usage = StreamOptions::usage(request.stream_options, request.stream)?;
     let logprobs = request.logprobs()?;
     let named = matches!(request.choice(), Choice::Named(_));
-    let generation = runtime
-        .generate(GenerateRequest {
-            id: id.to_string(),
-            prompt: GeneratePrompt::Chat(request.conversation()),
-            sampling: request.sampling()?,
-            max_tokens: request.limit()?,
-            choices: request.n.unwrap_or(1) as usize,
-            logprobs,
-            constraint: request.constraint()?,
-            stop: StopTexts::list(request.stop),
-            ignore_end: false,
-            deadline: None,
-            model: request.model,
-        })
-        .await?;
+    let mut turn = match request.session_id.take() {
+        Some(session) => Some(Turn::begin(&runtime, session, request.history_limit).await?),
+        None => None,
+    };
+    let messages = match &mut turn {
+        Some(turn) => turn.ask(std::mem::take(&mut request.messages))?,
+        None => request.messages_for_template(),
+    };
+    let mut asked = GenerateRequest {
+        id: id.to_string(),
+        prompt: GeneratePrompt::Chat(request.conversation(messages)),
+        sampling: request.sampling()?,
+        max_tokens: request.limit()?,
+        choices: request.n.unwrap_or(1) as usize,
+        logprobs,
+        constraint: request.constraint()?,
+        stop: StopTexts::list(request.stop),
+        ignore_end: false,
+        deadline: None,
+        model: request.model,
+    };
+    if let Some(turn) = &turn {
+        turn.complete(&mut asked);
+    }
+    let in_session = turn.is_some();
+    let generation = runtime.generate(asked).await;
+    let generation = generation.map_err(|error| if in_session { explain(error) } else { error })?;
     let head = Head {
         id: id.to_string(),
         created,
@@ -232,10 +257,10 @@ pub async fn chat_completions(
         named,
     };
     if request.stream == Some(true) {
-        let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage);
+        let chunks = stream::chunks(head, generation, request.n.unwrap_or(1) as usize, usage, turn);
         return Ok(JsonOrStream::Stream(EventStream::new(chunks).with_done()));
     }
-    Ok(JsonOrStream::Json(whole(head, generation).await?))
+    Ok(JsonOrStream::Json(whole(head, generation, turn).await?))
 }
 
 /// What the cases look into.
@@ -299,13 +324,7 @@ impl Answer {
         let called = !self.calls.is_empty();
         ChatChoice {
             index,
-            message: AnswerMessage {
-                role: AnswerRole::Assistant,
-                content: (!called || !self.text.is_empty()).then_some(self.text),
-                reasoning_content: (!self.thoughts.is_empty()).then_some(self.thoughts),
-                tool_calls: called.then_some(self.calls),
-                refusal: None,
-            },
+            message: AnswerMessage::of(self.text, self.thoughts, self.calls),
             logprobs: head.logprobs.then_some(ChatLogprobs { content: Some(self.tokens), refusal: None }),
             finish_reason: if called { EndReason::of_calls(reason, head.named) } else { reason.into() },
         }
@@ -318,7 +337,11 @@ fn call_id() -> String {
 }
 
 /// Waits for all of an answer.
-async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion, InferenceError> {
+async fn whole(
+    head: Head,
+    mut generation: Generation,
+    turn: Option<Turn>,
+) -> Result<ChatCompletion, InferenceError> {
     let mut usage = GenerationUsage::of_prompt(generation.prompt_tokens);
     let mut choices: Vec<ChatChoice> = Vec::new();
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
@@ -342,6 +365,12 @@ async fn whole(head: Head, mut generation: Generation) -> Result<ChatCompletion,
         }
     }
     choices.sort_by_key(|choice| choice.index);
+    // An answer that was stopped is not the model's.
+    if let (Some(mut turn), [choice]) = (turn, &choices[..])
+        && !generation.stopped()
+    {
+        turn.keep(&choice.message.kept()).await?;
+    }
     Ok(ChatCompletion {
         id: head.id,
         object: "chat.completion".to_owned(),

@@ -15,6 +15,7 @@ use crate::routes::generation::{
     ReasoningEffort, ServiceTier, StopTexts, StreamOptions, Verbosity, sampling, variables,
 };
 use crate::routes::inference::InferenceError;
+use crate::routes::sessions::needs_session;
 
 /// A conversation to be continued.
 #[derive(Debug, Deserialize, Schema)]
@@ -23,9 +24,18 @@ pub struct ChatRequest {
     /// Id of the model; the one inside the server when absent.
     #[rule(length(min = 1, max = 256))]
     pub model: Option<String>,
-    /// The conversation so far.
+    /// The conversation so far; in a session what comes after it.
     #[rule(items(min = 1, max = 2048), each(nested))]
     pub messages: Vec<ChatMessage>,
+    /// Id of a session, whose messages come before those of the request; one that is not there begins. The messages and the
+    /// answer are added to it before the end of the answer is told, unless it is stopped or breaks off. Those of the roles
+    /// `system` and `developer` are not: they come first, for this request alone, in place of those that the session has.
+    #[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))]
+    pub session_id: Option<String>,
+    /// Takes so many of the session's last messages, from the first one of a user on; those of `system` and `developer`
+    /// stay. All when absent.
+    #[rule(range(min = 0, max = 10_000))]
+    pub history_limit: Option<u32>,
     /// Divides the logits; 0 always takes the likeliest token. GET /v1/params says what it is when absent.
     #[rule(range(min = 0, max = 2))]
     pub temperature: Option<f32>,
@@ -194,8 +204,21 @@ impl ChatRequest {
                 self.web_search_options.is_some(),
                 "nothing is searched for here; send a function of yours that searches in `tools`",
             ),
+            (
+                "n",
+                self.session_id.is_some() && self.n.is_some_and(|n| n > 1),
+                "a session goes on with one answer; send 1, or leave `session_id` out",
+            ),
         ])?;
-        self.messages.iter().enumerate().try_for_each(|(at, message)| message.refuse(at))
+        needs_session(self.session_id.is_some(), self.history_limit)?;
+        let mut refused =
+            self.messages.iter().enumerate().filter_map(|(at, message)| Some((at, message.refused()?)));
+        match refused.next() {
+            Some((at, (field, reason))) => {
+                Err(InferenceError::invalid(format!("messages[{at}].{field}"), reason))
+            }
+            None => Ok(()),
+        }
     }
 
     /// How tokens are chosen.
@@ -244,14 +267,19 @@ impl ChatRequest {
         self.tool_choice.as_ref().map_or(Choice::Auto, ToolChoice::choice)
     }
 
-    /// The conversation as chat templates take it.
-    pub(super) fn conversation(&self) -> Conversation {
+    /// The messages as chat templates take them.
+    pub(super) fn messages_for_template(&self) -> Vec<Value> {
+        self.messages.iter().map(ChatMessage::for_template).collect()
+    }
+
+    /// A conversation of these messages, as chat templates take it.
+    pub(super) fn conversation(&self, messages: Vec<Value>) -> Conversation {
         let tools = match self.choice() {
             Choice::None => &[],
             _ => self.tools.as_deref().unwrap_or_default(),
         };
         Conversation {
-            messages: self.messages.iter().map(ChatMessage::for_template).collect(),
+            messages,
             tools: tools.iter().map(Tool::for_template).collect(),
             add_generation_prompt: true,
             variables: variables(self.reasoning_effort, self.chat_template_kwargs.as_ref()),

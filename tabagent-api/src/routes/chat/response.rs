@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::messages::{ChatContent, ChatMessage};
 use super::tools::{ToolCall, ToolKind};
 use crate::Schema;
 use crate::routes::generation::{EndReason, GenerationUsage};
@@ -45,7 +46,7 @@ pub enum AnswerRole {
 }
 
 /// What the model said.
-#[derive(Debug, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct AnswerMessage {
     /// Always `assistant`.
     pub role: AnswerRole,
@@ -60,6 +61,34 @@ pub struct AnswerMessage {
     pub tool_calls: Option<Vec<ToolCall>>,
     /// Always `null`: models here do not refuse in a field of its own.
     pub refusal: Option<String>,
+}
+
+impl AnswerMessage {
+    /// An answer of a text, thoughts and calls, each of which may be empty.
+    pub(super) fn of(text: String, thoughts: String, calls: Vec<ToolCall>) -> Self {
+        let called = !calls.is_empty();
+        Self {
+            role: AnswerRole::Assistant,
+            content: (!called || !text.is_empty()).then_some(text),
+            reasoning_content: (!thoughts.is_empty()).then_some(thoughts),
+            tool_calls: called.then_some(calls),
+            refusal: None,
+        }
+    }
+
+    /// The message of a conversation that it is.
+    pub(super) fn kept(&self) -> ChatMessage {
+        ChatMessage::Assistant {
+            content: self.content.clone().map(ChatContent::Text),
+            name: None,
+            tool_calls: self.tool_calls.clone(),
+            refusal: None,
+            reasoning_content: self.reasoning_content.clone(),
+            annotations: None,
+            audio: None,
+            function_call: None,
+        }
+    }
 }
 
 /// Log probabilities of an answer's tokens.

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 
 use futures_util::stream::{self, Stream};
-use tabagent_runtime::{FinishReason, Generation, GenerationEvent, MarkupParser, Piece};
+use tabagent_runtime::{BackendError, FinishReason, Generation, GenerationEvent, MarkupParser, Piece};
 
 use super::{
-    AnswerRole, ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, FunctionCallDelta, Head,
-    TokenLogprob, ToolCallDelta, ToolKind, call_id, token_logprob,
+    AnswerMessage, AnswerRole, ChatChunkChoice, ChatCompletionChunk, ChatDelta, ChatLogprobs, ChatMessage,
+    FunctionCall, FunctionCallDelta, Head, TokenLogprob, ToolCall, ToolCallDelta, ToolKind, call_id,
+    token_logprob,
 };
 use crate::routes::generation::{EndReason, GenerationUsage};
 use crate::routes::inference::InferenceError;
+use crate::routes::sessions::Turn;
 
 /// The chunks of an answer: for each choice its role, its text and its end; then the usage, where it is asked for.
 pub(super) fn chunks(
@@ -18,6 +20,7 @@ pub(super) fn chunks(
     generation: Generation,
     choices: usize,
     include_usage: bool,
+    turn: Option<Turn>,
 ) -> impl Stream<Item = Result<ChatCompletionChunk, InferenceError>> + Send {
     let markup = generation.markup;
     let answers = (0..choices).map(|_| Answer { parser: MarkupParser::new(markup), calls: 0 }).collect();
@@ -27,7 +30,9 @@ pub(super) fn chunks(
         generation,
         include_usage,
         answers,
+        keeping: turn.map(|turn| (turn, Said::default())),
         ready: VecDeque::new(),
+        failure: None,
         over: false,
     };
     for index in 0..choices {
@@ -41,15 +46,19 @@ pub(super) fn chunks(
             if let Some(chunk) = state.ready.pop_front() {
                 return Some((Ok(chunk), state));
             }
+            if let Some(error) = state.failure.take() {
+                return Some((Err(error), state));
+            }
             if state.over {
                 return None;
             }
             match state.generation.next().await {
-                Some(Ok(event)) => state.take(event),
-                Some(Err(error)) => {
-                    state.over = true;
-                    return Some((Err(error.into()), state));
+                Some(Ok(event)) => {
+                    if let Err(error) = state.take(event).await {
+                        state.fail(error);
+                    }
                 }
+                Some(Err(error)) => state.fail(error),
                 None => {
                     state.over = true;
                     if state.include_usage {
@@ -68,7 +77,11 @@ struct State {
     include_usage: bool,
     /// One for each answer.
     answers: Vec<Answer>,
+    /// The session that the answer is added to, and what was said of it so far.
+    keeping: Option<(Turn, Said)>,
     ready: VecDeque<ChatCompletionChunk>,
+    /// Told once what is ready was.
+    failure: Option<InferenceError>,
     over: bool,
 }
 
@@ -91,7 +104,13 @@ impl State {
         }
     }
 
-    fn take(&mut self, event: GenerationEvent) {
+    fn fail(&mut self, error: BackendError) {
+        self.over = true;
+        self.failure = Some(error.into());
+    }
+
+    /// Takes an event of the generation. In a session the end is told once the answer is kept.
+    async fn take(&mut self, event: GenerationEvent) -> Result<(), BackendError> {
         match event {
             GenerationEvent::Delta { choice, text, tokens } => {
                 let count = tokens.len();
@@ -100,22 +119,29 @@ impl State {
                 } else {
                     Vec::new()
                 };
-                let Some(answer) = self.answers.get_mut(choice) else { return };
+                let Some(answer) = self.answers.get_mut(choice) else { return Ok(()) };
                 let pieces = answer.parser.push(&text, count);
                 self.tell(choice, pieces, tokens);
             }
             GenerationEvent::End { choice, reason, completion_tokens, cached_tokens } => {
                 self.usage.add(choice, completion_tokens, cached_tokens);
-                let Some(answer) = self.answers.get_mut(choice) else { return };
+                let Some(answer) = self.answers.get_mut(choice) else { return Ok(()) };
                 let pieces = answer.parser.finish(reason == FinishReason::Length);
                 self.usage.add_thought(answer.parser.thought_tokens());
                 self.tell(choice, pieces, Vec::new());
+                // An answer that was stopped is not the model's.
+                if let Some((mut turn, said)) = self.keeping.take()
+                    && !self.generation.stopped()
+                {
+                    turn.keep(&said.message()).await?;
+                }
                 let called = self.answers.get(choice).is_some_and(|answer| answer.calls > 0);
                 let reason =
                     if called { EndReason::of_calls(reason, self.head.named) } else { reason.into() };
                 self.push(choice, ChatDelta::default(), Vec::new(), Some(reason));
             }
         }
+        Ok(())
     }
 
     /// A chunk for each piece; the first one has the log probabilities of all.
@@ -161,6 +187,9 @@ impl State {
         tokens: Vec<TokenLogprob>,
         finish_reason: Option<EndReason>,
     ) {
+        if let Some((_, said)) = &mut self.keeping {
+            said.hear(&delta);
+        }
         let logprobs = (!tokens.is_empty()).then_some(ChatLogprobs { content: Some(tokens), refusal: None });
         let chunk = self.chunk(vec![ChatChunkChoice { index, delta, logprobs, finish_reason }], None);
         self.ready.push_back(chunk);
@@ -170,5 +199,34 @@ impl State {
 impl ChatDelta {
     fn of_call(call: ToolCallDelta) -> Self {
         Self { tool_calls: Some(vec![call]), ..Self::default() }
+    }
+}
+
+/// What the chunks of an answer told so far.
+#[derive(Default)]
+struct Said {
+    text: String,
+    thoughts: String,
+    calls: Vec<ToolCall>,
+}
+
+impl Said {
+    fn hear(&mut self, delta: &ChatDelta) {
+        self.text.push_str(delta.content.as_deref().unwrap_or_default());
+        self.thoughts.push_str(delta.reasoning_content.as_deref().unwrap_or_default());
+        for ToolCallDelta { id, function, .. } in delta.tool_calls.iter().flatten() {
+            if let (Some(id), Some(name)) = (id, &function.name) {
+                let function = FunctionCall { name: name.clone(), arguments: String::new() };
+                self.calls.push(ToolCall { id: id.clone(), r#type: ToolKind::Function, function });
+            }
+            if let Some(call) = self.calls.last_mut() {
+                call.function.arguments.push_str(&function.arguments);
+            }
+        }
+    }
+
+    /// All of it.
+    fn message(self) -> ChatMessage {
+        AnswerMessage::of(self.text, self.thoughts, self.calls).kept()
     }
 }

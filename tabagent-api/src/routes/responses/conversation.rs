@@ -1,14 +1,13 @@
-//! Items to the messages that chat templates take.
+//! Items to the messages of a chat.
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
-
 use super::items::{Item, ItemRole, ReasoningPart, SummaryPart};
-use crate::routes::chat::{FunctionCall, ToolCall, ToolKind};
+use crate::routes::chat::{ChatContent, ChatMessage, FunctionCall, ToolCall, ToolKind};
 use crate::routes::inference::InferenceError;
 
-/// The messages of a conversation: instructions, what came before, and the input.
+/// The messages of a conversation: instructions, what came before, and the input. In a session, what holds for all of it comes
+/// first; `session` has the ids of the calls that are in there.
 ///
 /// # Errors
 /// [`InferenceError::Invalid`] where an output answers no call.
@@ -16,18 +15,17 @@ pub(super) fn messages(
     instructions: Option<&str>,
     earlier: &[Item],
     input: &[Item],
-) -> Result<Vec<Value>, InferenceError> {
-    let calls: BTreeSet<&str> = earlier
-        .iter()
-        .chain(input)
-        .filter_map(|item| match item {
-            Item::FunctionCall { call_id, .. } => Some(call_id.as_str()),
-            _ => None,
-        })
-        .collect();
+    session: Option<BTreeSet<&str>>,
+) -> Result<Vec<ChatMessage>, InferenceError> {
+    let in_session = session.is_some();
+    let mut known = session.unwrap_or_default();
+    known.extend(earlier.iter().chain(input).filter_map(|item| match item {
+        Item::FunctionCall { call_id, .. } => Some(call_id.as_str()),
+        _ => None,
+    }));
     for (at, item) in input.iter().enumerate() {
         if let Item::FunctionCallOutput { call_id, .. } = item
-            && !calls.contains(call_id.as_str())
+            && !known.contains(call_id.as_str())
         {
             return Err(InferenceError::invalid(
                 format!("input[{at}].call_id"),
@@ -42,16 +40,30 @@ pub(super) fn messages(
     if let Some(instructions) = instructions {
         messages.system(instructions.to_owned());
     }
-    for item in earlier.iter().chain(input) {
-        messages.add(item);
-    }
+    let all = || earlier.iter().chain(input);
+    let early = |item: &&Item| in_session && holds_for_all(item);
+    all().filter(early).for_each(|item| messages.add(item));
+    all().filter(|item| !early(item)).for_each(|item| messages.add(item));
     messages.close();
     Ok(messages.done)
 }
 
+fn holds_for_all(item: &Item) -> bool {
+    matches!(item, Item::Message { role: ItemRole::System | ItemRole::Developer, .. })
+}
+
+/// What a response adds to a conversation.
+pub(super) fn answer(output: &[Item]) -> Option<ChatMessage> {
+    let mut messages = Messages::default();
+    output.iter().for_each(|item| messages.add(item));
+    messages.close();
+    // All that the model says in one turn is one message.
+    messages.done.pop()
+}
+
 #[derive(Default)]
 struct Messages {
-    done: Vec<Value>,
+    done: Vec<ChatMessage>,
     /// What the assistant says, which may be several items.
     turn: Option<Turn>,
 }
@@ -60,7 +72,7 @@ struct Messages {
 struct Turn {
     text: Vec<String>,
     thoughts: Vec<String>,
-    calls: Vec<Value>,
+    calls: Vec<ToolCall>,
 }
 
 impl Messages {
@@ -70,7 +82,7 @@ impl Messages {
                 self.turn().text.push(content.text());
             }
             Item::Message { role: ItemRole::User, content, .. } => {
-                self.push(json!({ "role": "user", "content": content.text() }));
+                self.push(ChatMessage::User { content: ChatContent::Text(content.text()), name: None });
             }
             Item::Message { role: ItemRole::System | ItemRole::Developer, content, .. } => {
                 self.system(content.text());
@@ -78,10 +90,11 @@ impl Messages {
             Item::FunctionCall { call_id, name, arguments, .. } => {
                 let function = FunctionCall { name: name.clone(), arguments: arguments.clone() };
                 let call = ToolCall { id: call_id.clone(), r#type: ToolKind::Function, function };
-                self.turn().calls.push(call.for_template());
+                self.turn().calls.push(call);
             }
             Item::FunctionCallOutput { call_id, output, .. } => {
-                self.push(json!({ "role": "tool", "content": output.text(), "tool_call_id": call_id }));
+                let content = ChatContent::Text(output.text());
+                self.push(ChatMessage::Tool { content, tool_call_id: call_id.clone(), name: None });
             }
             Item::Reasoning { summary, content, .. } => {
                 let whole = content.iter().flatten().map(|ReasoningPart::ReasoningText { text }| text);
@@ -100,7 +113,7 @@ impl Messages {
         self.turn.get_or_insert_with(Turn::default)
     }
 
-    fn push(&mut self, message: Value) {
+    fn push(&mut self, message: ChatMessage) {
         self.close();
         self.done.push(message);
     }
@@ -108,35 +121,40 @@ impl Messages {
     /// Adds to the system's message where it stands alone at the beginning: many templates take no second one.
     fn system(&mut self, text: String) {
         self.close();
-        if let [only] = &mut self.done[..]
-            && only["role"] == "system"
-        {
-            let before = only["content"].as_str().unwrap_or_default();
-            only["content"] = json!(format!("{before}\n\n{text}"));
+        if let [ChatMessage::System { content: ChatContent::Text(before), .. }] = &mut self.done[..] {
+            before.push_str("\n\n");
+            before.push_str(&text);
             return;
         }
-        self.done.push(json!({ "role": "system", "content": text }));
+        self.done.push(ChatMessage::System { content: ChatContent::Text(text), name: None });
     }
 
     /// Ends what the assistant says.
     fn close(&mut self) {
         let Some(Turn { text, thoughts, calls }) = self.turn.take() else { return };
-        let mut message = Map::new();
-        message.insert("role".to_owned(), json!("assistant"));
-        message.insert("content".to_owned(), json!(text.join("\n")));
-        if !thoughts.is_empty() {
-            message.insert("reasoning_content".to_owned(), json!(thoughts.join("\n")));
-        }
-        if !calls.is_empty() {
-            message.insert("tool_calls".to_owned(), Value::Array(calls));
-        }
-        self.done.push(Value::Object(message));
+        self.done.push(ChatMessage::Assistant {
+            content: Some(ChatContent::Text(text.join("\n"))),
+            name: None,
+            tool_calls: (!calls.is_empty()).then_some(calls),
+            refusal: None,
+            reasoning_content: (!thoughts.is_empty()).then(|| thoughts.join("\n")),
+            annotations: None,
+            audio: None,
+            function_call: None,
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn for_template(instructions: Option<&str>, earlier: &[Item], input: &[Item]) -> Value {
+        let messages = messages(instructions, earlier, input, None).unwrap();
+        messages.iter().map(ChatMessage::for_template).collect()
+    }
 
     fn items(items: Value) -> Vec<Item> {
         serde_json::from_value(items).unwrap()
@@ -157,7 +175,7 @@ mod tests {
             { "type": "message", "role": "user", "content": "And?" },
         ]));
         assert_eq!(
-            Value::Array(messages(Some("Be brief."), &earlier, &input).unwrap()),
+            for_template(Some("Be brief."), &earlier, &input),
             json!([
                 { "role": "system", "content": "Be brief." },
                 { "role": "user", "content": "Is it warm in Köln?" },
@@ -182,17 +200,35 @@ mod tests {
             { "type": "message", "role": "user", "content": "Hello" },
             { "type": "message", "role": "system", "content": "In French now." },
         ]));
-        let messages = messages(Some("Be brief."), &[], &input).unwrap();
+        let messages = for_template(Some("Be brief."), &[], &input);
         assert_eq!(messages[0]["content"], "Be brief.\n\nIn English.");
-        assert_eq!((messages.len(), &messages[2]["role"]), (3, &json!("system")));
+        assert_eq!((messages.as_array().unwrap().len(), &messages[2]["role"]), (3, &json!("system")));
+    }
+
+    #[test]
+    fn in_a_session_there_is_one_message_of_the_system_and_it_comes_first() {
+        let input = items(json!([
+            { "type": "message", "role": "user", "content": "Hello" },
+            { "type": "message", "role": "developer", "content": "In English." },
+        ]));
+        let messages = messages(Some("Be brief."), &[], &input, Some(BTreeSet::new())).unwrap();
+        let messages: Vec<Value> = messages.iter().map(ChatMessage::for_template).collect();
+        assert_eq!(
+            messages,
+            [
+                json!({ "role": "system", "content": "Be brief.\n\nIn English." }),
+                json!({ "role": "user", "content": "Hello" }),
+            ]
+        );
     }
 
     #[test]
     fn an_output_answers_a_call() {
         let output = items(json!([{ "type": "function_call_output", "call_id": "call_9", "output": "x" }]));
-        let Err(InferenceError::Invalid { field, .. }) = messages(None, &[], &output) else {
+        let Err(InferenceError::Invalid { field, .. }) = messages(None, &[], &output, None) else {
             panic!("it is taken")
         };
         assert_eq!(field, "input[0].call_id");
+        assert_eq!(messages(None, &[], &output, Some(BTreeSet::from(["call_9"]))).unwrap().len(), 1);
     }
 }

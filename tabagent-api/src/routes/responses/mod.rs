@@ -15,8 +15,10 @@ use tabagent_runtime::{
     BackendError, Conversation, GeneratePrompt, GenerateRequest, Runtime, error::InvalidCause,
 };
 
+use super::chat::ChatMessage;
 use super::generation::now;
 use super::inference::InferenceError;
+use super::sessions::{Turn, explain};
 use crate::stream::JsonOrEvents;
 use crate::{ApiError, Component, EventStream, Json, JsonOrStream, Problem, RequestId, route};
 use answer::Answer;
@@ -26,8 +28,9 @@ pub use items::{
     SummaryPart,
 };
 pub use options::{
-    AllowedFunction, Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool,
-    ResponseToolChoice, TextFormat, TextOptions, ToolChoiceMode, Truncation,
+    AllowedFunction, ConversationParam, ConversationRef, Includable, NamedTool, ReasoningOptions,
+    ResponseStreamOptions, ResponseTool, ResponseToolChoice, TextFormat, TextOptions, ToolChoiceMode,
+    Truncation,
 };
 pub use request::ResponseRequest;
 use response::Begun;
@@ -99,7 +102,7 @@ impl ResponseError {
 
 /// Answer.
 ///
-/// Continues a conversation: the one that `previous_response_id` ends with, and `input`. With `stream` the response comes
+/// Continues a conversation: the one that `previous_response_id` ends with, or that `session_id` names, and `input`. With `stream` the response comes
 /// as it is generated, in OpenAI's events. It is stored, unless `store` is false, before its end is told. A client that
 /// leaves stops the work. POST /v1/generation/stop takes the id of the response, as its events tell it.
 #[route(
@@ -119,6 +122,16 @@ impl ResponseError {
             "model": "tabagent-chat", "previous_response_id": "resp_example", "input": "And what can you do?",
             "temperature": 0, "max_output_tokens": 8,
         }, status = 200, check = goes_on),
+        case("a session goes on", json = {
+            "model": "tabagent-chat", "session_id": "session_to_answer", "input": "Who are you?", "temperature": 0, "max_output_tokens": 8,
+            "store": false,
+        }, status = 200, check = |body: &Body| is_in(body, "session_to_answer")),
+        case("a conversation by OpenAI's name", json = {
+            "model": "tabagent-chat", "conversation": { "id": "session_to_answer" }, "input": "And what can you do?", "temperature": 0,
+            "max_output_tokens": 8, "store": false, "history_limit": 2,
+        }, status = 200, check = |body: &Body| is_in(body, "session_to_answer")),
+        case("two conversations", json = { "model": "tabagent-chat", "input": "Hi", "conversation": "session_a", "session_id": "session_b" }, problem = ResponseError::Inference),
+        case("a session and a previous response", json = { "model": "tabagent-chat", "input": "Hi", "session_id": "session_a", "previous_response_id": "resp_example" }, problem = ResponseError::Inference),
         case("log probabilities", json = {
             "model": "tabagent-chat", "input": "Hello", "seed": 7, "max_output_tokens": 4, "top_logprobs": 2, "store": false,
             "include": ["message.output_text.logprobs"],
@@ -162,30 +175,46 @@ pub async fn create_response(
         None => Vec::new(),
     };
     let input = request.input.items()?;
-    let messages = conversation::messages(request.instructions.as_deref(), &earlier, &input)?;
+    let mut turn = match request.session() {
+        Some(id) => {
+            let turn = Turn::begin(&runtime, id.to_owned(), request.history_limit).await;
+            Some(turn.map_err(ResponseError::of)?)
+        }
+        None => None,
+    };
+    let calls = turn.as_ref().map(Turn::calls);
+    let asked = conversation::messages(request.instructions.as_deref(), &earlier, &input, calls)?;
+    let messages = match &mut turn {
+        Some(turn) => turn.ask(asked).map_err(ResponseError::of)?,
+        None => asked.iter().map(ChatMessage::for_template).collect(),
+    };
     let (streams, logprobs, constraint) = (request.streams(), request.logprobs(), request.constraint()?);
-    let generation = runtime
-        .generate(GenerateRequest {
-            id: request_id.to_string(),
-            model: request.model.clone(),
-            prompt: GeneratePrompt::Chat(Conversation {
-                messages,
-                tools: request.tools_for_template(),
-                add_generation_prompt: true,
-                variables: request.variables(),
-                now: None,
-            }),
-            sampling: request.sampling(),
-            max_tokens: request.max_output_tokens.map(|count| count as usize),
-            constraint,
-            stop: Vec::new(),
-            ignore_end: false,
-            choices: 1,
-            logprobs,
-            deadline: None,
-        })
-        .await
-        .map_err(ResponseError::of)?;
+    let mut asked = GenerateRequest {
+        id: request_id.to_string(),
+        model: request.model.clone(),
+        prompt: GeneratePrompt::Chat(Conversation {
+            messages,
+            tools: request.tools_for_template(),
+            add_generation_prompt: true,
+            variables: request.variables(),
+            now: None,
+        }),
+        sampling: request.sampling(),
+        max_tokens: request.max_output_tokens.map(|count| count as usize),
+        constraint,
+        stop: Vec::new(),
+        ignore_end: false,
+        choices: 1,
+        logprobs,
+        deadline: None,
+    };
+    if let Some(turn) = &turn {
+        turn.complete(&mut asked);
+    }
+    let in_session = turn.is_some();
+    let generation = runtime.generate(asked).await;
+    let generation =
+        generation.map_err(|error| ResponseError::of(if in_session { explain(error) } else { error }))?;
     let begun = Begun {
         id: items::new_id("resp"),
         created,
@@ -197,7 +226,7 @@ pub async fn create_response(
     let response = Response::begun(begun, request);
     let answer = Answer::new(response, generation.markup, generation.prompt_tokens);
     let runtime = Runtime::clone(&runtime);
-    let work = Work { runtime, generation, answer, logprobs: logprobs.is_some(), input };
+    let work = Work { runtime, generation, answer, logprobs: logprobs.is_some(), input, turn };
     if streams {
         return Ok(JsonOrStream::Stream(EventStream::new(work.events())));
     }
@@ -279,6 +308,11 @@ fn calls_the_weather(body: &Body) -> Result<(), String> {
 
 fn goes_on(body: &Body) -> bool {
     matches!(body, JsonOrEvents::Json(response) if response.previous_response_id.as_deref() == Some("resp_example"))
+}
+
+fn is_in(body: &Body, session: &str) -> bool {
+    let JsonOrEvents::Json(response) = body else { return false };
+    response.conversation.as_ref().is_some_and(|conversation| conversation.id == session)
 }
 
 fn has_logprobs(body: &Body) -> bool {

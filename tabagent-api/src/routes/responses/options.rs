@@ -17,6 +17,34 @@ pub struct ResponseStreamOptions {
     pub include_obfuscation: Option<bool>,
 }
 
+/// Which conversation is continued: OpenAI's name of a session.
+#[derive(Debug, Clone, Deserialize, Schema)]
+#[serde(untagged)]
+pub enum ConversationParam {
+    /// By its id.
+    Id(#[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))] String),
+    /// By its id, in an object.
+    Object(#[rule(nested)] ConversationRef),
+}
+
+/// A conversation, by its id.
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[serde(deny_unknown_fields)]
+pub struct ConversationRef {
+    /// Id of the session.
+    #[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))]
+    pub id: String,
+}
+
+impl ConversationParam {
+    /// Id of the session.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Id(id) | Self::Object(ConversationRef { id }) => id,
+        }
+    }
+}
+
 /// What is told beside the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
 pub enum Includable {

@@ -9,14 +9,15 @@ use tabagent_runtime::{Constraint, SamplingRequest};
 
 use super::items::ResponseInput;
 use super::options::{
-    Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool, ResponseToolChoice,
-    TextOptions, ToolChoiceMode, Truncation,
+    ConversationParam, Includable, NamedTool, ReasoningOptions, ResponseStreamOptions, ResponseTool,
+    ResponseToolChoice, TextOptions, ToolChoiceMode, Truncation,
 };
 use crate::Schema;
 use crate::routes::chat::{AllowedMode, FunctionDefinition, Tool, ToolKind};
 use crate::routes::constraint::{Choice, Function, constraint};
 use crate::routes::generation::{ServiceTier, variables};
 use crate::routes::inference::InferenceError;
+use crate::routes::sessions::needs_session;
 
 /// A response that is asked for.
 #[derive(Debug, Deserialize, Schema)]
@@ -34,6 +35,19 @@ pub struct ResponseRequest {
     /// The response that this one continues, which must have been stored.
     #[rule(length(min = 1, max = 256))]
     pub previous_response_id: Option<String>,
+    /// Id of a session that is continued, or begun where it is not there; not together with `previous_response_id`. The
+    /// input and the output are added to it before the end of the response is told, also where `store` is false, unless it is
+    /// stopped or breaks off. Instructions, and messages of the roles `system` and `developer`, are not: they come first, for
+    /// this request alone, in place of those that the session has.
+    #[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))]
+    pub session_id: Option<String>,
+    /// OpenAI's name of `session_id`.
+    #[rule(nested)]
+    pub conversation: Option<ConversationParam>,
+    /// Takes so many of the session's last messages, from the first one of a user on; those of `system` and `developer`
+    /// stay. All when absent.
+    #[rule(range(min = 0, max = 10_000))]
+    pub history_limit: Option<u32>,
     /// Whether the response is stored, for 30 days; true when absent.
     pub store: Option<bool>,
     /// Whether the response comes as server-sent events.
@@ -106,9 +120,6 @@ pub struct ResponseRequest {
     pub prompt_cache_key: Option<String>,
     /// Only `false`: responses are not made in the background here.
     pub background: Option<bool>,
-    /// Not served: `previous_response_id` continues a conversation.
-    #[rule(any("it is refused with what to send instead"))]
-    pub conversation: Option<Value>,
     /// Not served: prompts are not kept here.
     #[rule(any("it is refused with what to send instead"))]
     pub prompt: Option<Value>,
@@ -131,8 +142,13 @@ impl ResponseRequest {
             ),
             (
                 "conversation",
-                self.conversation.is_some(),
-                "is not kept here; send `previous_response_id`, or all items as `input`",
+                matches!((&self.session_id, &self.conversation), (Some(id), Some(other)) if id != other.id()),
+                "differs from `session_id`; send one of them",
+            ),
+            (
+                "previous_response_id",
+                self.previous_response_id.is_some() && self.session().is_some(),
+                "goes on with another conversation than the session; send one of them",
             ),
             ("prompt", self.prompt.is_some(), "prompts are not kept here; send `instructions` and `input`"),
             (
@@ -157,7 +173,13 @@ impl ResponseRequest {
                 "thoughts are told whole, as items of the type `reasoning`; leave it out",
             ),
         ];
-        InferenceError::refuse(&refused)
+        InferenceError::refuse(&refused)?;
+        needs_session(self.session().is_some(), self.history_limit)
+    }
+
+    /// Id of the session that is continued.
+    pub(super) fn session(&self) -> Option<&str> {
+        self.session_id.as_deref().or(self.conversation.as_ref().map(ConversationParam::id))
     }
 
     /// What the answer has to be like.

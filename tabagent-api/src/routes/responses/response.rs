@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::items::Item;
 use super::options::{
-    ReasoningOptions, ResponseTool, ResponseToolChoice, TextOptions, ToolChoiceMode, Truncation,
+    ConversationRef, ReasoningOptions, ResponseTool, ResponseToolChoice, TextOptions, ToolChoiceMode,
+    Truncation,
 };
 use super::request::ResponseRequest;
 use crate::Schema;
@@ -46,6 +47,9 @@ pub struct Response {
     pub parallel_tool_calls: bool,
     /// The response that it continues.
     pub previous_response_id: Option<String>,
+    /// The session that it continues; absent where it is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationRef>,
     /// As it was asked for.
     pub prompt_cache_key: Option<String>,
     /// How the model was asked to think.
@@ -179,6 +183,7 @@ impl Response {
     /// A response that is being generated.
     pub(super) fn begun(begun: Begun, request: ResponseRequest) -> Self {
         let store = request.stores();
+        let conversation = request.session().map(|id| ConversationRef { id: id.to_owned() });
         Self {
             id: begun.id,
             object: "response".to_owned(),
@@ -195,6 +200,7 @@ impl Response {
             output: Vec::new(),
             parallel_tool_calls: request.parallel_tool_calls.unwrap_or(true),
             previous_response_id: request.previous_response_id,
+            conversation,
             prompt_cache_key: request.prompt_cache_key,
             reasoning: request.reasoning.unwrap_or_default(),
             safety_identifier: request.safety_identifier,

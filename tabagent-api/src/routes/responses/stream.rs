@@ -6,11 +6,13 @@ use futures_util::stream::{self, Stream};
 use tabagent_runtime::{BackendError, Generation, GenerationEvent, Runtime, StoredResponse};
 
 use super::answer::Answer;
+use super::conversation::answer;
 use super::events::ResponseEvent;
 use super::items::Item;
 use super::response::Response;
 use crate::routes::chat::token_logprob;
 use crate::routes::inference::InferenceError;
+use crate::routes::sessions::Turn;
 use crate::stream::StreamEvent;
 
 /// A response on its way.
@@ -22,6 +24,8 @@ pub(super) struct Work {
     pub(super) logprobs: bool,
     /// What it answers.
     pub(super) input: Vec<Item>,
+    /// The session that it continues.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Work {
@@ -75,6 +79,12 @@ impl Work {
                 self.answer.end(reason, completion_tokens, cached_tokens);
                 if self.answer.response().store {
                     self.runtime.keep_response(stored(self.answer.response(), &self.input)?).await?;
+                }
+                // A response that was stopped is not the model's.
+                if let (Some(turn), Some(answer)) = (&mut self.turn, answer(&self.answer.response().output))
+                    && !self.generation.stopped()
+                {
+                    turn.keep(&answer).await?;
                 }
                 self.answer.tell_end();
             }

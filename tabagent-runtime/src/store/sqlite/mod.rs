@@ -2,13 +2,14 @@
 //!
 //! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). A second one reads documents. `open` finds or makes the
 //! file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
-//! `queries` has the statements.
+//! `queries` has the statements, and `sessions` those of sessions.
 
 mod documents;
 mod examine;
 mod failure;
 mod open;
 mod queries;
+mod sessions;
 mod thread;
 
 use std::{
@@ -17,7 +18,10 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use super::{GenerationParams, RETENTION, Store, StoreFuture, StoreUsage, StoredResponse};
+use super::{
+    GenerationParams, ParamsStore, RETENTION, ResponseStore, SelectionStore, StoreFuture, StoreUsage,
+    StoredResponse,
+};
 use crate::error::Result;
 use open::Opened;
 use thread::Worker;
@@ -84,7 +88,7 @@ impl SqliteStore {
     }
 }
 
-impl Store for SqliteStore {
+impl ResponseStore for SqliteStore {
     fn put_response(&self, response: StoredResponse) -> StoreFuture<'_, ()> {
         let fold_due = Arc::clone(&self.worker.fold_due);
         Box::pin(self.worker.call("keeping a response", move |connection| {
@@ -123,7 +127,9 @@ impl Store for SqliteStore {
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
         Box::pin(self.worker.call("counting the responses", |connection| queries::usage(connection)))
     }
+}
 
+impl ParamsStore for SqliteStore {
     fn params_at_start(&self) -> &BTreeMap<Option<String>, GenerationParams> {
         &self.params
     }
@@ -134,7 +140,9 @@ impl Store for SqliteStore {
             queries::put_params(connection, model.as_deref(), &params)
         }))
     }
+}
 
+impl SelectionStore for SqliteStore {
     fn selected_at_start(&self) -> &BTreeMap<String, String> {
         &self.selected
     }

@@ -16,13 +16,13 @@ pub const DATABASE: &str = "tabagent.sqlite";
 /// Name of the empty file whose lock says that a server uses the folder.
 pub(super) const LOCK: &str = "tabagent.lock";
 /// Marks the file as ours: "TabA", where the header of an SQLite file has the id of its application.
-const APPLICATION: i32 = 0x5461_6241;
+pub(super) const APPLICATION: i32 = 0x5461_6241;
 /// How long a statement waits for a program that reads or copies the file.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present form. A step that was released is never changed: the number of steps that
 /// a file has is its `user_version`.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE responses (
         id TEXT PRIMARY KEY,
@@ -50,6 +50,35 @@ const STEPS: &[&str] = &[
         kind TEXT PRIMARY KEY,
         -- Id of the model that serves where a request names none.
         model TEXT NOT NULL
+    ) STRICT;
+    ",
+    "
+    CREATE TABLE sessions (
+        -- Never used again: a session that is made anew under the id of a deleted one is another one.
+        incarnation INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        title TEXT,
+        -- Both seconds since 1970.
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        -- Both of its messages.
+        messages INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        -- JSON.
+        params TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        session INTEGER NOT NULL REFERENCES sessions (incarnation) ON DELETE CASCADE,
+        -- From 0 on, without gaps.
+        position INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        -- Both JSON.
+        content TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        PRIMARY KEY (session, position),
+        UNIQUE (session, id)
     ) STRICT;
     ",
     super::documents::SCHEMA,

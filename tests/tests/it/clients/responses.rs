@@ -22,6 +22,11 @@ fn openai_continues_and_deletes_stored_responses() {
 }
 
 #[test]
+fn openai_goes_on_with_a_conversation_by_its_id() {
+    python(&Server::start(&[]), "openai_responses.py", &["responses_session"]);
+}
+
+#[test]
 fn openai_calls_functions_in_responses() {
     responses(&reciting(), &["responses_tools"]);
 }

@@ -1,0 +1,245 @@
+//! What sessions do at their bounds: messages that come twice, full ones, deleted ones, pages, a full disk.
+
+use serde_json::json;
+
+use super::super::open::{APPLICATION, STEPS};
+use super::*;
+use crate::store::{DATABASE, ParamsStore, SESSION_BYTES, SESSION_MESSAGES};
+
+fn message(id: &str, role: &str, text: &str) -> NewMessage {
+    let content = json!({ "role": role, "content": text });
+    NewMessage {
+        id: id.to_owned(),
+        body: MessageBody { role: role.to_owned(), content, metadata: json!({}) },
+    }
+}
+
+fn append(session: &str, messages: Vec<NewMessage>) -> Append {
+    Append { session: session.to_owned(), incarnation: None, title: None, messages }
+}
+
+/// Messages of these roles, numbered as their ids are.
+async fn filled(store: &SqliteStore, session: &str, roles: &[&str]) {
+    let messages =
+        roles.iter().enumerate().map(|(at, role)| message(&at.to_string(), role, &format!("text {at}")));
+    store.append_messages(append(session, messages.collect())).await.unwrap();
+}
+
+fn page(limit: u64, newest_first: bool, after: Option<&str>) -> Page {
+    Page { after: after.map(str::to_owned), limit, newest_first }
+}
+
+/// The ids of a page of a session, and whether there are more.
+async fn ids(store: &SqliteStore, session: &str, page: Page) -> (Vec<String>, bool) {
+    let Paged { data, has_more } = store.history(session, page).await.unwrap();
+    (data.into_iter().map(|message| message.id).collect(), has_more)
+}
+
+/// The field and the reason of a value that cannot be used.
+fn invalid<T: std::fmt::Debug>(outcome: Result<T>) -> (String, String) {
+    match outcome {
+        Err(BackendError::InvalidInput { field, reason, .. }) => (field, reason),
+        other => panic!("not a value that cannot be used: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_again_is_stored_once() {
+    let store = SqliteStore::in_memory().unwrap();
+    let first = store.append_messages(append("s", vec![message("a", "user", "Hi")])).await.unwrap();
+    store.append_messages(append("s", vec![message("b", "assistant", "Hello")])).await.unwrap();
+    let again = store.append_messages(append("s", vec![message("a", "user", "Hi")])).await.unwrap();
+    assert_eq!(again, first);
+    // Ids are those of one session.
+    store.append_messages(append("other", vec![message("a", "user", "Bye")])).await.unwrap();
+    let (field, reason) =
+        invalid(store.append_messages(append("s", vec![message("a", "user", "Bye")])).await);
+    assert!(field == "id" && reason.contains("says something else"), "{field}: {reason}");
+    // None of those that come with it is stored.
+    let outcome =
+        store.append_messages(append("s", vec![message("c", "user", "1"), message("b", "user", "2")])).await;
+    assert_eq!(invalid(outcome).0, "id");
+    assert_eq!(ids(&store, "s", page(10, false, None)).await, (vec!["a".to_owned(), "b".to_owned()], false));
+    let session = store.session("s").await.unwrap().unwrap();
+    let kept = [message("a", "user", "Hi"), message("b", "assistant", "Hello")];
+    assert_eq!((session.messages, session.bytes), (2, kept.iter().map(NewMessage::bytes).sum()));
+}
+
+#[tokio::test]
+async fn a_session_that_begins_with_a_mistake_is_not_made() {
+    let store = SqliteStore::in_memory().unwrap();
+    let twice = vec![message("a", "user", "1"), message("a", "user", "2")];
+    assert_eq!(invalid(store.append_messages(append("s", twice)).await).0, "id");
+    assert_eq!(store.session("s").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn history_comes_in_pages_both_ways() {
+    let store = SqliteStore::in_memory().unwrap();
+    filled(&store, "s", &["user", "assistant", "user", "assistant", "user"]).await;
+    filled(&store, "other", &["user"]).await;
+    for (newest_first, expected) in [(false, ["0", "1", "2", "3", "4"]), (true, ["4", "3", "2", "1", "0"])] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let (page, more) = ids(&store, "s", page(2, newest_first, after.as_deref())).await;
+            assert!(page.len() == 2 || !more);
+            after = page.last().cloned();
+            seen.extend(page);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, expected);
+    }
+    assert_eq!(ids(&store, "s", page(9, false, Some("4"))).await, (vec![], false));
+    let (field, _) = invalid(store.history("s", page(9, false, Some("nobody"))).await);
+    assert_eq!(field, "after");
+    let nobody = store.history("nobody", page(9, false, None)).await;
+    assert!(matches!(nobody, Err(BackendError::SessionNotFound { session }) if session == "nobody"));
+}
+
+#[tokio::test]
+async fn sessions_are_listed_in_pages_in_the_order_of_their_beginnings() {
+    let store = SqliteStore::in_memory().unwrap();
+    for (number, id) in ["a", "b", "c", "a"].into_iter().enumerate() {
+        let messages = vec![message(&number.to_string(), "user", "Hi")];
+        store.append_messages(append(id, messages)).await.unwrap();
+    }
+    let ids = async |page: Page| {
+        let Paged { data, has_more } = store.sessions(page).await.unwrap();
+        (data.into_iter().map(|session| session.id).collect::<Vec<_>>(), has_more)
+    };
+    assert_eq!(ids(page(2, true, None)).await, (vec!["c".to_owned(), "b".to_owned()], true));
+    assert_eq!(ids(page(2, true, Some("b"))).await, (vec!["a".to_owned()], false));
+    assert_eq!(ids(page(9, false, None)).await.0, ["a", "b", "c"]);
+    assert_eq!(invalid(store.sessions(page(1, true, Some("d"))).await).0, "after");
+}
+
+#[tokio::test]
+async fn the_tail_begins_with_a_user_and_keeps_what_holds_for_all() {
+    let store = SqliteStore::in_memory().unwrap();
+    filled(&store, "s", &["system", "user", "assistant", "tool", "assistant", "user", "assistant"]).await;
+    for (limit, expected) in [
+        (None, vec!["0", "1", "2", "3", "4", "5", "6"]),
+        (Some(0), vec!["0"]),
+        (Some(1), vec!["0"]),
+        (Some(2), vec!["0", "5", "6"]),
+        // The answers before it belong to a question that is beyond.
+        (Some(5), vec!["0", "5", "6"]),
+        (Some(6), vec!["0", "1", "2", "3", "4", "5", "6"]),
+        (Some(600), vec!["0", "1", "2", "3", "4", "5", "6"]),
+    ] {
+        let tail = store.session_tail("s", limit).await.unwrap().unwrap();
+        let found: Vec<String> = tail.messages.into_iter().map(|message| message.id).collect();
+        assert_eq!(found, expected, "{limit:?}");
+    }
+    assert_eq!(store.session_tail("nobody", None).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_full_session_is_told_and_takes_again_what_it_has() {
+    let store = SqliteStore::in_memory().unwrap();
+    let many = (0..SESSION_MESSAGES).map(|number| message(&number.to_string(), "user", "Hi")).collect();
+    store.append_messages(append("many", many)).await.unwrap();
+    let (field, reason) =
+        invalid(store.append_messages(append("many", vec![message("x", "user", "Hi")])).await);
+    assert!(field == "session_id" && reason.contains("begin another one"), "{field}: {reason}");
+    store.append_messages(append("many", vec![message("7", "user", "Hi")])).await.unwrap();
+
+    let large = "x".repeat(usize::try_from(SESSION_BYTES / 2).unwrap());
+    store.append_messages(append("large", vec![message("a", "user", &large)])).await.unwrap();
+    let beyond = store.append_messages(append("large", vec![message("b", "user", &large)])).await;
+    assert_eq!(invalid(beyond).0, "session_id");
+    store.append_messages(append("large", vec![message("b", "user", "Hi")])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_was_deleted_is_not_made_again_by_an_answer() {
+    let store = SqliteStore::in_memory().unwrap();
+    filled(&store, "s", &["user", "assistant"]).await;
+    let params = GenerationParams { max_tokens: Some(3), ..GenerationParams::default() };
+    assert!(store.put_session_params("s", params).await.unwrap());
+    let first = store.session("s").await.unwrap().unwrap();
+    assert_eq!(first.params, params);
+    assert!(store.delete_session("s").await.unwrap());
+    assert!(!store.delete_session("s").await.unwrap());
+    assert!(!store.put_session_params("s", params).await.unwrap());
+    let late = || Append {
+        incarnation: Some(first.incarnation),
+        ..append("s", vec![message("9", "user", "And?"), message("10", "assistant", "Yes.")])
+    };
+    let gone = |outcome| matches!(outcome, Err(BackendError::SessionNotFound { .. }));
+    assert!(gone(store.append_messages(late()).await));
+    assert_eq!(store.session("s").await.unwrap(), None);
+    // One that was begun again under its id is another one, without what the first one had.
+    filled(&store, "s", &["user"]).await;
+    assert!(gone(store.append_messages(late()).await));
+    let second = store.session_tail("s", None).await.unwrap().unwrap();
+    assert_eq!((second.messages.len(), second.session.params), (1, GenerationParams::default()));
+    assert_ne!(second.session.incarnation, first.incarnation);
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_session_stays_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let secret = "a secret that was told";
+    filled(&store, "other", &["user"]).await;
+    store.append_messages(append("s", vec![message("a", "user", &secret.repeat(1000))])).await.unwrap();
+    let is_somewhere = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        files
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default())
+            .any(|bytes| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+    };
+    assert!(is_somewhere());
+    assert!(store.delete_session("s").await.unwrap());
+    assert!(!is_somewhere());
+    assert!(store.session("other").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_no_half_of_a_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    filled(&store, "s", &["user", "assistant"]).await;
+    // SQLite's own bound of the file ends in the same error as a disk without room.
+    let pages = |count: i64| {
+        move |connection: &mut Connection| {
+            connection.pragma_update_and_check(None, "max_page_count", count, |_| Ok(()))
+        }
+    };
+    store.worker.call("test", pages(1)).await.unwrap();
+    let turn =
+        || append("s", vec![message("q", "user", "short"), message("a", "assistant", &"x".repeat(1 << 20))]);
+    match store.append_messages(turn()).await {
+        Err(BackendError::ConfigurationError { setting, reason }) => {
+            assert_eq!(setting, "data-dir");
+            assert!(reason.contains(DATABASE) && reason.contains("the disk is full"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(ids(&store, "s", page(9, false, None)).await.0, ["0", "1"]);
+    assert_eq!(store.session("s").await.unwrap().unwrap().messages, 2);
+    store.worker.call("test", pages(1_000_000)).await.unwrap();
+    store.append_messages(turn()).await.unwrap();
+    assert_eq!(ids(&store, "s", page(9, false, None)).await.0, ["0", "1", "q", "a"]);
+}
+
+#[tokio::test]
+async fn a_file_without_sessions_gets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = Connection::open(folder.path().join(DATABASE)).unwrap();
+    for step in &STEPS[..2] {
+        old.execute_batch(step).unwrap();
+    }
+    old.execute_batch("INSERT INTO params (model, value) VALUES ('m', '{\"max_tokens\": 7}')").unwrap();
+    old.pragma_update(None, "application_id", APPLICATION).unwrap();
+    old.pragma_update(None, "user_version", 2).unwrap();
+    drop(old);
+    assert!(SqliteStore::examine(folder.path()).unwrap().is_some());
+    let store = SqliteStore::open(folder.path()).unwrap();
+    assert_eq!(store.params_at_start()[&Some("m".to_owned())].max_tokens, Some(7));
+    filled(&store, "s", &["user"]).await;
+    assert_eq!(store.session("s").await.unwrap().unwrap().messages, 1);
+}

@@ -1,0 +1,378 @@
+//! Sessions: conversations that the server remembers, by themselves and through chat and responses.
+
+mod kill;
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tabagent_tests::http::{Connection, Response, exchange, request};
+use tabagent_tests::problem::assert_problem;
+use tabagent_tests::server::Server;
+use tabagent_tests::workspace;
+
+const CHAT: &str = "/v1/chat/completions";
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+const QUESTIONS: [&str; 3] = ["Who are you?", "Which route makes embeddings?", "And how do I stop you?"];
+
+fn ok(response: Response) -> Value {
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.json()
+}
+
+fn user(text: &str) -> Value {
+    json!({ "role": "user", "content": text })
+}
+
+/// A chat with greedy answers; `more` are further fields.
+fn chat(messages: &[Value], more: &Value) -> Value {
+    let mut body = json!({ "messages": messages, "temperature": 0, "max_tokens": 24 });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+/// The messages of a session, the oldest first.
+fn history(server: &Server, session: &str) -> Vec<Value> {
+    let (mut messages, mut after): (Vec<Value>, _) = (Vec::new(), String::new());
+    loop {
+        let page = ok(server.get(&format!("/v1/sessions/{session}/history?limit=1000{after}")));
+        messages.extend(page["data"].as_array().unwrap().iter().cloned());
+        if page["has_more"] == false {
+            return messages;
+        }
+        after = format!("&after={}", page["last_id"].as_str().unwrap());
+    }
+}
+
+/// Who said what.
+fn said(messages: &[Value]) -> Vec<(&str, &str)> {
+    let text = |message: &'_ Value, field: &str| message[field].as_str().map(str::to_owned);
+    assert!(
+        messages.iter().all(|message| text(message, "role").is_some() && text(message, "content").is_some())
+    );
+    messages
+        .iter()
+        .map(|message| (message["role"].as_str().unwrap(), message["content"].as_str().unwrap()))
+        .collect()
+}
+
+/// Sends a chat that streams; the data of its events, without the last line.
+fn streamed(address: SocketAddr, target: &str, body: &Value) -> Vec<Value> {
+    let mut body = body.clone();
+    body["stream"] = json!(true);
+    let mut connection = Connection::open(address);
+    connection.send(&request("POST", target, &JSON, body.to_string().as_bytes()));
+    let (_, events) = connection.receive_events();
+    events.filter(|data| data != "[DONE]").map(|data| serde_json::from_str(&data).unwrap()).collect()
+}
+
+#[test]
+fn a_conversation_in_a_session_is_that_chat_sent_whole() {
+    let mut server = Server::start(&[]);
+    let system = json!({ "role": "system", "content": "You are brief." });
+    let (mut whole, mut told) = (vec![system.clone()], Vec::new());
+    for question in QUESTIONS {
+        whole.push(user(question));
+        let in_session =
+            ok(server.post(CHAT, &chat(&[system.clone(), user(question)], &json!({ "session_id": "s" }))));
+        let at_once = ok(server.post(CHAT, &chat(&whole, &json!({}))));
+        let answer = &in_session["choices"][0]["message"];
+        assert_eq!(answer, &at_once["choices"][0]["message"], "{question}");
+        for count in ["prompt_tokens", "completion_tokens"] {
+            assert_eq!(in_session["usage"][count], at_once["usage"][count], "{question}");
+        }
+        // What the turn before read is not read again.
+        let cached = in_session["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+        assert!(told.is_empty() || cached > 0, "{}", in_session["usage"]);
+        let answer = answer["content"].as_str().unwrap().to_owned();
+        whole.push(json!({ "role": "assistant", "content": answer }));
+        told.extend([("user".to_owned(), question.to_owned()), ("assistant".to_owned(), answer)]);
+
+        // A stream keeps the same.
+        let chunks = streamed(
+            server.address,
+            CHAT,
+            &chat(&[system.clone(), user(question)], &json!({ "session_id": "streamed" })),
+        );
+        assert_eq!(
+            chunks.last().unwrap()["choices"][0]["finish_reason"],
+            at_once["choices"][0]["finish_reason"]
+        );
+    }
+    let told: Vec<(&str, &str)> = told.iter().map(|(role, text)| (&**role, &**text)).collect();
+    let kept = history(&server, "s");
+    assert_eq!(said(&kept), told, "what holds for the whole conversation is not kept");
+    assert_eq!(said(&history(&server, "streamed")), told);
+
+    // Over a kill as well: it goes on where it was.
+    let next = |server: &Server| {
+        let body = chat(&[system.clone(), user("Thanks.")], &json!({ "session_id": "s" }));
+        ok(server.post(CHAT, &body))["choices"][0]["message"]["content"].clone()
+    };
+    server.signal("KILL");
+    server.wait();
+    let data = std::mem::replace(&mut server.data, tempfile::tempdir().unwrap());
+    let server = Server::start_in(data, &[], &[]);
+    assert_eq!(history(&server, "s"), kept);
+    whole.push(user("Thanks."));
+    let at_once = ok(server.post(CHAT, &chat(&whole, &json!({}))));
+    assert_eq!(next(&server), at_once["choices"][0]["message"]["content"]);
+}
+
+#[test]
+fn chat_and_responses_go_on_with_one_session() {
+    let server = Server::start(&[]);
+    let respond = |more: Value| {
+        let mut body = json!({ "temperature": 0, "max_output_tokens": 24, "instructions": "You are brief.", "store": false });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let in_chat = chat(
+        &[json!({ "role": "system", "content": "You are brief." }), user(QUESTIONS[0])],
+        &json!({ "session_id": "s" }),
+    );
+    ok(server.post(CHAT, &in_chat));
+    let first = ok(server
+        .post("/v1/responses", &respond(json!({ "input": QUESTIONS[1], "conversation": { "id": "s" } }))));
+    assert_eq!(first["conversation"], json!({ "id": "s" }));
+    let events = streamed(
+        server.address,
+        "/v1/responses",
+        &respond(json!({ "input": QUESTIONS[2], "session_id": "s" })),
+    );
+    let last = &events.last().unwrap()["response"];
+    assert_eq!(last["conversation"], json!({ "id": "s" }));
+
+    // The same items, sent whole, are the same prompt.
+    let kept = history(&server, "s");
+    let input: Vec<Value> =
+        said(&kept)[..5].iter().map(|(role, text)| json!({ "role": role, "content": text })).collect();
+    let whole = ok(server.post("/v1/responses", &respond(json!({ "input": input }))));
+    assert_eq!(whole["conversation"], Value::Null);
+    assert_eq!(whole["output"][0]["content"], last["output"][0]["content"]);
+    assert_eq!(whole["usage"]["input_tokens"], last["usage"]["input_tokens"]);
+    let text = |response: &Value| response["output"][0]["content"][0]["text"].as_str().unwrap().to_owned();
+    let (first, last) = (text(&first), text(last));
+    let told = said(&kept);
+    assert_eq!(
+        told[2..],
+        [("user", QUESTIONS[1]), ("assistant", &*first), ("user", QUESTIONS[2]), ("assistant", &*last)]
+    );
+    assert_eq!(told[0], ("user", QUESTIONS[0]));
+}
+
+#[test]
+fn calls_of_tools_and_their_answers_are_kept() {
+    let models = workspace::root().join("tests/fixtures/models");
+    let server = Server::start(&["--models-dir", models.to_str().unwrap()]);
+    let tools = json!([{ "type": "function", "function": { "name": "get_weather" } }]);
+    let more = json!({ "model": "recital/one-call", "tools": tools, "session_id": "s", "max_tokens": 200 });
+    let answer = ok(server.post(CHAT, &chat(&[user("The weather?")], &more)));
+    let call = answer["choices"][0]["message"]["tool_calls"][0].clone();
+    assert_eq!(call["function"]["name"], "get_weather", "{answer}");
+    let result = json!({ "role": "tool", "content": "sunny", "tool_call_id": call["id"] });
+    ok(server.post(CHAT, &chat(&[result], &more)));
+
+    // As a stream, and in responses, whose output refers to a call that the session has.
+    let mut streams = more.clone();
+    streams["session_id"] = json!("streamed");
+    let chunks = streamed(server.address, CHAT, &chat(&[user("The weather?")], &streams));
+    let told = chunks.iter().find_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"][0]["id"].as_str());
+    let output = json!({ "type": "function_call_output", "call_id": told.unwrap(), "output": "sunny" });
+    let tools = json!([{ "type": "function", "name": "get_weather" }]);
+    let body = json!({ "model": "recital/one-call", "tools": tools, "conversation": "streamed", "input": [output], "temperature": 0 });
+    ok(server.post("/v1/responses", &body));
+
+    for session in ["s", "streamed"] {
+        let kept = history(&server, session);
+        let roles: Vec<&str> = kept.iter().map(|message| message["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["user", "assistant", "tool", "assistant"], "{kept:?}");
+        let written = &kept[1]["tool_calls"][0];
+        assert_eq!(written["function"], call["function"], "{kept:?}");
+        assert_eq!((&kept[1]["content"], &kept[2]["content"]), (&Value::Null, &json!("sunny")));
+        assert_eq!(kept[2]["tool_call_id"], written["id"]);
+        if session == "s" {
+            assert_eq!(written["id"], call["id"]);
+        } else {
+            assert_eq!(written["id"].as_str(), told);
+        }
+    }
+    let elsewhere = json!({ "model": "recital/one-call", "input": [output], "session_id": "s" });
+    let refused = assert_problem(&server.post("/v1/responses", &elsewhere), 400, "inference-invalid");
+    assert_eq!(refused["error"]["param"], "input[0].call_id");
+}
+
+#[test]
+fn an_answer_that_was_stopped_or_broke_off_is_not_kept_nor_its_question() {
+    let server = Server::start(&[]);
+    ok(server.post(CHAT, &chat(&[user("Hello")], &json!({ "session_id": "s" }))));
+    let kept = history(&server, "s");
+    // Its special tokens do not come, so that it does not end by itself.
+    let endless = json!({
+        "session_id": "s", "max_tokens": 900, "stream": true, "logit_bias": { "7165": -100, "7166": -100, "7167": -100 },
+    });
+    for stopped in [true, false] {
+        let mut connection = server.connect();
+        let body = chat(&[user("Tell me all.")], &endless).to_string();
+        let headers = [JSON[0], ("x-request-id", "to-be-stopped")];
+        connection.send(&request("POST", CHAT, &headers, body.as_bytes()));
+        let (_, mut events) = connection.receive_events();
+        events.next().unwrap();
+        if stopped {
+            ok(server.post("/v1/generation/stop", &json!({ "request_id": "to-be-stopped" })));
+            assert_eq!(events.last().as_deref(), Some("[DONE]"));
+        }
+    }
+    // The one whose client left ends by itself.
+    let over = (0..1500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        server.get("/v1/halt").json()["data"] == json!([])
+    });
+    assert!(over, "{}", server.get("/v1/halt").text());
+    assert_eq!(history(&server, "s"), kept);
+
+    // A deadline: a session that would have begun with it is not there.
+    let server = Server::start(&["--generation-deadline", "1ms"]);
+    let body = chat(&[user("Hello")], &json!({ "session_id": "s" }));
+    assert_problem(&server.post(CHAT, &body), 408, "generation-timeout");
+    let response = json!({ "input": "Hello", "session_id": "s", "store": false });
+    assert_problem(&server.post("/v1/responses", &response), 408, "generation-timeout");
+    assert_problem(&server.get("/v1/sessions/s"), 404, "session-not-found");
+}
+
+#[test]
+fn what_holds_for_the_whole_session_is_replaced_by_the_request() {
+    let server = Server::start(&[]);
+    let post = |message: Value| {
+        let stored = server.post("/v1/sessions/s/messages", &message);
+        assert_eq!(stored.status, 201, "{}", stored.text());
+    };
+    post(json!({ "role": "system", "content": "You are a long system message of the session." }));
+    let ask = |messages: &[Value], more: Value| {
+        let tokens = ok(server.post(CHAT, &chat(messages, &more)))["usage"]["prompt_tokens"].clone();
+        tokens.as_u64().unwrap()
+    };
+    let long = json!({ "role": "system", "content": "You are a long system message of the session." });
+    let short = json!({ "role": "developer", "content": "Short." });
+    let in_session = || json!({ "session_id": "s", "max_tokens": 1 });
+    assert_eq!(ask(&[user("Hi")], in_session()), ask(&[long, user("Hi")], json!({})));
+    let kept = history(&server, "s");
+    assert_eq!(
+        said(&kept)[..2],
+        [("system", "You are a long system message of the session."), ("user", "Hi")]
+    );
+    let answer = kept[2]["content"].clone();
+    let whole = [short.clone(), user("Hi"), json!({ "role": "assistant", "content": answer }), user("And?")];
+    assert_eq!(ask(&[short, user("And?")], in_session()), ask(&whole, json!({})));
+    let roles: Vec<Value> = history(&server, "s").iter().map(|message| message["role"].clone()).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "user", "assistant"]);
+}
+
+#[test]
+fn a_session_that_is_too_long_goes_on_with_its_last_messages() {
+    let server = Server::start(&[]);
+    let words = "many words of a long story ".repeat(60);
+    for _ in 0..4 {
+        for role in ["user", "assistant"] {
+            let message = json!({ "role": role, "content": words });
+            assert_eq!(server.post("/v1/sessions/s/messages", &message).status, 201);
+        }
+    }
+    let problem = assert_problem(
+        &server.post(CHAT, &chat(&[user("And?")], &json!({ "session_id": "s" }))),
+        400,
+        "context-length-exceeded",
+    );
+    assert_eq!(
+        (&problem["error"]["code"], &problem["error"]["param"]),
+        (&json!("context_length_exceeded"), &json!("messages"))
+    );
+    assert!(problem["detail"].as_str().unwrap().contains("history_limit"), "{problem}");
+    let response = json!({ "input": "And?", "session_id": "s", "store": false });
+    let problem = assert_problem(&server.post("/v1/responses", &response), 400, "context-length-exceeded");
+    assert_eq!(
+        (&problem["error"]["code"], &problem["error"]["param"]),
+        (&json!("context_length_exceeded"), &json!("input"))
+    );
+    assert!(problem["detail"].as_str().unwrap().contains("history_limit"), "{problem}");
+
+    let short =
+        ok(server.post(CHAT, &chat(&[user("And?")], &json!({ "session_id": "s", "history_limit": 2 }))));
+    let whole = [user(&words), json!({ "role": "assistant", "content": words }), user("And?")];
+    let whole = ok(server.post(CHAT, &chat(&whole, &json!({}))));
+    assert_eq!(short["usage"]["prompt_tokens"], whole["usage"]["prompt_tokens"]);
+    assert_eq!(short["choices"][0]["message"], whole["choices"][0]["message"]);
+    assert_eq!(history(&server, "s").len(), 10);
+}
+
+#[test]
+fn requests_in_one_session_at_once_add_whole_turns() {
+    let server = Server::start(&[]);
+    let answers: Vec<(String, String)> = std::thread::scope(|scope| {
+        let turns: Vec<_> = (0..12)
+            .map(|number| {
+                let address = server.address;
+                scope.spawn(move || {
+                    let question = format!("Question number {number}");
+                    let body = chat(
+                        &[user(&question)],
+                        &json!({ "session_id": "s", "max_tokens": 3, "temperature": 1 }),
+                    );
+                    let answer = if number % 2 == 0 {
+                        let answer = ok(exchange(address, "POST", CHAT, &JSON, body.to_string().as_bytes()));
+                        answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+                    } else {
+                        let chunks = streamed(address, CHAT, &body);
+                        chunks
+                            .iter()
+                            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+                            .collect()
+                    };
+                    (question, answer)
+                })
+            })
+            .collect();
+        turns.into_iter().map(|turn| turn.join().unwrap()).collect()
+    });
+    let kept = history(&server, "s");
+    let told = said(&kept);
+    let mut pairs: Vec<(&str, &str)> = told
+        .chunks(2)
+        .map(|turn| match turn {
+            [("user", question), ("assistant", answer)] => (*question, *answer),
+            other => panic!("no turn: {other:?}"),
+        })
+        .collect();
+    let mut expected: Vec<(&str, &str)> =
+        answers.iter().map(|(question, answer)| (&**question, &**answer)).collect();
+    pairs.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(pairs, expected);
+}
+
+#[test]
+fn parameters_of_a_session_come_between_those_of_the_request_and_of_the_model() {
+    let server = Server::start(&[]);
+    assert_problem(
+        &server.post("/v1/params", &json!({ "session_id": "s", "max_tokens": 3 })),
+        404,
+        "session-not-found",
+    );
+    let tokens = |more: Value| {
+        let mut body = json!({ "messages": [user("Who are you?")], "temperature": 0 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ok(server.post(CHAT, &body))["usage"]["completion_tokens"].as_u64().unwrap()
+    };
+    ok(server.post("/v1/params", &json!({ "max_tokens": 5 })));
+    ok(server.post("/v1/params", &json!({ "model": "tabagent-chat", "max_tokens": 4 })));
+    assert_eq!(tokens(json!({ "session_id": "s" })), 4);
+    ok(server.post("/v1/params", &json!({ "session_id": "s", "max_tokens": 3 })));
+    assert_eq!(tokens(json!({ "session_id": "s" })), 3);
+    assert_eq!(tokens(json!({ "session_id": "s", "max_tokens": 2 })), 2);
+    assert_eq!(tokens(json!({ "session_id": "other" })), 4);
+    let response = json!({ "input": "Who are you?", "session_id": "s", "store": false });
+    assert_eq!(ok(server.post("/v1/responses", &response))["usage"]["output_tokens"], 3);
+    let shown = ok(server.get("/v1/params?session_id=s&model=tabagent-chat"));
+    assert_eq!((&shown["params"]["max_tokens"], &shown["in_force"]["max_tokens"]), (&json!(3), &json!(3)));
+    ok(server.post("/v1/params", &json!({ "session_id": "s", "reset": true })));
+    assert_eq!(tokens(json!({ "session_id": "s" })), 4);
+}
