@@ -3,6 +3,7 @@
 //! This crate knows models and machines and nothing of HTTP. [`Runtime`] is its front: one typed method a capability.
 //! Inference runs on threads of this crate, never on an async worker; dropping the future of a call cancels it.
 
+pub mod analytics;
 pub mod bench;
 mod compute;
 pub mod device;
@@ -36,7 +37,7 @@ pub use runtime::{
     DefaultModels, DocumentContent, DocumentIndexState, DocumentIndexes, Fit, Generating, Health,
     IndexReport, IngestProgress, IngestRequest, IngestStage, Ingested, KeepAlive, LoadOutcome, LoadRequest,
     LoadedModel, ModelHealth, ModelState, ParamsInForce, Passage, PassageScores, PoolMetrics,
-    RegisteredModel, Resources, Retrieval, RetrievalMode, RetrievalRequest, Runtime, RuntimeMetrics,
+    RegisteredModel, Rerank, Resources, Retrieval, RetrievalMode, RetrievalRequest, Runtime, RuntimeMetrics,
     RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};

@@ -73,9 +73,8 @@ pub(crate) fn unit_interval(cosine: f64) -> f64 {
 
 /// Orders scores, best first, equal ones by their place, and keeps `top_n`.
 pub(crate) fn rank(scores: impl IntoIterator<Item = f64>, top_n: Option<usize>) -> Vec<Ranked> {
-    let mut results: Vec<Ranked> =
-        scores.into_iter().enumerate().map(|(index, score)| Ranked { index, score }).collect();
-    results.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.index.cmp(&b.index)));
+    let scores: Vec<f64> = scores.into_iter().collect();
+    let mut results = crate::analytics::ranking::rank(&scores, false);
     results.truncate(top_n.unwrap_or(usize::MAX));
     results
 }

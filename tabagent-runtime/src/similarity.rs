@@ -48,6 +48,11 @@ impl Metric {
         })
     }
 
+    /// Whether smaller is more alike.
+    pub fn is_distance(self) -> bool {
+        matches!(self, Self::Euclidean | Self::Manhattan)
+    }
+
     /// Lowest and highest value that it takes, where there is one. With `unit`, of vectors of unit length.
     pub fn range(self, dimensions: usize, unit: bool) -> (Option<f64>, Option<f64>) {
         match self {

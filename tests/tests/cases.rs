@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         for id in ["session_example", "session_to_keep", "session_to_delete"] {
             tokio::runtime::Handle::current()
                 .block_on(runtime.append_messages(session(id)))
+                .map_err(|error| error.to_string())?;
+        }
         for id in ["doc_example", "doc_to_delete"] {
             tokio::runtime::Handle::current()
                 .block_on(runtime.ingest(document(id), |_| {}))

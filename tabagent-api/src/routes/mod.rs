@@ -1,5 +1,6 @@
 //! The routes of TabAgent. Each is one fn and one `#[route]`; there is no list of them anywhere else.
 
+pub mod analytics;
 pub mod backend;
 pub mod chat;
 pub mod completions;

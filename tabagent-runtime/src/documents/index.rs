@@ -3,7 +3,11 @@
 //! Vectors lie one behind the other, of unit length, so that the dot product is the cosine. The scan goes over them in parts
 //! on as many threads as the machine has, and reads memory as fast as it comes.
 
-use std::{collections::HashSet, num::NonZeroUsize, thread::available_parallelism};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroUsize,
+    thread::available_parallelism,
+};
 
 use crate::{
     compute::Abandoned,
@@ -92,10 +96,19 @@ impl VectorIndex {
         }
     }
 
-    /// The vector of a chunk.
-    pub(crate) fn vector(&self, chunk: i64) -> Option<&[f32]> {
-        let at = self.owners.iter().position(|owner| owner.chunk == chunk)?;
-        self.vectors.get(at * self.dimensions..(at + 1) * self.dimensions)
+    /// The vectors of chunks, in their order; none of those that have none here.
+    pub(crate) fn of(&self, chunks: &[i64]) -> Vec<Option<Vec<f32>>> {
+        let mut places: HashMap<i64, usize> = chunks.iter().map(|chunk| (*chunk, usize::MAX)).collect();
+        for (at, owner) in self.owners.iter().enumerate() {
+            if let Some(place) = places.get_mut(&owner.chunk) {
+                *place = at;
+            }
+        }
+        let vector = |chunk: &i64| {
+            let start = places.get(chunk)?.checked_mul(self.dimensions)?;
+            self.vectors.get(start..start.checked_add(self.dimensions)?).map(<[f32]>::to_vec)
+        };
+        chunks.iter().map(vector).collect()
     }
 
     /// The `count` nearest chunks among those of `allowed` documents, the nearest first; chunks that are equally near in the
@@ -277,7 +290,10 @@ mod tests {
             index.remove(document);
         }
         let of = |chunk: i64| ![0, 17, 49].contains(&(chunk / 10));
-        assert_eq!((index.len(), index.vector(175)), (470, None));
+        assert_eq!(index.len(), 470);
+        let found = index.of(&[175, 499, 12]);
+        assert!(found[0].is_none() && found[1].is_none());
+        assert!((dot(found[2].as_ref().unwrap(), found[2].as_ref().unwrap()) - 1.0).abs() < 1e-5);
         assert_eq!(search(&index, query, 470, None), by_cosine(&vectors, query, 470, of));
         assert_eq!(search(&index, query, 30, Some(&allowed)).len(), 10);
     }

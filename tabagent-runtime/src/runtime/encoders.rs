@@ -231,7 +231,7 @@ impl Loaded {
 }
 
 /// The inputs of texts with their prompt in front.
-fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Result<Vec<Input>> {
+pub(super) fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Result<Vec<Input>> {
     let prompt = Prompt::text(prompt, &model.description)?;
     if prompt.is_empty() {
         return Ok(texts.into_iter().map(|text| Input::Text { text, skip: 0 }).collect());
@@ -246,7 +246,7 @@ fn prompted(model: &Loaded, prompt: Option<&Prompt>, texts: Vec<String>) -> Resu
 }
 
 /// The prompt that a model has for a use, under the first of these names.
-fn prompt_for(model: &Loaded, names: &[&str]) -> Option<Prompt> {
+pub(super) fn prompt_for(model: &Loaded, names: &[&str]) -> Option<Prompt> {
     let texts = &model.description.prompts.texts;
     names.iter().find(|name| texts.contains_key(**name)).map(|name| Prompt::Named((*name).to_owned()))
 }

@@ -1,5 +1,6 @@
 //! The front of the runtime: one typed method a capability, over models that load on first use.
 
+mod analytics;
 mod documents;
 mod encoders;
 mod generation;
@@ -32,7 +33,7 @@ use tokio::{
 
 pub use documents::{
     DocumentContent, DocumentIndexState, DocumentIndexes, IndexReport, IngestProgress, IngestRequest,
-    IngestStage, Ingested, Passage, PassageScores, Retrieval, RetrievalMode, RetrievalRequest,
+    IngestStage, Ingested, Passage, PassageScores, Rerank, Retrieval, RetrievalMode, RetrievalRequest,
 };
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};

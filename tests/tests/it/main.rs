@@ -10,6 +10,7 @@
 // The routes of `panics` are mounted under the name of this crate.
 extern crate self as it;
 
+mod analytics;
 mod bench;
 mod cargo;
 mod clients;

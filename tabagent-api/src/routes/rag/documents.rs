@@ -7,6 +7,7 @@ use tabagent_runtime::documents::Filter;
 use tabagent_runtime::store::{DocumentQuery, StoredChunk, StoredDocument};
 
 use super::RagError;
+use super::index::RagIndex;
 use crate::{ApiError, Component, Json, Path, Query, Schema, route};
 
 /// A document that is kept.
@@ -118,11 +119,15 @@ pub struct DocumentList {
     pub last_id: Option<String>,
     /// Whether there are more.
     pub has_more: bool,
+    /// The index by which documents are found.
+    pub index: RagIndex,
 }
 
 /// List the documents.
 ///
-/// The newest first, a page at a time, all or those that pass a filter.
+/// The newest first, a page at a time, all or those that pass a filter. `index` tells by which model they are found. Where
+/// another one was selected (POST /v1/models/select), documents are embedded anew in the background, and `index` tells how far
+/// that is; they are found by the model before until it is done.
 #[route(
     GET, "/v1/rag/documents",
     tag = "retrieval",
@@ -134,6 +139,7 @@ pub struct DocumentList {
         case("a filter that is none", query = { filters: "{\"year\": {\"above\": 3}}" }, problem = RagError::Invalid),
         case("too many", query = { limit: "1001" }, problem = ApiError::RequestInvalid),
         case("after an unknown document", query = { after: "doc_nobody" }, problem = RagError::NotFound),
+        untested(ModelNotFound, "POST /v1/rag/query has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
 )]
@@ -163,6 +169,7 @@ pub async fn list_documents(
         last_id: id(found.last()),
         data: found.into_iter().map(Document::from).collect(),
         has_more,
+        index: runtime.document_indexes().await?.into(),
     }))
 }
 
@@ -214,6 +221,7 @@ pub struct ShownDocument {
         case("with its parts", path = { document_id: "doc_example" }, query = { include: "text,chunks" }, status = 200, check = has_its_parts),
         case("with another part", path = { document_id: "doc_example" }, query = { include: "vectors" }, problem = RagError::Invalid),
         case("unknown", path = { document_id: "doc_nobody" }, problem = RagError::NotFound),
+        untested(ModelNotFound, "POST /v1/rag/query has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
 )]
@@ -286,6 +294,7 @@ pub struct DeletedDocument {
             check = |deleted: &DeletedDocument| deleted.deleted && deleted.id == "doc_to_delete"),
         case("unknown", path = { document_id: "doc_nobody" }, problem = RagError::NotFound),
         untested(Invalid, "GET of a document has it"),
+        untested(ModelNotFound, "POST /v1/rag/query has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
 )]

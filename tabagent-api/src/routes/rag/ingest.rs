@@ -161,6 +161,7 @@ pub enum IngestStep {
         case("an id that cannot be", json = { "text": "a", "id": "../a" }, problem = ApiError::RequestInvalid),
         case("misspelt", json = { "txt": "a" }, problem = ApiError::RequestInvalid),
         untested(NotFound, "GET of a document has it"),
+        untested(ModelNotFound, "POST /v1/rag/query has it"),
         untested(Runtime, "needs a full queue or a store that fails; the journeys in tests/ have them"),
     ],
 )]

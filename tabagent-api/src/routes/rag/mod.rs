@@ -1,6 +1,7 @@
 //! /v1/rag: documents that are kept, and passages of them that answer a query.
 
 pub mod documents;
+pub mod index;
 pub mod ingest;
 pub mod query;
 
@@ -40,6 +41,19 @@ pub enum RagError {
         /// The id.
         document_id: String,
     },
+    /// No model of this id is here.
+    #[error("there is no model `{model}` here")]
+    #[problem(
+        status = 404,
+        title = "Model not found",
+        slug = "model-not-found",
+        code = "model_not_found",
+        hint = "GET /v1/models lists the models that are here, and POST /v1/pull brings others"
+    )]
+    ModelNotFound {
+        /// The id.
+        model: String,
+    },
     /// Anything else that the runtime answers.
     #[error(transparent)]
     #[problem(transparent)]
@@ -58,6 +72,7 @@ impl From<BackendError> for RagError {
             BackendError::InvalidInput { field, reason, cause: InvalidCause::Value } => {
                 Self::Invalid { field, reason }
             }
+            BackendError::ModelNotFound { model } => Self::ModelNotFound { model },
             other => Self::Runtime(other),
         }
     }

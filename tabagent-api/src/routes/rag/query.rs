@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tabagent_runtime::documents::Filter;
-use tabagent_runtime::{Passage, RetrievalMode, RetrievalRequest, Runtime};
+use tabagent_runtime::{Passage, Rerank, RetrievalMode, RetrievalRequest, Runtime};
 
 use super::RagError;
 use crate::{ApiError, Component, Json, Schema, route};
@@ -27,9 +27,26 @@ pub struct RagQuery {
     pub filters: Option<Map<String, Value>>,
     /// How passages are found; by both vectors and words when absent.
     pub mode: Option<RagMode>,
-    /// Leaves out results of a lower score.
+    /// Leaves out results of a lower score, as the last step that ordered them gives it.
     #[rule(range(min = -1_000_000, max = 1_000_000))]
     pub score_threshold: Option<f64>,
+    /// Orders up to 100 passages anew by a model that reads each with the query: `true` for the one that ranks by itself, or
+    /// the id of a cross-encoder or an embedding model.
+    #[rule(nested)]
+    pub rerank: Option<RagRerank>,
+    /// How much results are to differ from each other, from 0 to 1: maximal marginal relevance.
+    #[rule(range(min = 0.0, max = 1.0))]
+    pub diversity: Option<f64>,
+}
+
+/// Whether passages are ordered anew, and by what.
+#[derive(Debug, Clone, Deserialize, Schema)]
+#[serde(untagged)]
+pub enum RagRerank {
+    /// Whether the model that is selected orders them.
+    Whether(bool),
+    /// Id of the model.
+    By(#[rule(length(min = 1, max = 256))] String),
 }
 
 /// How passages are found.
@@ -53,6 +70,9 @@ pub struct RagResponse {
     pub model: Option<String>,
     /// How they were found.
     pub mode: RagMode,
+    /// Why a hybrid search was by words alone; only there where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// The best first.
     pub results: Vec<RagResult>,
 }
@@ -98,6 +118,9 @@ pub struct RagScores {
     /// Reciprocal rank fusion of both, up to 2 / 61.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fusion: Option<f64>,
+    /// Of the model that ordered anew, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<f64>,
 }
 
 /// Search the documents.
@@ -112,6 +135,9 @@ pub struct RagScores {
         case("by meaning", json = { "query": "unpack", "mode": "vector", "k": 1, "filters": { "about": "examples" } }, status = 200,
             check = |found: &RagResponse| found.results.len() == 1 && found.results[0].scores.vector.is_some() && found.model.is_some()),
         case("by words", json = { "query": "\"install\" AND (", "mode": "keyword", "top_k": 3, "filters": { "about": ["examples", "nothing"], "year": { "gte": 2020 } } }, status = 200, check = finds_the_example),
+        case("ordered anew", json = { "query": "install", "k": 2, "rerank": true, "diversity": 0.3, "filters": { "about": "examples" } }, status = 200,
+            check = |found: &RagResponse| !found.results.is_empty() && found.results.iter().all(|result| result.scores.rerank.is_some())),
+        case("ordered by a model that is not here", json = { "query": "install", "rerank": "nobody/nothing", "filters": { "about": "examples" } }, problem = RagError::ModelNotFound),
         case("nobody passes", json = { "query": "install", "filters": { "about": "nobody" } }, status = 200,
             check = |found: &RagResponse| found.results.is_empty()),
         case("fields that are null", json = { "query": "install", "k": null, "filters": null, "mode": null, "score_threshold": null }, status = 200,
@@ -140,12 +166,19 @@ pub async fn query_documents(
                 RagMode::Hybrid => RetrievalMode::Hybrid,
             },
             least_score: request.score_threshold,
+            rerank: match request.rerank {
+                None | Some(RagRerank::Whether(false)) => None,
+                Some(RagRerank::Whether(true)) => Some(Rerank::Selected),
+                Some(RagRerank::By(model)) => Some(Rerank::By(model)),
+            },
+            diversity: request.diversity,
         })
         .await?;
     Ok(Json(RagResponse {
         object: "list".to_owned(),
         model: found.model,
         mode,
+        notice: found.without_vectors,
         results: found.passages.into_iter().map(RagResult::from).collect(),
     }))
 }
@@ -164,7 +197,12 @@ impl From<Passage> for RagResult {
             start: chunk.start,
             end: chunk.end,
             score,
-            scores: RagScores { vector: scores.vector, keyword: scores.keyword, fusion: scores.fusion },
+            scores: RagScores {
+                vector: scores.vector,
+                keyword: scores.keyword,
+                fusion: scores.fusion,
+                rerank: scores.rerank,
+            },
         }
     }
 }

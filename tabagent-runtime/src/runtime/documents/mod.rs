@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, Notify, Semaphore};
 
 pub use ingest::{DocumentContent, IngestProgress, IngestRequest, IngestStage, Ingested};
 pub use reembed::{DocumentIndexState, DocumentIndexes, IndexReport};
-pub use search::{Passage, PassageScores, Retrieval, RetrievalMode, RetrievalRequest};
+pub use search::{Passage, PassageScores, Rerank, Retrieval, RetrievalMode, RetrievalRequest};
 
 use crate::documents::fingerprint::Fingerprints;
 

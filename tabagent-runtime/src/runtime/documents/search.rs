@@ -12,12 +12,14 @@ use super::{
     serving::Served,
 };
 use crate::{
+    analytics::diversity,
     compute::compute,
     documents::{
         Filter,
-        index::{Allowed, Near},
+        index::{Allowed, Near, dot},
     },
     error::{BackendError, Result},
+    rerank::RerankRequest,
     store::StoredChunk,
 };
 
@@ -28,6 +30,8 @@ const FUSION: f64 = 60.0;
 const CANDIDATES: usize = 4;
 /// Candidates of each ranking at least.
 const LEAST: usize = 50;
+/// Passages that a model reads to order them anew, at most.
+const MOST_RERANKED: usize = 100;
 /// Most results.
 pub(crate) const MOST_RESULTS: usize = 1_000;
 
@@ -57,6 +61,19 @@ pub struct RetrievalRequest {
     pub mode: RetrievalMode,
     /// Passages of a lower score are left out.
     pub least_score: Option<f64>,
+    /// Orders what was found anew by how well each passage answers, as a model that reads both says.
+    pub rerank: Option<Rerank>,
+    /// How much passages are to differ from each other, 0 to 1: maximal marginal relevance over their vectors.
+    pub diversity: Option<f64>,
+}
+
+/// By which model passages are ordered anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerank {
+    /// The one that is selected.
+    Selected,
+    /// The one of this id.
+    By(String),
 }
 
 /// What was found.
@@ -90,13 +107,15 @@ pub struct PassageScores {
     pub keyword: Option<f64>,
     /// Sum of 1 / (60 + rank) over the rankings.
     pub fusion: Option<f64>,
+    /// Of the model that ordered anew, 0 to 1.
+    pub rerank: Option<f64>,
 }
 
 impl Runtime {
     /// Finds passages. Dropping the future cancels.
     ///
     /// # Errors
-    /// - [`BackendError::InvalidInput`]: the query is longer than the model takes.
+    /// - [`BackendError::InvalidInput`]: the query is blank, or longer than the model takes.
     /// - [`BackendError::EmbeddingModelNotAvailable`]: the model of the index is gone.
     /// - Those of [`Runtime::embed`] and of [`crate::store::Store`].
     pub async fn retrieve(&self, request: RetrievalRequest) -> Result<Retrieval> {
@@ -107,8 +126,12 @@ impl Runtime {
         let count = request.count.clamp(1, MOST_RESULTS);
         let Some(served) = self.served().await? else { return Ok(Retrieval::default()) };
         let candidates = match request.mode {
-            RetrievalMode::Hybrid => count.saturating_mul(CANDIDATES).max(LEAST),
-            RetrievalMode::Vector | RetrievalMode::Keyword => count,
+            RetrievalMode::Vector | RetrievalMode::Keyword
+                if request.rerank.is_none() && request.diversity.is_none() =>
+            {
+                count
+            }
+            _ => count.saturating_mul(CANDIDATES).max(LEAST),
         };
         let by_vector = async {
             if request.mode == RetrievalMode::Keyword {
@@ -133,8 +156,18 @@ impl Runtime {
             self.inner.store.keywords(index, &request.query, filter, candidates).await
         };
         let ((near, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
-        let ranked = ranked(request.mode, &near, &worded);
-        let passages = self.passages(ranked, count, request.least_score).await?;
+        let mut ranked = ranked(request.mode, &near, &worded);
+        if let Some(rerank) = &request.rerank {
+            ranked = self.reranked(rerank, &request.query, ranked).await?;
+        }
+        if let Some(least) = request.least_score {
+            ranked.retain(|ranked| ranked.score >= least);
+        }
+        if let Some(diversity) = request.diversity {
+            ranked = self.diverse(&served, ranked, diversity, count).await?;
+        }
+        ranked.truncate(count);
+        let passages = self.passages(ranked).await?;
         let compared = request.mode != RetrievalMode::Keyword && without_vectors.is_none();
         let model = compared.then(|| served.index.model.clone());
         Ok(Retrieval { model, without_vectors, passages })
@@ -173,23 +206,82 @@ impl Runtime {
         .await
     }
 
-    /// The chunks of the first places that are still there.
-    async fn passages(&self, ranked: Vec<Ranked>, count: usize, least: Option<f64>) -> Result<Vec<Passage>> {
-        let ranked: Vec<Ranked> = ranked
-            .into_iter()
-            .filter(|ranked| least.is_none_or(|least| ranked.score >= least))
-            .take(count)
+    /// The first places in the order that a model gives them which reads them; what comes after is left out.
+    async fn reranked(&self, by: &Rerank, query: &str, mut ranked: Vec<Ranked>) -> Result<Vec<Ranked>> {
+        ranked.truncate(MOST_RERANKED);
+        let mut passages = self.passages(ranked).await?;
+        if passages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let model = match by {
+            Rerank::Selected => None,
+            Rerank::By(model) => Some(model.clone()),
+        };
+        let documents = passages
+            .iter()
+            .map(|passage| {
+                let mut lines = passage.chunk.headings.clone();
+                lines.push(passage.chunk.text.clone());
+                lines.join("\n")
+            })
             .collect();
+        // Passages are as long as the model that embeds them takes, which may be more than this one does.
+        let request = RerankRequest {
+            model,
+            query: query.to_owned(),
+            documents,
+            truncate: true,
+            ..RerankRequest::default()
+        };
+        let ranking = self.rerank(request).await?;
+        let order = ranking.results.into_iter().filter_map(|result| {
+            let passage = passages.get_mut(result.index)?;
+            passage.scores.rerank = Some(result.score);
+            Some(Ranked { chunk: passage.chunk.number, score: result.score, scores: passage.scores })
+        });
+        Ok(order.collect())
+    }
+
+    /// Passages in the order in which they are relevant and unlike those before. How alike two are is the cosine of their
+    /// vectors, and how relevant one is its score from 0 to the best one's.
+    async fn diverse(
+        &self,
+        served: &Arc<Served>,
+        ranked: Vec<Ranked>,
+        diversity: f64,
+        count: usize,
+    ) -> Result<Vec<Ranked>> {
+        let served = Arc::clone(served);
+        let size = ranked.len().saturating_mul(count).saturating_mul(served.index.dimensions);
+        compute(&self.inner.workers, size, move |abandoned| {
+            let numbers: Vec<i64> = ranked.iter().map(|ranked| ranked.chunk).collect();
+            let vectors = {
+                let memory = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
+                memory.of(&numbers)
+            };
+            let best = ranked.first().map_or(1.0, |first| first.score).max(f64::MIN_POSITIVE);
+            let relevance: Vec<f64> = ranked.iter().map(|ranked| ranked.score / best).collect();
+            let like = |a: usize, b: usize| match (&vectors[a], &vectors[b]) {
+                (Some(a), Some(b)) => f64::from(dot(a, b)),
+                _ => 0.0,
+            };
+            let order = diversity::order(&relevance, like, diversity, count, &|| abandoned.is_set())?;
+            let mut places: Vec<Option<Ranked>> = ranked.into_iter().map(Some).collect();
+            Ok(order.into_iter().filter_map(|place| places.get_mut(place)?.take()).collect())
+        })
+        .await
+    }
+
+    /// The chunks that are still there.
+    async fn passages(&self, ranked: Vec<Ranked>) -> Result<Vec<Passage>> {
         let numbers = ranked.iter().map(|ranked| ranked.chunk).collect();
         let chunks = self.inner.store.chunks(numbers).await?;
         let mut chunks: HashMap<i64, StoredChunk> =
             chunks.into_iter().map(|chunk| (chunk.number, chunk)).collect();
-        Ok(ranked
-            .into_iter()
-            .filter_map(|Ranked { chunk, score, scores }| {
-                Some(Passage { chunk: chunks.remove(&chunk)?, score, scores })
-            })
-            .collect())
+        let found = ranked.into_iter().filter_map(|Ranked { chunk, score, scores }| {
+            Some(Passage { chunk: chunks.remove(&chunk)?, score, scores })
+        });
+        Ok(found.collect())
     }
 }
 
