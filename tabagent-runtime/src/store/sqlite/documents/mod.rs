@@ -234,3 +234,6 @@ impl DocumentStore for SqliteStore {
         Box::pin(self.reads().call("reading chunks", move |connection| read::chunks(connection, &numbers)))
     }
 }
+
+#[cfg(test)]
+mod tests;
