@@ -34,11 +34,11 @@ pub use hub::{Hub, HubOptions};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
-    DefaultModels, DocumentContent, DocumentIndexState, DocumentIndexes, Fit, Generating, Health,
-    IndexReport, IngestProgress, IngestRequest, IngestStage, Ingested, KeepAlive, LoadOutcome, LoadRequest,
-    LoadedModel, ModelHealth, ModelState, ParamsInForce, Passage, PassageScores, PoolMetrics,
-    RegisteredModel, Rerank, Resources, Retrieval, RetrievalMode, RetrievalRequest, Runtime, RuntimeMetrics,
-    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit,
+    AnswerRequest, DefaultModels, DocumentContent, DocumentIndexState, DocumentIndexes, Fit, Generating,
+    Health, IndexReport, IngestProgress, IngestRequest, IngestStage, Ingested, KeepAlive, LoadOutcome,
+    LoadRequest, LoadedModel, ModelHealth, ModelState, ParamsInForce, Passage, PassageAnswer, PassageScores,
+    PoolMetrics, RegisteredModel, Rerank, Resources, Retrieval, RetrievalMode, RetrievalRequest, Runtime,
+    RuntimeMetrics, RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit, cited,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{

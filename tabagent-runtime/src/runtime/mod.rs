@@ -32,8 +32,9 @@ use tokio::{
 };
 
 pub use documents::{
-    DocumentContent, DocumentIndexState, DocumentIndexes, IndexReport, IngestProgress, IngestRequest,
-    IngestStage, Ingested, Passage, PassageScores, Rerank, Retrieval, RetrievalMode, RetrievalRequest,
+    AnswerRequest, DocumentContent, DocumentIndexState, DocumentIndexes, IndexReport, IngestProgress,
+    IngestRequest, IngestStage, Ingested, Passage, PassageAnswer, PassageScores, Rerank, Retrieval,
+    RetrievalMode, RetrievalRequest, cited,
 };
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};

@@ -1,5 +1,6 @@
 //! /v1/rag: documents that are kept, and passages of them that answer a query.
 
+pub mod answer;
 pub mod documents;
 pub mod index;
 pub mod ingest;

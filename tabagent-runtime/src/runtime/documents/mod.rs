@@ -1,6 +1,7 @@
 //! Documents over the store and the models: `ingest` brings them in, `serving` holds the vectors that are searched,
-//! `search` finds passages, `reembed` builds another index when another model is selected.
+//! `search` finds passages, `answer` answers from them, `reembed` builds another index when another model is selected.
 
+mod answer;
 mod ingest;
 mod keep;
 mod reembed;
@@ -18,6 +19,7 @@ use std::{
 
 use tokio::sync::{Mutex, Notify, Semaphore};
 
+pub use answer::{AnswerRequest, PassageAnswer, cited};
 pub use ingest::{DocumentContent, IngestProgress, IngestRequest, IngestStage, Ingested};
 pub use reembed::{DocumentIndexState, DocumentIndexes, IndexReport};
 pub use search::{Passage, PassageScores, Rerank, Retrieval, RetrievalMode, RetrievalRequest};

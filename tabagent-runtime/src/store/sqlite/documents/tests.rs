@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     documents::{Block, BlockKind},
     error::BackendError,
-    store::{IndexState, PutOutcome},
+    store::{IndexState, PutOutcome, ResponseStore},
 };
 
 fn document(id: &str, text: &str) -> NewDocument {
