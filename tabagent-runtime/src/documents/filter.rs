@@ -129,13 +129,13 @@ impl FilterField {
             "updated" => Self::Updated,
             key => {
                 let path = key.strip_prefix("metadata.").unwrap_or(key);
-                // SQLite has no way of writing a quote within a name of a path.
+                // SQLite has no way of writing these within a name of a path.
                 if path.len() > LONGEST_NAME
                     || path.split('.').any(str::is_empty)
-                    || path.contains(['"', '\0'])
+                    || path.contains(['"', '\\', '\0'])
                 {
                     let reason = format!(
-                        "is no name; names are parted by dots, have no quotes, and {LONGEST_NAME} bytes at most"
+                        "is no name; names are parted by dots, have no \" and no \\, and {LONGEST_NAME} bytes at most"
                     );
                     return Err(BackendError::invalid(place, reason));
                 }

@@ -42,8 +42,10 @@ fn any_of(field: &FilterField, any: &[Scalar], values: &mut Vec<Value>) -> Strin
 fn has(field: &FilterField, test: &str, bound: Vec<Value>, values: &mut Vec<Value>) -> String {
     let rows = match field {
         FilterField::Metadata(names) => {
-            values.push(Value::Text(path(names)));
-            "SELECT type, atom AS value FROM json_each(d.metadata, ?)".to_owned()
+            // Of an object the members would be told, which are named by themselves.
+            values.extend([Value::Text(path(names)), Value::Text(path(names))]);
+            "SELECT type, atom AS value FROM json_each(d.metadata, ?) WHERE json_type(d.metadata, ?) <> 'object'"
+                .to_owned()
         }
         FilterField::Created | FilterField::Updated => {
             format!("SELECT 'integer' AS type, {} AS value", column(field))

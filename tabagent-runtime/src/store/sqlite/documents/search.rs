@@ -25,8 +25,32 @@ pub(super) fn keywords(
     filter: &Filter,
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, f64)>> {
-    let Some(expression) = expression(connection, text)? else { return Ok(Vec::new()) };
-    let mut values = vec![Value::Text(expression), Value::Integer(index)];
+    let words = words(text);
+    let rare = rare(connection, &words)?;
+    if rare.len() < words.len() && !rare.is_empty() {
+        let found = having(connection, index, &rare, filter, limit)?;
+        // Else there are places left for chunks that have none of the rare ones.
+        if found.len() >= limit {
+            return Ok(found);
+        }
+    }
+    having(connection, index, &words, filter, limit)
+}
+
+/// Chunks that have any of these words.
+fn having(
+    connection: &Connection,
+    index: i64,
+    words: &[String],
+    filter: &Filter,
+    limit: usize,
+) -> rusqlite::Result<Vec<(i64, f64)>> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    // In quotes, so that nothing of the text is syntax of FTS5.
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    let mut values = vec![Value::Text(quoted.join(" OR ")), Value::Integer(index)];
     let passes = if filter.is_empty() {
         String::new()
     } else {
@@ -44,11 +68,8 @@ pub(super) fn keywords(
     statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// The words of a text as an expression of FTS5: each in quotes, so that nothing of the text is syntax, any of them.
-///
-/// A word of more than half of the chunks adds nothing to BM25 as SQLite computes it (its weight is one millionth), and most
-/// of the time that a search takes; it is left out where there are others.
-fn expression(connection: &Connection, text: &str) -> rusqlite::Result<Option<String>> {
+/// The words of a text, each once.
+fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
         let word = word.to_lowercase();
@@ -59,18 +80,22 @@ fn expression(connection: &Connection, text: &str) -> rusqlite::Result<Option<St
             break;
         }
     }
+    words
+}
+
+/// The words that no more than half of the chunks have.
+///
+/// The others add next to nothing to BM25 as SQLite computes it (their weight is one millionth), and most of the time that a
+/// search takes.
+fn rare(connection: &Connection, words: &[String]) -> rusqlite::Result<Vec<String>> {
     let chunks: i64 = connection.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0))?;
     let mut found = connection.prepare("SELECT doc FROM chunk_words WHERE term = ?")?;
     let mut rare = Vec::with_capacity(words.len());
-    for word in &words {
+    for word in words {
         let count: Option<i64> = found.query_row([word], |row| row.get(0)).optional()?;
         if count.is_none_or(|count| count <= chunks / 2) {
-            rare.push(word);
+            rare.push(word.clone());
         }
     }
-    if rare.is_empty() {
-        rare = words.iter().collect();
-    }
-    let quoted: Vec<String> = rare.iter().map(|word| format!("\"{word}\"")).collect();
-    Ok((!quoted.is_empty()).then(|| quoted.join(" OR ")))
+    Ok(rare)
 }
