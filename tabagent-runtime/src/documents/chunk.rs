@@ -1,6 +1,6 @@
 //! Chunks: parts of a text that one vector stands for.
 //!
-//! A text is cut along its headings, then between its blocks, then between sentences (Unicode Standard Annex 29), words, and
+//! A text is cut along its headings and its pages, then between its blocks, then between sentences (Unicode Standard Annex 29), words, and
 //! where a word is longer than a chunk, characters. Every chunk is a range of the text; together they cover all of it but
 //! the white space between them, and neighbours within a section overlap by whole sentences.
 
@@ -48,7 +48,7 @@ struct Piece {
     begins_block: bool,
 }
 
-/// A heading, or several without text between them, with all that follows until the next.
+/// A heading, or several without text between them, with all that follows until the next, or until the page ends.
 #[derive(Debug, Default)]
 struct Section {
     headings: Vec<String>,
@@ -92,8 +92,11 @@ fn sections(text: &str, blocks: &[Block]) -> Vec<Section> {
             }
             has_text = false;
         } else {
-            if sections.is_empty() {
-                sections.push(Section::default());
+            let last = sections.last().and_then(|section| section.blocks.last());
+            if last.is_none_or(|last| last.page != block.page) {
+                // Whoever looks a passage up wants the page that it is on.
+                let headings = sections.last().map(|section| section.headings.clone()).unwrap_or_default();
+                sections.push(Section { headings, ..Section::default() });
             }
             if let Some(section) = sections.last_mut() {
                 section.blocks.push(*block);

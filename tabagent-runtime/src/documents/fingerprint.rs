@@ -21,32 +21,42 @@ const MOST: usize = 64;
 pub(crate) struct Fingerprints(Mutex<HashMap<String, String>>);
 
 impl Fingerprints {
+    /// The fingerprint of a model, where its files were read before.
+    pub(crate) fn known(&self, entry: &Entry) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&stamp(entry)).cloned()
+    }
+
     /// The fingerprint of a model. Blocks while its files are read, the first time.
     ///
     /// # Errors
     /// [`BackendError::ModelCorrupted`] where one cannot be read.
     pub(crate) fn of(&self, entry: &Entry) -> Result<String> {
-        let files: Vec<&ModelFile> =
-            entry.list.iter().filter(|file| makes_vectors(entry, &file.path)).collect();
-        let stamp = format!("{} {files:?}", entry.id);
-        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known().get(&stamp) {
-            return Ok(found.clone());
+        if let Some(found) = self.known(entry) {
+            return Ok(found);
         }
         let mut whole = Sha256::new();
-        for file in files {
+        for file in files(entry) {
             whole.update(file.path.as_bytes());
             whole.update([0]);
             whole.update(checksum(entry, &file.path)?);
         }
         let found: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut known = known();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(stamp, found.clone());
+        known.insert(stamp(entry), found.clone());
         Ok(found)
     }
+}
+
+/// Which files a fingerprint is of: while these have their sizes and times, it is the same.
+fn stamp(entry: &Entry) -> String {
+    format!("{} {:?}", entry.id, files(entry).collect::<Vec<_>>())
+}
+
+fn files(entry: &Entry) -> impl Iterator<Item = &ModelFile> {
+    entry.list.iter().filter(|file| makes_vectors(entry, &file.path))
 }
 
 /// Whether a file has a say in the vectors: the weights of the variant that serves, and what is read beside them.

@@ -78,6 +78,18 @@ fn a_sentence_may_go_over_lines_and_a_line_of_code_may_not() {
     assert_eq!(cut(BlockKind::Code), ["one two three", "four five six. Seven\neight nine"]);
 }
 
+#[test]
+fn a_page_begins_a_chunk() {
+    let (text, mut blocks) =
+        text_of(&["One.", "Two.", "Three."].map(|text| (BlockKind::Paragraph, text.to_owned())));
+    for (block, page) in blocks.iter_mut().zip([1, 1, 2]) {
+        block.page = Some(page);
+    }
+    let found = chunks(&text, &blocks, SIZE, &words).unwrap();
+    assert_eq!(texts(&text, &found), ["One.\n\nTwo.", "Three."]);
+    assert_eq!(found.iter().map(|chunk| chunk.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
+}
+
 fn kind() -> impl Strategy<Value = BlockKind> {
     prop_oneof![
         (1..4_u8).prop_map(BlockKind::Heading),

@@ -31,12 +31,16 @@ impl Runtime {
                 return Ok(put);
             }
             if let Some(served) = runtime.read_served().await? {
-                if served.index.number == index {
-                    served.take(put.document.number, before, &put.chunks, &vectors)?;
-                } else {
+                let (number, chunks) = (put.document.number, put.chunks.clone());
+                apart(move || {
+                    if served.index.number == index {
+                        return served.take(number, before, &chunks, &vectors);
+                    }
                     // It came into an index that does not serve; what it replaced is found no more.
                     before.into_iter().for_each(|before| served.remove(before));
-                }
+                    Ok(())
+                })
+                .await?;
             }
             Ok(put)
         })
@@ -52,7 +56,11 @@ impl Runtime {
         self.changing(move |runtime| async move {
             let Some(number) = runtime.inner.store.delete_document(&id).await? else { return Ok(false) };
             if let Some(served) = runtime.read_served().await? {
-                served.remove(number);
+                apart(move || {
+                    served.remove(number);
+                    Ok(())
+                })
+                .await?;
             }
             Ok(true)
         })
@@ -113,4 +121,11 @@ impl Runtime {
             .await
             .map_err(|error| BackendError::internal(format!("a change of documents ended early: {error}")))?
     }
+}
+
+/// Changes vectors in memory, off the threads that serve requests: a search that runs holds them for its time.
+pub(super) async fn apart(change: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    tokio::task::spawn_blocking(change)
+        .await
+        .map_err(|error| BackendError::internal(format!("a change of vectors ended early: {error}")))?
 }

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     super::{Inner, Runtime},
+    keep::apart,
     serving::Embedder,
 };
 use crate::{
@@ -148,7 +149,7 @@ impl Runtime {
             // Gone, or replaced meanwhile, which made its chunks anew as well.
             let Some(numbers) = put else { return Ok(()) };
             if let Some(served) = runtime.read_served().await?.filter(|served| served.index.number == index) {
-                served.take(document, None, &numbers, &vectors)?;
+                apart(move || served.take(document, None, &numbers, &vectors)).await?;
             }
             Ok(())
         })

@@ -141,6 +141,9 @@ impl Runtime {
     /// [`BackendError::ModelCorrupted`] where its files cannot be read.
     pub(super) async fn fingerprint(&self, entry: Arc<Entry>) -> Result<String> {
         let fingerprints = Arc::clone(&self.inner.documents.fingerprints);
+        if let Some(known) = fingerprints.known(&entry) {
+            return Ok(known);
+        }
         let found = tokio::task::spawn_blocking(move || fingerprints.of(&entry)).await;
         found.map_err(|error| {
             BackendError::internal(format!("reading a model's files ended early: {error}"))

@@ -20,7 +20,7 @@ const KILLS: u64 = 20;
 /// Clients that bring documents in.
 const WRITERS: usize = 4;
 /// Longest time between a start and a kill.
-const MOMENT: u64 = 400;
+const MOMENT: u64 = 1500;
 
 /// The body of an answer; `None` where the server is gone before it is whole.
 fn post(address: SocketAddr, body: &Value) -> Option<(u16, Value)> {

@@ -8,9 +8,12 @@ mod write;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use super::SqliteStore;
+use rusqlite::Connection;
+
+use super::{SqliteStore, thread::Worker};
 use crate::{
     documents::Filter,
+    error::Result,
     store::{
         DocumentChanges, DocumentQuery, DocumentStore, DocumentText, IndexProgress, NewChunk, NewDocument,
         PutDocument, StoreFuture, StoredChunk, StoredDocument, StoredIndex, StoredVector,
@@ -86,6 +89,38 @@ pub(super) const SCHEMA: &str = "
     END;
 ";
 
+impl SqliteStore {
+    /// Does `work` on a thread, and once more where it found the index of words damaged, after that was built anew from the
+    /// chunks.
+    async fn mending<T: Send + 'static>(
+        &self,
+        thread: &Worker,
+        operation: &'static str,
+        work: impl Fn(&mut Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        let work = Arc::new(work);
+        let again = Arc::clone(&work);
+        let found = thread.call(operation, move |connection| match work(connection) {
+            Err(error) if is_damaged_index(&error) => Ok(None),
+            found => found.map(Some),
+        });
+        if let Some(found) = found.await? {
+            return Ok(found);
+        }
+        tracing::warn!("the index of the words of documents is damaged; it is built anew");
+        let rebuild = "INSERT INTO chunks_fts (chunks_fts) VALUES ('rebuild')";
+        self.worker
+            .call("building the index of words", move |connection| connection.execute(rebuild, []))
+            .await?;
+        thread.call(operation, move |connection| again(connection)).await
+    }
+}
+
+/// Whether a virtual table is damaged, rather than the file.
+fn is_damaged_index(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_CORRUPT_VTAB)
+}
+
 impl DocumentStore for SqliteStore {
     fn document(&self, id: &str) -> StoreFuture<'_, Option<StoredDocument>> {
         let id = id.to_owned();
@@ -124,7 +159,7 @@ impl DocumentStore for SqliteStore {
         index: i64,
         chunks: Vec<NewChunk>,
     ) -> StoreFuture<'_, Option<PutDocument>> {
-        Box::pin(self.worker.call("keeping a document", move |connection| {
+        Box::pin(self.mending(&self.worker, "keeping a document", move |connection| {
             write::put_document(connection, &document, index, &chunks)
         }))
     }
@@ -140,7 +175,7 @@ impl DocumentStore for SqliteStore {
 
     fn delete_document(&self, id: &str) -> StoreFuture<'_, Option<i64>> {
         let (id, fold_due) = (id.to_owned(), Arc::clone(&self.worker.fold_due));
-        Box::pin(self.worker.call("deleting a document", move |connection| {
+        Box::pin(self.mending(&self.worker, "deleting a document", move |connection| {
             let found = write::delete_document(connection, &id)?;
             if found.is_some() {
                 fold_due.store(true, Relaxed);
@@ -171,7 +206,7 @@ impl DocumentStore for SqliteStore {
     }
 
     fn drop_left(&self) -> StoreFuture<'_, bool> {
-        Box::pin(self.worker.call("dropping an index", |connection| index::drop_left(connection)))
+        Box::pin(self.mending(&self.worker, "dropping an index", index::drop_left))
     }
 
     fn serve_index(&self, number: i64) -> StoreFuture<'_, bool> {
@@ -199,7 +234,7 @@ impl DocumentStore for SqliteStore {
         chunks: Vec<NewChunk>,
     ) -> StoreFuture<'_, Option<Vec<i64>>> {
         let sha256 = sha256.to_owned();
-        Box::pin(self.worker.call("keeping chunks", move |connection| {
+        Box::pin(self.mending(&self.worker, "keeping chunks", move |connection| {
             write::put_chunks(connection, document, &sha256, index, &chunks)
         }))
     }
@@ -225,7 +260,7 @@ impl DocumentStore for SqliteStore {
         limit: usize,
     ) -> StoreFuture<'_, Vec<(i64, f64)>> {
         let text = text.to_owned();
-        Box::pin(self.reads().call("searching for words", move |connection| {
+        Box::pin(self.mending(self.reads(), "searching for words", move |connection| {
             search::keywords(connection, index, &text, &filter, limit)
         }))
     }
