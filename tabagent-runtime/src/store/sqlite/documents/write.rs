@@ -78,10 +78,14 @@ pub(super) fn change_document(
     Ok(document)
 }
 
-pub(super) fn delete_document(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
-    connection
+pub(super) fn delete_document(connection: &mut Connection, id: &str) -> rusqlite::Result<Option<i64>> {
+    // What fails at the end of a statement that returns rows is told by a commit alone.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let number = transaction
         .query_row("DELETE FROM documents WHERE id = ? RETURNING number", [id], |row| row.get(0))
-        .optional()
+        .optional()?;
+    transaction.commit()?;
+    Ok(number)
 }
 
 pub(super) fn put_chunks(
