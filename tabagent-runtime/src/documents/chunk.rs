@@ -141,9 +141,9 @@ fn cut_range(
         let part = &text[range.clone()];
         // Every token stands for a byte at least: a part that is far too long is not counted as a whole.
         let tokens = if part.len() > most.saturating_mul(64) { usize::MAX } else { count(part)? };
-        let middle = middle(part);
-        if tokens <= most || middle == 0 {
-            pieces.push(Piece { tokens: count(part)?, range, page, begins_block: false });
+        let middle = if tokens <= most { 0 } else { middle(part) };
+        if middle == 0 {
+            pieces.push(Piece { tokens, range, page, begins_block: false });
             continue;
         }
         let middle = range.start + middle;

@@ -1,6 +1,6 @@
 //! Markdown, as CommonMark has it with tables, footnotes and front matter.
 
-use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
 use super::{BlockKind, Parsed, html, writer::Writer};
 
@@ -52,26 +52,19 @@ impl Reader {
     fn start(&mut self, tag: &Tag<'_>) {
         match tag {
             Tag::Heading { level, .. } => self.begin(BlockKind::Heading(*level as u8)),
-            Tag::Paragraph if self.items > 0 => {
-                if self.kind.is_none() {
-                    self.begin(BlockKind::Item);
-                }
-            }
+            // The first one in an item is what the item begins with.
+            Tag::Paragraph if self.items > 0 && self.kind.is_some() => {}
+            Tag::Paragraph if self.items > 0 => self.begin(BlockKind::Item),
             Tag::Paragraph | Tag::FootnoteDefinition(_) => self.begin(BlockKind::Paragraph),
             Tag::Item => {
                 self.items += 1;
                 self.begin(BlockKind::Item);
             }
-            Tag::CodeBlock(kind) => {
-                self.begin(BlockKind::Code);
-                // A diagram or a listing says what it is by its language, and that is no part of it.
-                let _: &CodeBlockKind<'_> = kind;
-            }
+            // The language of a listing is no part of it.
+            Tag::CodeBlock(_) => self.begin(BlockKind::Code),
             Tag::Table(_) => self.begin(BlockKind::Table),
-            Tag::TableCell => {
-                if !self.text.is_empty() && !self.text.ends_with('\n') {
-                    self.text.push_str(" | ");
-                }
+            Tag::TableCell if !self.text.is_empty() && !self.text.ends_with('\n') => {
+                self.text.push_str(" | ");
             }
             Tag::HtmlBlock => self.flush(),
             Tag::MetadataBlock(MetadataBlockKind::YamlStyle) => self.front_matter = true,

@@ -329,12 +329,24 @@ fn cut(
         let reason = format!("has {} chunks and {MOST_CHUNKS} are kept of a document; part it", found.len());
         return Err(BackendError::invalid(field, reason));
     }
+    // Chunks of one section stand under the same headings.
+    let mut last: Option<(Vec<String>, usize, Option<String>)> = None;
     found
         .into_iter()
         .map(|chunk| {
             let above = above(title, &chunk);
             let own = text.get(chunk.range.clone()).unwrap_or_default();
-            let embedded = match context_of(&above, chunk.own_headings, context, &count)? {
+            let known =
+                last.as_ref().filter(|(headings, own, _)| *headings == above && *own == chunk.own_headings);
+            let in_front = match known {
+                Some((_, _, known)) => known.clone(),
+                None => {
+                    let made = context_of(&above, chunk.own_headings, context, &count)?;
+                    last = Some((above.clone(), chunk.own_headings, made.clone()));
+                    made
+                }
+            };
+            let embedded = match in_front {
                 Some(context) => format!("{context}\n{own}"),
                 None => own.to_owned(),
             };

@@ -37,8 +37,8 @@ impl Served {
         let mut memory = self.vectors.write().unwrap_or_else(PoisonError::into_inner);
         // What was just read from the store has them already.
         [Some(document), before].into_iter().flatten().for_each(|document| memory.remove(document));
-        let with_vectors = chunks.iter().zip(vectors).filter(|(_, vector)| !vector.is_empty());
-        with_vectors.map(|(chunk, vector)| memory.add(*chunk, document, vector)).collect()
+        let mut with_vectors = chunks.iter().zip(vectors).filter(|(_, vector)| !vector.is_empty());
+        with_vectors.try_for_each(|(chunk, vector)| memory.add(*chunk, document, vector))
     }
 
     /// Drops the vectors of a document.

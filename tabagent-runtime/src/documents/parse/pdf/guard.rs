@@ -61,10 +61,7 @@ fn unpacks_within_bounds(content: &[u8]) -> Result<(), String> {
     let mut all = 0;
     for at in memmem::find_iter(content, b"stream") {
         let rest = &content[at + b"stream".len()..];
-        let packed = match rest {
-            [b'\r', b'\n', packed @ ..] | [b'\n' | b'\r', packed @ ..] => packed,
-            _ => continue,
-        };
+        let ([b'\r', b'\n', packed @ ..] | [b'\n' | b'\r', packed @ ..]) = rest else { continue };
         all += unpacked(packed, LAYERS)?;
         if all > ALL {
             return Err(format!("its streams unpack to more than {ALL} bytes"));
