@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod bench;
 mod compute;
 pub mod device;
+pub mod documents;
 pub mod embed;
 pub mod error;
 pub mod generate;
@@ -33,9 +34,11 @@ pub use hub::{Hub, HubOptions};
 pub use models::{EmbeddingModelInfo, ModelDetails, ModelInfo, ModelKind};
 pub use rerank::{RankMethod, Ranked, Ranking, RerankRequest};
 pub use runtime::{
-    DefaultModels, Fit, Generating, Health, KeepAlive, LoadOutcome, LoadRequest, LoadedModel, ModelHealth,
-    ModelState, ParamsInForce, PoolMetrics, RegisteredModel, Resources, Runtime, RuntimeMetrics,
-    RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit, registered_models,
+    AnswerRequest, DefaultModels, DocumentContent, DocumentIndexState, DocumentIndexes, Fit, Generating,
+    Health, IndexReport, IngestProgress, IngestRequest, IngestStage, Ingested, KeepAlive, LoadOutcome,
+    LoadRequest, LoadedModel, ModelHealth, ModelState, ParamsInForce, Passage, PassageAnswer, PassageScores,
+    PoolMetrics, RegisteredModel, Rerank, Resources, Retrieval, RetrievalMode, RetrievalRequest, Runtime,
+    RuntimeMetrics, RuntimeOptions, UnloadOutcome, VariantEstimate, VariantFit, cited, registered_models,
 };
 pub use similarity::{Metric, Similarities, SimilarityRequest};
 pub use store::{

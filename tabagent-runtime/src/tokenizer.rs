@@ -114,7 +114,7 @@ impl Tokenizer {
             text
         };
         let failed = |error: tokenizers::Error| cannot(field, &error);
-        let added = if self.special_tokens { self.inner_added(false) } else { 0 };
+        let added = self.special();
         let room = self.max_length.map(|limit| limit.saturating_sub(added));
         let plain = self.plain(field, text, room.unwrap_or(usize::MAX), stopped)?;
         let length = plain.encoding.len() + added;
@@ -131,6 +131,24 @@ impl Tokenizer {
         }
         let encoding = self.inner.post_process(encoding, None, self.special_tokens).map_err(failed)?;
         tokens(field, &encoding, truncated)
+    }
+
+    /// Tokens of a text without the special ones, whatever its length.
+    ///
+    /// # Errors
+    /// [`BackendError::InvalidInput`] where it cannot be tokenised.
+    pub(crate) fn count(&self, field: &str, text: &str, stopped: &dyn Fn() -> bool) -> Result<usize> {
+        let plain = if self.lower_case {
+            self.plain(field, &text.to_lowercase(), usize::MAX, stopped)
+        } else {
+            self.plain(field, text, usize::MAX, stopped)
+        };
+        Ok(plain?.encoding.len())
+    }
+
+    /// Special tokens that are added to a text.
+    pub(crate) fn special(&self) -> usize {
+        if self.special_tokens { self.inner_added(false) } else { 0 }
     }
 
     /// Tokenises a pair as a cross-encoder takes it: both texts, the separators, the segments.

@@ -8,7 +8,9 @@ use tabagent_api::server::build_app;
 use tabagent_api::server::config::{Config, Sources};
 use tabagent_runtime::hub::{HubOptions, JobState};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
-use tabagent_runtime::{Append, BackendError, MessageBody, NewMessage, StoredResponse};
+use tabagent_runtime::{
+    Append, BackendError, DocumentContent, IngestRequest, MessageBody, NewMessage, StoredResponse,
+};
 use tabagent_tests::hub::{Hub as Remote, Repository};
 
 fn main() -> ExitCode {
@@ -48,6 +50,11 @@ fn main() -> ExitCode {
                 .block_on(runtime.append_messages(session(id)))
                 .map_err(|error| error.to_string())?;
         }
+        for id in ["doc_example", "doc_to_delete"] {
+            tokio::runtime::Handle::current()
+                .block_on(runtime.ingest(document(id), |_| {}))
+                .map_err(|error| error.to_string())?;
+        }
         build_app(&config, runtime).mount().map_err(|error| error.to_string())
     });
     std::fs::remove_dir_all(&models).ok();
@@ -74,6 +81,21 @@ fn pulled(runtime: &Runtime, id: &str) -> Result<(), String> {
         }
     }
     Err("a pull of four kilobytes takes over ten seconds".to_owned())
+}
+
+/// A document of this id.
+fn document(id: &str) -> IngestRequest {
+    let text = "# Install\n\nUnpack the archive, then start the program.\n\n# Use\n\nAsk it anything.";
+    let metadata = json!({ "about": "examples", "year": 2026 });
+    IngestRequest {
+        id: Some(id.to_owned()),
+        content: DocumentContent::Text(text.to_owned()),
+        media_type: Some("text/markdown".to_owned()),
+        source: Some("docs/example.md".to_owned()),
+        title: Some("The example".to_owned()),
+        metadata: metadata.as_object().cloned(),
+        ..IngestRequest::default()
+    }
 }
 
 /// A stored response of this id.

@@ -28,7 +28,9 @@ pub use app::{App, MountedApp};
 pub use case::{CaseBody, CaseResponse, Expectation, TestCase};
 pub use component::{AppState, Component, ComponentRequirement, Components};
 pub use config::ApiConfig;
-pub use extract::{Json, Path, PathFields, PathShape, Query, RequestId, RouteInput};
+pub use extract::{
+    FormFile, FormRequest, Json, JsonOrForm, Path, PathFields, PathShape, Query, RequestId, RouteInput,
+};
 pub use openapi::{Examples, OperationBuilder};
 pub use output::{BodyKind, NoContent, RouteOutput, Text};
 pub use pages::Pages;

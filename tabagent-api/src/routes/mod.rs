@@ -15,6 +15,7 @@ pub mod loading;
 pub mod models;
 pub mod params;
 pub mod pull;
+pub mod rag;
 pub mod recipes;
 pub mod registered;
 pub mod rerank;

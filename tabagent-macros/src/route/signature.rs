@@ -171,7 +171,7 @@ impl Argument {
             ArgumentKind::Path(fields)
         } else if let Some(fields) = inner("Query") {
             ArgumentKind::Query(fields)
-        } else if let Some(body) = inner("Json") {
+        } else if let Some(body) = inner("Json").or_else(|| inner("JsonOrForm")) {
             ArgumentKind::Json(body)
         } else if is_body_extractor(&ty) {
             ArgumentKind::Body

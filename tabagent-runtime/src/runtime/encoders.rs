@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Runtime;
+use super::{Runtime, pool::Leased};
 use crate::{
     compute::compute,
     embed::{
@@ -127,6 +127,26 @@ impl Runtime {
         .await
     }
 
+    /// Embeds texts of documents, or a query to them, with the prompt that the model has for that. `field` names them in
+    /// errors. Dropping the future cancels.
+    ///
+    /// # Errors
+    /// As [`Runtime::embed`].
+    pub(super) async fn embed_as(
+        &self,
+        model: &Leased<Loaded>,
+        role: Role,
+        field: &'static str,
+        texts: Vec<String>,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.within(&model.entry.id, None, async {
+            let permit = model.reserve(field, texts.len())?;
+            let texts = prompted(model, prompt_for(model, role.prompts()).as_ref(), texts)?;
+            Ok(model.infer(permit, Field::One(field), texts, false, &self.inner.workers).await?.rows)
+        })
+        .await
+    }
+
     async fn cross_encode(&self, id: &str, model: &Arc<Loaded>, request: RerankRequest) -> Result<Ranking> {
         let permit = model.reserve("documents", request.documents.len())?;
         let workers = &self.inner.workers;
@@ -156,12 +176,9 @@ impl Runtime {
         // The query has a place beside the documents.
         let texts = request.documents.len().saturating_add(1);
         let (first, rest) = model.reserve("documents", texts)?.split(1);
-        let query = prompted(model, prompt_for(model, &["query"]).as_ref(), vec![request.query])?;
-        let documents = prompted(
-            model,
-            prompt_for(model, &["document", "passage", "corpus"]).as_ref(),
-            request.documents,
-        )?;
+        let query = prompted(model, prompt_for(model, Role::Query.prompts()).as_ref(), vec![request.query])?;
+        let documents =
+            prompted(model, prompt_for(model, Role::Document.prompts()).as_ref(), request.documents)?;
         let workers = &self.inner.workers;
         let (query, documents) = tokio::try_join!(
             model.infer(first, Field::One("query"), query, request.truncate, workers),
@@ -178,6 +195,38 @@ impl Runtime {
             results.iter_mut().for_each(|result| result.score = unit_interval(result.score));
         }
         Ok(Ranking { model: id.to_owned(), method: RankMethod::Cosine, results, tokens, truncated })
+    }
+}
+
+/// What a text is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It asks.
+    Query,
+    /// It answers.
+    Document,
+}
+
+impl Role {
+    /// Names under which models have a prompt for it.
+    fn prompts(self) -> &'static [&'static str] {
+        match self {
+            Self::Query => &["query"],
+            Self::Document => &["document", "passage", "corpus"],
+        }
+    }
+}
+
+impl Loaded {
+    /// Tokens that a text of this role may have beside the special ones and the prompt.
+    ///
+    /// # Errors
+    /// Those of the tokenizer.
+    pub(crate) fn room(&self, role: Role) -> Result<usize> {
+        let Some(most) = self.tokenizer.max_length() else { return Ok(usize::MAX) };
+        let prompt = Prompt::text(prompt_for(self, role.prompts()).as_ref(), &self.description)?;
+        let prompt = self.tokenizer.count("prompt", &prompt, &|| false)?;
+        Ok(most.saturating_sub(self.tokenizer.special() + prompt).max(1))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The front of the runtime: one typed method a capability, over models that load on first use.
 
 mod analytics;
+mod documents;
 mod encoders;
 mod generation;
 mod health;
@@ -30,6 +31,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+pub use documents::{
+    AnswerRequest, DocumentContent, DocumentIndexState, DocumentIndexes, IndexReport, IngestProgress,
+    IngestRequest, IngestStage, Ingested, Passage, PassageAnswer, PassageScores, Rerank, Retrieval,
+    RetrievalMode, RetrievalRequest, cited,
+};
 pub use generation::Generating;
 pub use health::{Health, ModelHealth, RuntimeMetrics};
 pub use loading::{LoadOutcome, LoadRequest, UnloadOutcome, VariantEstimate};
@@ -74,6 +80,7 @@ struct Inner {
     store: Arc<dyn Store>,
     params: storage::KnownParams,
     selected: selection::Selected,
+    documents: documents::Documents,
     /// Permits of the tokenising jobs: as many as there are threads.
     workers: Arc<Semaphore>,
     closed: AtomicBool,
@@ -139,6 +146,7 @@ impl Runtime {
                 selected: selection::known(&store),
                 store,
                 params,
+                documents: documents::Documents::default(),
                 workers: Arc::new(Semaphore::new(workers)),
                 closed: AtomicBool::new(false),
                 options,

@@ -120,6 +120,9 @@ impl Runtime {
             }
             runtime.inner.store.put_selected(name(kind), model.as_deref()).await?;
             selected.set(kind, model);
+            if kind == ModelKind::Embedding {
+                runtime.inner.documents.model_changed();
+            }
             Ok(runtime.default_models())
         });
         changed

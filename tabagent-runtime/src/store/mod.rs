@@ -4,6 +4,7 @@
 //! [`Store`] is the sum of small traits, a file each: one typed method a task. [`SqliteStore`] is the embedded database behind
 //! it. A write is durable when it is answered.
 
+mod documents;
 mod params;
 mod responses;
 mod selection;
@@ -12,6 +13,10 @@ mod sqlite;
 
 use std::{future::Future, pin::Pin};
 
+pub use documents::{
+    DocumentChanges, DocumentQuery, DocumentStore, DocumentText, IndexProgress, IndexState, NewChunk,
+    NewDocument, PutDocument, PutOutcome, StoredChunk, StoredDocument, StoredIndex, StoredVector,
+};
 pub use params::{GenerationParams, ParamsStore};
 pub use responses::{
     CHAIN_BYTES, CHAIN_COUNT, RETENTION, ResponseStore, Retention, StoreUsage, StoredResponse,
@@ -35,6 +40,6 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 /// [`crate::BackendError::ResourceLimitExceeded`] where too many calls wait, and with
 /// [`crate::BackendError::GenerationTimeout`] where the store does not answer in time. A write that failed changed
 /// nothing; one whose caller left, or whose time was over, may have been done.
-pub trait Store: ResponseStore + ParamsStore + SelectionStore + SessionStore {}
+pub trait Store: ResponseStore + ParamsStore + SelectionStore + SessionStore + DocumentStore {}
 
-impl<T: ResponseStore + ParamsStore + SelectionStore + SessionStore> Store for T {}
+impl<T: ResponseStore + ParamsStore + SelectionStore + SessionStore + DocumentStore> Store for T {}

@@ -16,6 +16,7 @@ mod cargo;
 mod clients;
 mod contract;
 mod departures;
+mod documents;
 mod example;
 mod hostile;
 mod invariants;

@@ -48,15 +48,7 @@ where
         let limit =
             request.extensions().get::<BodyLimit>().map_or(state.config().body_limit, |limit| limit.0);
         let bytes = read_body(request.into_body(), limit, state.config().body_timeout).await?;
-        let parsed = if bytes.len() > INLINE_BYTES {
-            // Other requests do not wait on this worker until a large body is read.
-            tokio::task::spawn_blocking(move || checked(&bytes)).await.unwrap_or_else(|error| {
-                Err(ApiError::Internal { reason: format!("reading the body failed: {error}") })
-            })
-        } else {
-            checked(&bytes)
-        };
-        parsed.map(Self)
+        checked_apart(bytes).await.map(Self)
     }
 }
 
@@ -66,7 +58,7 @@ impl<T: ToSchema> RouteInput for Json<T> {
     }
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Err(ApiError::ContentTypeUnsupported { found: "absent".to_owned() });
     };
@@ -87,7 +79,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// A compressed body would be called malformed, which says nothing about what to change.
-fn refuse_encodings(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn refuse_encodings(headers: &HeaderMap) -> Result<(), ApiError> {
     for value in headers.get_all(header::CONTENT_ENCODING) {
         let text = String::from_utf8_lossy(value.as_bytes());
         if !text.split(',').all(|coding| coding.trim().eq_ignore_ascii_case("identity")) {
@@ -130,6 +122,19 @@ pub(crate) async fn read_body(mut body: Body, limit: usize, patience: Duration) 
         Ok(bytes) => bytes,
         Err(_) => Err(ApiError::BodyStalled { seconds: patience.as_secs() }),
     }
+}
+
+/// [`checked`], for a long body on a thread of its own: other requests do not wait on this worker until it is read.
+pub(super) async fn checked_apart<T>(bytes: Bytes) -> Result<T, ApiError>
+where
+    T: DeserializeOwned + Validate<Context = ()> + ToSchema + Send + 'static,
+{
+    if bytes.len() <= INLINE_BYTES {
+        return checked(&bytes);
+    }
+    tokio::task::spawn_blocking(move || checked(&bytes)).await.unwrap_or_else(|error| {
+        Err(ApiError::Internal { reason: format!("reading the body failed: {error}") })
+    })
 }
 
 /// Parses JSON and checks it against the rules of its type, and against its schema where serde may misread it.

@@ -5,6 +5,7 @@
 
 mod forms;
 mod json;
+mod multipart;
 mod path;
 mod query;
 mod shape;
@@ -21,6 +22,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 pub use json::Json;
+pub use multipart::{FormFile, FormRequest, JsonOrForm};
 pub use path::{Path, PathFields, PathShape};
 pub use query::Query;
 

@@ -20,7 +20,8 @@ pub struct OperationBuilder {
     path: &'static str,
     schemas: Schemas,
     parameters: Vec<Value>,
-    body: Option<(String, Value)>,
+    /// Media types that are taken, with their schemas.
+    bodies: Vec<(String, Value)>,
     responses: BTreeMap<u16, Response>,
 }
 
@@ -34,8 +35,14 @@ struct Response {
 impl OperationBuilder {
     /// The operation of `route` at one of its paths.
     pub(crate) fn of(route: &'static RouteMetadata, path: &'static str, schemas: Schemas) -> Self {
-        let mut operation =
-            Self { route, path, schemas, parameters: Vec::new(), body: None, responses: BTreeMap::new() };
+        let mut operation = Self {
+            route,
+            path,
+            schemas,
+            parameters: Vec::new(),
+            bodies: Vec::new(),
+            responses: BTreeMap::new(),
+        };
         (route.describe)(&mut operation);
         operation
     }
@@ -48,12 +55,12 @@ impl OperationBuilder {
     /// Adds a required JSON body.
     pub fn json_body<T: ToSchema>(&mut self) {
         let schema = self.schemas.add::<T>();
-        self.body = Some(("application/json".to_owned(), schema));
+        self.bodies.push(("application/json".to_owned(), schema));
     }
 
-    /// Adds a required body of another media type.
+    /// Adds a required body of another media type; a second one stands beside the first.
     pub fn body(&mut self, media_type: &str, schema: Value) {
-        self.body = Some((media_type.to_owned(), schema));
+        self.bodies.push((media_type.to_owned(), schema));
     }
 
     /// Adds the parameters of the path: in order, or by name.
@@ -191,7 +198,7 @@ impl OperationBuilder {
     pub(crate) fn finish(mut self, keyed: bool, examples: &Examples) -> (Value, Schemas) {
         self.response_examples(examples);
         let locked = keyed && self.route.auth == Auth::Key;
-        if self.body.is_some() {
+        if !self.bodies.is_empty() {
             for variant in [
                 "BodyMalformed",
                 "ContentTypeUnsupported",
@@ -202,7 +209,7 @@ impl OperationBuilder {
                 self.api_error(variant);
             }
         }
-        if self.body.is_some() || !self.parameters.is_empty() {
+        if !self.bodies.is_empty() || !self.parameters.is_empty() {
             self.api_error("RequestInvalid");
         }
         if locked {
@@ -233,12 +240,16 @@ impl OperationBuilder {
             CaseBody::Json(text) => serde_json::from_str(text).ok(),
             _ => None,
         });
-        if let Some((media_type, schema)) = self.body.take() {
+        let mut contents = Map::new();
+        for (media_type, schema) in std::mem::take(&mut self.bodies) {
             let mut content = json!({ "schema": schema });
-            if !requests.is_empty() {
-                content["examples"] = Value::Object(requests);
+            if !requests.is_empty() && media_type == "application/json" {
+                content["examples"] = Value::Object(requests.clone());
             }
-            operation["requestBody"] = json!({ "required": true, "content": { media_type: content } });
+            contents.insert(media_type, content);
+        }
+        if !contents.is_empty() {
+            operation["requestBody"] = json!({ "required": true, "content": contents });
         }
         if locked {
             operation["security"] = json!([{ "api_key": [] }]);

@@ -68,6 +68,7 @@ async fn serve(config: &Config) -> Result<ExitCode, CommandError> {
     let address =
         listener.local_addr().map_err(CommandError::system("the address of the listener is not known"))?;
     tokio::spawn(upkeep());
+    runtime.keep_documents_current();
     let server = Server::new(app.router, connection_limits(config), open);
     readiness.set_ready();
     output::print(&format!("listening on http://{address}\n"))

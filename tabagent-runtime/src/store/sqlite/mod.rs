@@ -1,9 +1,10 @@
 //! The store in one SQLite file below the data folder.
 //!
-//! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). `open` finds or makes the
+//! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). A second one reads documents. `open` finds or makes the
 //! file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
 //! `queries` has the statements, and `sessions` those of sessions.
 
+mod documents;
 mod examine;
 mod failure;
 mod open;
@@ -32,6 +33,8 @@ pub use open::DATABASE;
 /// Dropping it ends its thread and gives the file free.
 #[derive(Debug)]
 pub struct SqliteStore {
+    /// Reads beside the one that writes; none where the store is in memory, which has one connection.
+    reader: Option<Worker>,
     worker: Worker,
     params: BTreeMap<Option<String>, GenerationParams>,
     selected: BTreeMap<String, String>,
@@ -70,7 +73,13 @@ impl SqliteStore {
             .map_err(|error| place.failure("reading the parameters", &error))?;
         let selected = queries::selected(&mut opened.connection)
             .map_err(|error| place.failure("reading the chosen models", &error))?;
-        Ok(Self { worker: Worker::start(opened)?, params, selected })
+        let reader = open::reader(&opened)?.map(Worker::start).transpose()?;
+        Ok(Self { reader, worker: Worker::start(opened)?, params, selected })
+    }
+
+    /// The thread for what only reads, and may take long: it does not hold up writes.
+    fn reads(&self) -> &Worker {
+        self.reader.as_ref().unwrap_or(&self.worker)
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) const STEPS: &[&str] = &[
         UNIQUE (session, id)
     ) STRICT;
     ",
+    super::documents::SCHEMA,
 ];
 
 /// A connection, where its file lies, and the lock that is held while it is open.
@@ -113,6 +114,24 @@ pub(super) fn below(folder: &Path) -> Result<Opened> {
     let mut opened = Opened { connection, place, lock: Some(lock) };
     migrate(&mut opened)?;
     Ok(opened)
+}
+
+/// A second connection to the same file, which reads; none to a store in memory.
+///
+/// # Errors
+/// Those of [`below`].
+pub(super) fn reader(opened: &Opened) -> Result<Option<Opened>> {
+    let Some(path) = &opened.place.0 else { return Ok(None) };
+    let place = opened.place.clone();
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .and_then(|connection| {
+            prepare(&connection, true)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        })
+        .map_err(|error| place.failure("opening it", &error))?;
+    Ok(Some(Opened { connection, place, lock: None }))
 }
 
 /// A store in memory.

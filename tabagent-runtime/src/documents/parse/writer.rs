@@ -1,0 +1,59 @@
+//! Putting a text together from its blocks.
+
+use super::{Block, BlockKind, Parsed};
+
+/// Collects blocks, with an empty line between them.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    parsed: Parsed,
+    page: Option<u32>,
+}
+
+impl Writer {
+    /// Blocks from here on are on this page.
+    pub(super) fn page(&mut self, page: u32) {
+        self.page = Some(page);
+        self.parsed.pages = Some(page);
+    }
+
+    /// Adds a block; a blank one is left out. White space within it is one space, but in code and tables.
+    pub(super) fn add(&mut self, kind: BlockKind, text: &str) {
+        match kind {
+            BlockKind::Code | BlockKind::Table => self.add_as_it_is(kind, text),
+            _ => {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                self.add_as_it_is(kind, &words.join(" "));
+            }
+        }
+    }
+
+    /// Adds a block with its white space.
+    pub(super) fn add_as_it_is(&mut self, kind: BlockKind, text: &str) {
+        let text = text.trim_matches(['\n', '\r']).trim_end();
+        if text.trim_start().is_empty() {
+            return;
+        }
+        let written = &mut self.parsed.text;
+        if !written.is_empty() {
+            // Items of one list, and what stands below another item, follow each other without an empty line.
+            let tight = kind == BlockKind::Item
+                && self.parsed.blocks.last().map(|last| last.kind) == Some(BlockKind::Item);
+            written.push_str(if tight { "\n" } else { "\n\n" });
+        }
+        let start = written.len();
+        // SQLite's texts may hold a NUL and its functions end there.
+        written.extend(text.chars().filter(|letter| *letter != '\0'));
+        self.parsed.blocks.push(Block { kind, start, end: written.len(), page: self.page });
+    }
+
+    /// What was collected. Without a title of its own the document has that of its first heading of the first level.
+    pub(super) fn finish(mut self, title: Option<String>) -> Parsed {
+        let heading = || {
+            let first = self.parsed.blocks.iter().find(|block| block.kind == BlockKind::Heading(1))?;
+            Some(self.parsed.text[first.start..first.end].to_owned())
+        };
+        let title = title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
+        self.parsed.title = title.filter(|title| !title.is_empty()).or_else(heading);
+        self.parsed
+    }
+}

@@ -1,0 +1,77 @@
+//! Documents over the store and the models: `ingest` brings them in, `serving` holds the vectors that are searched,
+//! `search` finds passages, `answer` answers from them, `reembed` builds another index when another model is selected.
+
+mod answer;
+mod ingest;
+mod keep;
+mod reembed;
+mod search;
+mod serving;
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
+    thread::available_parallelism,
+};
+
+use tokio::sync::{Mutex, Notify, Semaphore};
+
+pub use answer::{AnswerRequest, PassageAnswer, cited};
+pub use ingest::{DocumentContent, IngestProgress, IngestRequest, IngestStage, Ingested};
+pub use reembed::{DocumentIndexState, DocumentIndexes, IndexReport};
+pub use search::{Passage, PassageScores, Rerank, Retrieval, RetrievalMode, RetrievalRequest};
+
+use crate::documents::fingerprint::Fingerprints;
+
+/// Documents that are ingested at the same time.
+const INGESTS: usize = 4;
+/// Documents that may wait for that.
+const WAITING: usize = 64;
+
+/// What the runtime holds of documents.
+#[derive(Debug)]
+pub(super) struct Documents {
+    /// The index that serves, once it was read.
+    served: RwLock<Option<Arc<serving::Served>>>,
+    /// Held over a change in the store and the same change here.
+    change: Mutex<()>,
+    /// Permits of what is ingested.
+    ingests: Semaphore,
+    waiting: AtomicUsize,
+    /// Permits of reading and cutting, so that a long document leaves processors to others.
+    workers: Arc<Semaphore>,
+    fingerprints: Arc<Fingerprints>,
+    /// Whether a task looks after the index.
+    attended: AtomicBool,
+    /// Tells that task to look.
+    look: Arc<Notify>,
+    /// Why its last round failed.
+    problem: RwLock<Option<String>>,
+}
+
+impl Documents {
+    /// Another model was selected.
+    pub(super) fn model_changed(&self) {
+        self.look.notify_one();
+    }
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        let half = available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2);
+        Self {
+            served: RwLock::default(),
+            change: Mutex::default(),
+            ingests: Semaphore::new(INGESTS),
+            waiting: AtomicUsize::new(0),
+            workers: Arc::new(Semaphore::new(half)),
+            fingerprints: Arc::default(),
+            attended: AtomicBool::new(false),
+            look: Arc::default(),
+            problem: RwLock::default(),
+        }
+    }
+}

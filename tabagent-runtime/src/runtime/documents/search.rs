@@ -1,0 +1,327 @@
+//! Retrieval: passages of the documents that answer a query, by their vectors, by their words, or by both.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::{Runtime, encoders::Role},
+    serving::Served,
+};
+use crate::{
+    analytics::diversity,
+    compute::compute,
+    documents::{
+        Filter,
+        index::{Allowed, Near, dot},
+    },
+    error::{BackendError, Result},
+    rerank::RerankRequest,
+    store::StoredChunk,
+};
+
+/// How much the first places of a ranking count more than later ones: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
+/// outperforms Condorcet and individual Rank Learning Methods" (SIGIR 2009).
+const FUSION: f64 = 60.0;
+/// Candidates of each ranking for one result.
+const CANDIDATES: usize = 4;
+/// Candidates of each ranking at least.
+const LEAST: usize = 50;
+/// Passages that a model reads to order them anew, at most.
+const MOST_RERANKED: usize = 100;
+/// Most results.
+pub(crate) const MOST_RESULTS: usize = 1_000;
+
+/// How passages are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetrievalMode {
+    /// By the cosine of their vectors and the query's.
+    Vector,
+    /// By their words, with BM25.
+    Keyword,
+    /// By both, fused by the reciprocal of their ranks.
+    #[default]
+    Hybrid,
+}
+
+/// A question to the documents.
+#[derive(Debug, Clone, Default)]
+pub struct RetrievalRequest {
+    /// The query.
+    pub query: String,
+    /// Most passages; at least 1.
+    pub count: usize,
+    /// Which documents are searched.
+    pub filter: Filter,
+    /// How.
+    pub mode: RetrievalMode,
+    /// Passages of a lower score are left out.
+    pub least_score: Option<f64>,
+    /// Orders what was found anew by how well each passage answers, as a model that reads both says.
+    pub rerank: Option<Rerank>,
+    /// How much passages are to differ from each other, 0 to 1: maximal marginal relevance over their vectors.
+    pub diversity: Option<f64>,
+}
+
+/// By which model passages are ordered anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerank {
+    /// The one that is selected.
+    Selected,
+    /// The one of this id.
+    By(String),
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Retrieval {
+    /// Id of the model whose vectors were compared; none where the search was by words alone.
+    pub model: Option<String>,
+    /// Why a search by both was by words alone: the model of the index is gone.
+    pub without_vectors: Option<String>,
+    /// The best first.
+    pub passages: Vec<Passage>,
+}
+
+/// A passage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// The chunk.
+    pub chunk: StoredChunk,
+    /// How well it answers, as the last step said that ordered the passages.
+    pub score: f64,
+    /// What each step said.
+    pub scores: PassageScores,
+}
+
+/// What each step of a search said of a passage; none where the step did not find it or was not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PassageScores {
+    /// Cosine, -1 to 1.
+    pub vector: Option<f64>,
+    /// BM25, 0 upwards.
+    pub keyword: Option<f64>,
+    /// Sum of 1 / (60 + rank) over the rankings.
+    pub fusion: Option<f64>,
+    /// Of the model that ordered anew, 0 to 1.
+    pub rerank: Option<f64>,
+}
+
+impl Runtime {
+    /// Finds passages. Dropping the future cancels.
+    ///
+    /// # Errors
+    /// - [`BackendError::InvalidInput`]: the query is blank, or longer than the model takes.
+    /// - [`BackendError::EmbeddingModelNotAvailable`]: the model of the index is gone.
+    /// - Those of [`Runtime::embed`] and of [`crate::store::Store`].
+    pub async fn retrieve(&self, request: RetrievalRequest) -> Result<Retrieval> {
+        if request.query.trim().is_empty() {
+            return Err(BackendError::invalid("query", "is blank; say what is looked for"));
+        }
+        self.keep_documents_current();
+        let count = request.count.clamp(1, MOST_RESULTS);
+        let Some(served) = self.served().await? else { return Ok(Retrieval::default()) };
+        let candidates = match request.mode {
+            RetrievalMode::Vector | RetrievalMode::Keyword
+                if request.rerank.is_none() && request.diversity.is_none() =>
+            {
+                count
+            }
+            _ => count.saturating_mul(CANDIDATES).max(LEAST),
+        };
+        let by_vector = async {
+            if request.mode == RetrievalMode::Keyword {
+                return Ok((Vec::new(), None));
+            }
+            match self.nearest(&served, &request.query, &request.filter, candidates).await {
+                Ok(near) => Ok((near, None)),
+                // The words are there still, and the vectors are again once the index of another model serves.
+                Err(error @ BackendError::EmbeddingModelNotAvailable { .. })
+                    if request.mode == RetrievalMode::Hybrid =>
+                {
+                    Ok((Vec::new(), Some(error.to_string())))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        let by_words = async {
+            if request.mode == RetrievalMode::Vector {
+                return Ok(Vec::new());
+            }
+            let (index, filter) = (served.index.number, request.filter.clone());
+            self.inner.store.keywords(index, &request.query, filter, candidates).await
+        };
+        let ((near, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
+        let mut ranked = ranked(request.mode, &near, &worded);
+        if let Some(rerank) = &request.rerank {
+            ranked = self.reranked(rerank, &request.query, ranked).await?;
+        }
+        if let Some(least) = request.least_score {
+            ranked.retain(|ranked| ranked.score >= least);
+        }
+        if let Some(diversity) = request.diversity {
+            ranked = self.diverse(&served, ranked, diversity, count).await?;
+        }
+        ranked.truncate(count);
+        let passages = self.passages(ranked).await?;
+        let compared = request.mode != RetrievalMode::Keyword && without_vectors.is_none();
+        let model = compared.then(|| served.index.model.clone());
+        Ok(Retrieval { model, without_vectors, passages })
+    }
+
+    async fn nearest(
+        &self,
+        served: &Arc<Served>,
+        query: &str,
+        filter: &Filter,
+        count: usize,
+    ) -> Result<Vec<Near>> {
+        let allowed = async {
+            if filter.is_empty() {
+                return Ok(None);
+            }
+            let passing = self.inner.store.passing(filter.clone()).await?;
+            Ok(Some(passing.into_iter().collect::<Allowed>()))
+        };
+        let embedded = async {
+            let embedder = self.embedder_of(&served.index).await?;
+            let vectors =
+                self.embed_as(&embedder.model, Role::Query, "query", vec![query.to_owned()]).await?;
+            vectors.into_iter().next().ok_or_else(|| BackendError::internal("a query without a vector"))
+        };
+        let (allowed, vector) = tokio::try_join!(allowed, embedded)?;
+        let served = Arc::clone(served);
+        let size = {
+            let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
+            vectors.len().saturating_mul(vectors.dimensions())
+        };
+        compute(&self.inner.workers, size, move |abandoned| {
+            let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
+            vectors.search(&vector, count, allowed.as_ref(), abandoned)
+        })
+        .await
+    }
+
+    /// The first places in the order that a model gives them which reads them; what comes after is left out.
+    async fn reranked(&self, by: &Rerank, query: &str, mut ranked: Vec<Ranked>) -> Result<Vec<Ranked>> {
+        ranked.truncate(MOST_RERANKED);
+        let mut passages = self.passages(ranked).await?;
+        if passages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let model = match by {
+            Rerank::Selected => None,
+            Rerank::By(model) => Some(model.clone()),
+        };
+        let documents = passages
+            .iter()
+            .map(|passage| {
+                let mut lines = passage.chunk.headings.clone();
+                lines.push(passage.chunk.text.clone());
+                lines.join("\n")
+            })
+            .collect();
+        // Passages are as long as the model that embeds them takes, which may be more than this one does.
+        let request = RerankRequest {
+            model,
+            query: query.to_owned(),
+            documents,
+            truncate: true,
+            ..RerankRequest::default()
+        };
+        let ranking = self.rerank(request).await?;
+        let order = ranking.results.into_iter().filter_map(|result| {
+            let passage = passages.get_mut(result.index)?;
+            passage.scores.rerank = Some(result.score);
+            Some(Ranked { chunk: passage.chunk.number, score: result.score, scores: passage.scores })
+        });
+        Ok(order.collect())
+    }
+
+    /// Passages in the order in which they are relevant and unlike those before. How alike two are is the cosine of their
+    /// vectors, and how relevant one is its score from 0 to the best one's.
+    async fn diverse(
+        &self,
+        served: &Arc<Served>,
+        ranked: Vec<Ranked>,
+        diversity: f64,
+        count: usize,
+    ) -> Result<Vec<Ranked>> {
+        let served = Arc::clone(served);
+        let size = ranked.len().saturating_mul(count).saturating_mul(served.index.dimensions);
+        compute(&self.inner.workers, size, move |abandoned| {
+            let numbers: Vec<i64> = ranked.iter().map(|ranked| ranked.chunk).collect();
+            let vectors = {
+                let memory = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
+                memory.of(&numbers)
+            };
+            let best = ranked.first().map_or(1.0, |first| first.score).max(f64::MIN_POSITIVE);
+            let relevance: Vec<f64> = ranked.iter().map(|ranked| ranked.score / best).collect();
+            let like = |a: usize, b: usize| match (&vectors[a], &vectors[b]) {
+                (Some(a), Some(b)) => f64::from(dot(a, b)),
+                _ => 0.0,
+            };
+            let order = diversity::order(&relevance, like, diversity, count, &|| abandoned.is_set())?;
+            let mut places: Vec<Option<Ranked>> = ranked.into_iter().map(Some).collect();
+            Ok(order.into_iter().filter_map(|place| places.get_mut(place)?.take()).collect())
+        })
+        .await
+    }
+
+    /// The chunks that are still there.
+    async fn passages(&self, ranked: Vec<Ranked>) -> Result<Vec<Passage>> {
+        let numbers = ranked.iter().map(|ranked| ranked.chunk).collect();
+        let chunks = self.inner.store.chunks(numbers).await?;
+        let mut chunks: HashMap<i64, StoredChunk> =
+            chunks.into_iter().map(|chunk| (chunk.number, chunk)).collect();
+        let found = ranked.into_iter().filter_map(|Ranked { chunk, score, scores }| {
+            Some(Passage { chunk: chunks.remove(&chunk)?, score, scores })
+        });
+        Ok(found.collect())
+    }
+}
+
+/// A chunk in its rank.
+struct Ranked {
+    chunk: i64,
+    score: f64,
+    scores: PassageScores,
+}
+
+/// Orders what was found.
+fn ranked(mode: RetrievalMode, near: &[Near], worded: &[(i64, f64)]) -> Vec<Ranked> {
+    let mut found: HashMap<i64, PassageScores> = HashMap::new();
+    for (rank, near) in near.iter().enumerate() {
+        let scores = found.entry(near.chunk).or_default();
+        scores.vector = Some(f64::from(near.score));
+        add(scores, mode, rank);
+    }
+    for (rank, (chunk, score)) in worded.iter().enumerate() {
+        let scores = found.entry(*chunk).or_default();
+        scores.keyword = Some(*score);
+        add(scores, mode, rank);
+    }
+    let mut ranked: Vec<Ranked> = found
+        .into_iter()
+        .map(|(chunk, scores)| {
+            let score = match mode {
+                RetrievalMode::Vector => scores.vector,
+                RetrievalMode::Keyword => scores.keyword,
+                RetrievalMode::Hybrid => scores.fusion,
+            };
+            Ranked { chunk, score: score.unwrap_or_default(), scores }
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
+    ranked
+}
+
+fn add(scores: &mut PassageScores, mode: RetrievalMode, rank: usize) {
+    if mode == RetrievalMode::Hybrid {
+        *scores.fusion.get_or_insert(0.0) += 1.0 / (FUSION + 1.0 + rank as f64);
+    }
+}

@@ -1,0 +1,101 @@
+//! Searching for words, and filtering.
+
+use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value};
+
+use super::super::queries::number;
+use super::filter::compiled;
+use crate::documents::Filter;
+
+/// Words of a query that are looked for; the rest of a longer one is passed over.
+const WORDS: usize = 64;
+/// How much of a document's words count against those of its headings.
+const WEIGHTS: &str = "1.0, 1.0";
+
+pub(super) fn passing(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
+    let mut values = Vec::new();
+    let passes = compiled(filter, &mut values);
+    let mut statement = connection.prepare(&format!("SELECT d.number FROM documents AS d WHERE {passes}"))?;
+    statement.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+}
+
+pub(super) fn keywords(
+    connection: &Connection,
+    index: i64,
+    text: &str,
+    filter: &Filter,
+    limit: usize,
+) -> rusqlite::Result<Vec<(i64, f64)>> {
+    let words = words(text);
+    let rare = rare(connection, &words)?;
+    if rare.len() < words.len() && !rare.is_empty() {
+        let found = having(connection, index, &rare, filter, limit)?;
+        // Else there are places left for chunks that have none of the rare ones.
+        if found.len() >= limit {
+            return Ok(found);
+        }
+    }
+    having(connection, index, &words, filter, limit)
+}
+
+/// Chunks that have any of these words.
+fn having(
+    connection: &Connection,
+    index: i64,
+    words: &[String],
+    filter: &Filter,
+    limit: usize,
+) -> rusqlite::Result<Vec<(i64, f64)>> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    // In quotes, so that nothing of the text is syntax of FTS5.
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    let mut values = vec![Value::Text(quoted.join(" OR ")), Value::Integer(index)];
+    let passes = if filter.is_empty() {
+        String::new()
+    } else {
+        let passes = compiled(filter, &mut values);
+        format!("AND c.document IN (SELECT d.number FROM documents AS d WHERE {passes})")
+    };
+    values.push(Value::Integer(number(limit as u64)));
+    let sql = format!(
+        "SELECT c.number, -bm25(chunks_fts, {WEIGHTS}) AS score
+         FROM chunks_fts JOIN chunks AS c ON c.number = chunks_fts.rowid
+         WHERE chunks_fts MATCH ? AND c.vector_index = ? {passes}
+         ORDER BY score DESC, c.number LIMIT ?"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// The words of a text, each once.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let word = word.to_lowercase();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+        if words.len() == WORDS {
+            break;
+        }
+    }
+    words
+}
+
+/// The words that no more than half of the chunks have.
+///
+/// The others add next to nothing to BM25 as SQLite computes it (their weight is one millionth), and most of the time that a
+/// search takes.
+fn rare(connection: &Connection, words: &[String]) -> rusqlite::Result<Vec<String>> {
+    let chunks: i64 = connection.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0))?;
+    let mut found = connection.prepare("SELECT doc FROM chunk_words WHERE term = ?")?;
+    let mut rare = Vec::with_capacity(words.len());
+    for word in words {
+        let count: Option<i64> = found.query_row([word], |row| row.get(0)).optional()?;
+        if count.is_none_or(|count| count <= chunks / 2) {
+            rare.push(word.clone());
+        }
+    }
+    Ok(rare)
+}
