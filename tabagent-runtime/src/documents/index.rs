@@ -1,14 +1,17 @@
-//! The vectors of all chunks in memory, and the search for the nearest ones: an exact scan.
+//! The vectors of all chunks in memory, and the search for the nearest ones: a scan.
 //!
 //! Vectors lie one behind the other, of unit length, so that the dot product is the cosine. The scan goes over them in parts
-//! on as many threads as the machine has, and reads memory as fast as it comes.
+//! on as many threads as the machine has. Where there are many it looks at them in eight bits first, and compares exactly
+//! what looks nearest (`codes`): a scan needs nothing that has to be built or kept, and filters cost it nothing.
 
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroUsize,
+    ops::Range,
     thread::available_parallelism,
 };
 
+use super::codes::{self, Codes};
 use crate::{
     compute::Abandoned,
     embed::normalize,
@@ -19,8 +22,10 @@ use crate::{
 const PART: usize = 16_384;
 /// Vectors between two looks whether anybody still waits.
 const LOOK: usize = 4_096;
-/// Sums that are kept side by side, so that the compiler adds them at once.
-const LANES: usize = 16;
+/// Vectors that are compared exactly for each one that is wanted, and at least, after a look in eight bits. What is not among
+/// them is farther by more than eight bits err by, ties apart.
+const COMPARED: usize = 4;
+const COMPARED_LEAST: usize = 64;
 
 /// Documents whose chunks may be found.
 pub(crate) type Allowed = HashSet<i64>;
@@ -39,6 +44,8 @@ pub(crate) struct Near {
 pub(crate) struct VectorIndex {
     dimensions: usize,
     vectors: Vec<f32>,
+    /// The same in eight bits.
+    codes: Codes,
     /// The chunk and the document of each vector.
     owners: Vec<Owner>,
 }
@@ -52,7 +59,7 @@ struct Owner {
 impl VectorIndex {
     /// An empty index of vectors of this length.
     pub(crate) fn new(dimensions: usize) -> Self {
-        Self { dimensions, vectors: Vec::new(), owners: Vec::new() }
+        Self { dimensions, vectors: Vec::new(), codes: Codes::new(dimensions), owners: Vec::new() }
     }
 
     /// Number of vectors.
@@ -74,6 +81,7 @@ impl VectorIndex {
         let start = self.vectors.len();
         self.vectors.extend_from_slice(vector);
         normalize(&mut self.vectors[start..]);
+        self.codes.push(&self.vectors[start..]);
         self.owners.push(Owner { chunk, document });
         Ok(())
     }
@@ -85,6 +93,7 @@ impl VectorIndex {
             if self.owners[at].document == document {
                 // The last one takes its place.
                 self.owners.swap_remove(at);
+                self.codes.swap_remove(at);
                 let last = self.owners.len() * self.dimensions;
                 if at < self.owners.len() {
                     self.vectors.copy_within(last.., at * self.dimensions);
@@ -126,32 +135,91 @@ impl VectorIndex {
         self.check(query)?;
         let mut query = query.to_vec();
         normalize(&mut query);
+        let rough = count.saturating_mul(COMPARED).max(COMPARED_LEAST);
+        let exact = |range: Range<usize>, products: &mut [f32]| {
+            let vectors = range.start * self.dimensions..range.end * self.dimensions;
+            codes::products(&query, self.vectors.get(vectors).unwrap_or_default(), products);
+        };
+        let mut found = if self.len() <= PART || rough >= self.len() {
+            self.scan(count, allowed, abandoned, exact)?
+        } else {
+            let coded = self.codes.query(&query);
+            let look = |range: Range<usize>, products: &mut [f32]| self.codes.look(&coded, range, products);
+            let mut found = self.scan(rough, allowed, abandoned, look)?;
+            for candidate in &mut found {
+                exact(candidate.place..candidate.place + 1, std::slice::from_mut(&mut candidate.product));
+            }
+            found
+        };
+        nearest(&mut found, count);
+        Ok(found.iter().map(|found| Near { chunk: found.chunk, score: found.product }).collect())
+    }
+
+    /// The vectors with the greatest products, in parts on threads.
+    fn scan(
+        &self,
+        count: usize,
+        allowed: Option<&Allowed>,
+        abandoned: &Abandoned,
+        products: impl Fn(Range<usize>, &mut [f32]) + Sync,
+    ) -> Result<Vec<Candidate>> {
         let most = available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = self.len().div_ceil(PART).clamp(1, most);
         let part = self.len().div_ceil(threads).max(1);
-        let scan = |owners: &[Owner], first: usize| {
-            let vectors = &self.vectors[first * self.dimensions..];
-            scan(owners, vectors, &query, count, allowed, abandoned)
+        let scan = |at: usize| {
+            let range = at * part..((at + 1) * part).min(self.len());
+            self.scan_part(range, count, allowed, abandoned, &products)
         };
-        let parts: Vec<Option<Vec<Near>>> = if threads == 1 {
-            vec![scan(&self.owners, 0)]
-        } else {
-            std::thread::scope(|scope| {
-                let running: Vec<_> = self
-                    .owners
-                    .chunks(part)
-                    .enumerate()
-                    .map(|(at, owners)| scope.spawn(move || scan(owners, at * part)))
-                    .collect();
-                running.into_iter().map(|thread| thread.join().unwrap_or(None)).collect()
-            })
-        };
+        let parts: Vec<Option<Vec<Candidate>>> = std::thread::scope(|scope| {
+            let running: Vec<_> = (1..threads).map(|at| scope.spawn(move || scan(at))).collect();
+            // One part is this thread's own.
+            let own = scan(0);
+            let others = running.into_iter().map(|thread| thread.join().unwrap_or(None));
+            std::iter::once(own).chain(others).collect()
+        });
         let mut found = Vec::new();
         for part in parts {
             found.extend(part.ok_or_else(Abandoned::error)?);
         }
         nearest(&mut found, count);
         Ok(found)
+    }
+
+    /// Those of one part; `None` once nobody waits.
+    fn scan_part(
+        &self,
+        range: Range<usize>,
+        count: usize,
+        allowed: Option<&Allowed>,
+        abandoned: &Abandoned,
+        products: &impl Fn(Range<usize>, &mut [f32]),
+    ) -> Option<Vec<Candidate>> {
+        let enough = count.saturating_mul(2);
+        let mut found: Vec<Candidate> = Vec::with_capacity(enough.min(range.len()));
+        // What is not nearer than this is not among the nearest.
+        let mut least = f32::NEG_INFINITY;
+        let mut values = vec![0.0; LOOK.min(range.len())];
+        for start in range.clone().step_by(LOOK) {
+            if abandoned.is_set() {
+                return None;
+            }
+            let end = (start + LOOK).min(range.end);
+            for run in runs(self.owners.get(start..end)?, start, allowed) {
+                let values = values.get_mut(..run.len())?;
+                products(run.clone(), values);
+                for (place, product) in run.zip(values.iter().copied()) {
+                    if product > least || found.len() < count {
+                        found.push(Candidate { place, chunk: self.owners.get(place)?.chunk, product });
+                        if found.len() >= enough {
+                            nearest(&mut found, count);
+                            least = found.last().map_or(least, |last| last.product);
+                        }
+                    }
+                }
+            }
+        }
+        nearest(&mut found, count);
+        Some(found)
     }
 
     fn check(&self, vector: &[f32]) -> Result<()> {
@@ -169,56 +237,36 @@ impl VectorIndex {
     }
 }
 
-/// The nearest of one part; `None` once nobody waits.
-fn scan(
-    owners: &[Owner],
-    vectors: &[f32],
-    query: &[f32],
-    count: usize,
-    allowed: Option<&Allowed>,
-    abandoned: &Abandoned,
-) -> Option<Vec<Near>> {
-    let mut found: Vec<Near> = Vec::with_capacity(count.saturating_mul(2).min(owners.len()));
-    // What is not nearer than this is not among the nearest.
-    let mut least = f32::NEG_INFINITY;
-    for (at, (owner, vector)) in owners.iter().zip(vectors.chunks_exact(query.len().max(1))).enumerate() {
-        if at % LOOK == 0 && abandoned.is_set() {
-            return None;
-        }
-        if allowed.is_some_and(|allowed| !allowed.contains(&owner.document)) {
-            continue;
-        }
-        let score = dot(query, vector);
-        if score > least || found.len() < count {
-            found.push(Near { chunk: owner.chunk, score });
-            if found.len() >= count.saturating_mul(2) {
-                nearest(&mut found, count);
-                least = found.last().map_or(least, |last| last.score);
+/// A vector that may be among the nearest.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    place: usize,
+    chunk: i64,
+    product: f32,
+}
+
+/// Where vectors of allowed documents lie one behind the other, among those from `first` on.
+fn runs(owners: &[Owner], first: usize, allowed: Option<&Allowed>) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut start = first;
+    for of_document in owners.chunk_by(|a, b| allowed.is_none() || a.document == b.document) {
+        let end = start + of_document.len();
+        let document = of_document.first().map(|owner| &owner.document);
+        if allowed.is_none_or(|allowed| document.is_some_and(|document| allowed.contains(document))) {
+            match runs.last_mut().filter(|last| last.end == start) {
+                Some(last) => last.end = end,
+                None => runs.push(start..end),
             }
         }
+        start = end;
     }
-    nearest(&mut found, count);
-    Some(found)
+    runs
 }
 
 /// Sorts and keeps the first `count`.
-fn nearest(found: &mut Vec<Near>, count: usize) {
-    found.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
+fn nearest(found: &mut Vec<Candidate>, count: usize) {
+    found.sort_unstable_by(|a, b| b.product.total_cmp(&a.product).then(a.chunk.cmp(&b.chunk)));
     found.truncate(count);
-}
-
-/// The dot product of two vectors of one length.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -293,9 +341,32 @@ mod tests {
         assert_eq!(index.len(), 470);
         let found = index.of(&[175, 499, 12]);
         assert!(found[0].is_none() && found[1].is_none());
-        assert!((dot(found[2].as_ref().unwrap(), found[2].as_ref().unwrap()) - 1.0).abs() < 1e-5);
+        assert!((codes::dot(found[2].as_ref().unwrap(), found[2].as_ref().unwrap()) - 1.0).abs() < 1e-5);
         assert_eq!(search(&index, query, 470, None), by_cosine(&vectors, query, 470, of));
         assert_eq!(search(&index, query, 30, Some(&allowed)).len(), 10);
+    }
+
+    /// Vectors around common centres, as embeddings are, so that many are about as near.
+    fn clustered(seed: u64, count: usize, dimensions: usize) -> Vec<Vec<f32>> {
+        let centres = random(7, 50, dimensions);
+        let noise = random(seed, count, dimensions);
+        let around = |(at, noise): (usize, Vec<f32>)| {
+            let centre = &centres[at % centres.len()];
+            noise.iter().zip(centre).map(|(noise, centre)| centre + 0.5 * noise).collect()
+        };
+        noise.into_iter().enumerate().map(around).collect()
+    }
+
+    #[test]
+    fn a_look_in_eight_bits_finds_what_all_values_find() {
+        let vectors = clustered(1, PART + 5_000, 48);
+        let index = index(&vectors);
+        let allowed: Allowed = (0..500).map(|document| document * 4).collect();
+        for query in clustered(2, 10, 48) {
+            assert_eq!(search(&index, &query, 10, None), by_cosine(&vectors, &query, 10, |_| true));
+            let of = |chunk: i64| allowed.contains(&(chunk / 10));
+            assert_eq!(search(&index, &query, 10, Some(&allowed)), by_cosine(&vectors, &query, 10, of));
+        }
     }
 
     #[test]

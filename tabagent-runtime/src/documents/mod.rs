@@ -4,6 +4,7 @@
 //! `runtime/documents`.
 
 pub(crate) mod chunk;
+pub(crate) mod codes;
 mod filter;
 pub(crate) mod fingerprint;
 pub(crate) mod index;

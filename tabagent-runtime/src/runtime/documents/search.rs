@@ -16,7 +16,8 @@ use crate::{
     compute::compute,
     documents::{
         Filter,
-        index::{Allowed, Near, dot},
+        codes::dot,
+        index::{Allowed, Near},
     },
     error::{BackendError, Result},
     rerank::RerankRequest,
