@@ -197,7 +197,8 @@ fn a_long_document_tells_how_far_it_is_and_ends_with_its_client() {
         .filter(|event| event["stage"] == "embedding")
         .map(|event| event["done"].as_u64().unwrap())
         .collect();
-    assert!(embedding.len() > 1 && embedding.is_sorted(), "{embedding:?}");
+    // A client that reads slower than the document comes in is told the latest alone.
+    assert!(!embedding.is_empty() && embedding.is_sorted(), "{embedding:?}");
     assert_eq!(last["result"]["document"]["chunks"], last["total"]);
 }
 
