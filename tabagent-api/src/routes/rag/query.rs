@@ -206,6 +206,7 @@ pub async fn query_documents(
                 Some(RagRerank::By(model)) => Some(Rerank::By(model.clone())),
             },
             diversity: request.diversity,
+            ..RetrievalRequest::default()
         })
         .await?;
     let answers = request.generate == Some(true) && !found.passages.is_empty();

@@ -283,7 +283,7 @@ impl Runtime {
             let vectors = if texts.is_empty() {
                 Vec::new()
             } else {
-                self.embed_as(&embedder.model, Role::Document, field, texts).await?
+                self.embed_as(&embedder.model, Role::Document, field, texts, false).await?.rows
             };
             let with_vectors = batch.iter_mut().filter(|chunk| chunk.tokens > 0);
             with_vectors.zip(vectors).for_each(|(chunk, vector)| chunk.vector = vector);
