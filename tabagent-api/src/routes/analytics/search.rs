@@ -116,7 +116,7 @@ impl SearchResult {
     fn of(Passage { chunk, score, .. }: Passage, with_text: bool) -> Self {
         Self {
             index: None,
-            id: Some(format!("{}#{}", chunk.document, chunk.position)),
+            id: Some(chunk.id()),
             score,
             document: with_text.then_some(DocumentText { text: chunk.text }),
             passage: Some(PassageSource {

@@ -265,7 +265,7 @@ impl RagQuery {
 impl From<Passage> for RagResult {
     fn from(Passage { chunk, score, scores }: Passage) -> Self {
         Self {
-            id: format!("{}#{}", chunk.document, chunk.position),
+            id: chunk.id(),
             document_id: chunk.document,
             title: chunk.title,
             source: chunk.source,
