@@ -210,7 +210,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// Names under which models have a prompt for it.
-    fn prompts(self) -> &'static [&'static str] {
+    pub(super) fn prompts(self) -> &'static [&'static str] {
         match self {
             Self::Query => &["query"],
             Self::Document => &["document", "passage", "corpus"],
