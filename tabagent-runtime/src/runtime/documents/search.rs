@@ -263,7 +263,7 @@ impl Runtime {
     }
 
     /// Passages in the order in which they are relevant and unlike those before. How alike two are is the cosine of their
-    /// vectors, and how relevant one is its score from 0 to the best one's.
+    /// vectors.
     async fn diverse(
         &self,
         served: &Arc<Served>,
@@ -279,8 +279,7 @@ impl Runtime {
                 let memory = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
                 memory.of(&numbers)
             };
-            let best = ranked.first().map_or(1.0, |first| first.score).max(f64::MIN_POSITIVE);
-            let relevance: Vec<f64> = ranked.iter().map(|ranked| ranked.score / best).collect();
+            let relevance = relevance(&ranked);
             let like = |a: usize, b: usize| match (&vectors[a], &vectors[b]) {
                 (Some(a), Some(b)) => f64::from(dot(a, b)),
                 _ => 0.0,
@@ -320,6 +319,14 @@ struct Ranked {
     scores: PassageScores,
 }
 
+/// How relevant passages are, the best one first: their scores as parts of its score, or where that is not above 0 how far they
+/// are below it.
+fn relevance(ranked: &[Ranked]) -> Vec<f64> {
+    let best = ranked.first().map_or(1.0, |first| first.score);
+    let relevance = |score: f64| if best > 0.0 { score / best } else { score - best };
+    ranked.iter().map(|ranked| relevance(ranked.score)).collect()
+}
+
 /// Orders what was found.
 fn ranked(mode: RetrievalMode, near: &[Near], worded: &[(i64, f64)]) -> Vec<Ranked> {
     let mut found: HashMap<i64, PassageScores> = HashMap::new();
@@ -351,5 +358,26 @@ fn ranked(mode: RetrievalMode, near: &[Near], worded: &[(i64, f64)]) -> Vec<Rank
 fn add(scores: &mut PassageScores, mode: RetrievalMode, rank: usize) {
     if mode == RetrievalMode::Hybrid {
         *scores.fusion.get_or_insert(0.0) += 1.0 / (FUSION + 1.0 + rank as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relevance_falls_with_the_score_also_where_nothing_is_alike() {
+        let of = |scores: &[f64]| {
+            let ranked = scores.iter().map(|score| Ranked {
+                chunk: 0,
+                score: *score,
+                scores: PassageScores::default(),
+            });
+            relevance(&ranked.collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[4.0, 1.0, -1.0]), [1.0, 0.25, -0.25]);
+        assert_eq!(of(&[0.0, -0.5]), [0.0, -0.5]);
+        assert_eq!(of(&[-0.25, -0.5]), [0.0, -0.25]);
+        assert_eq!(of(&[]), [0.0; 0]);
     }
 }
