@@ -263,7 +263,7 @@ def failures(url: str, key: str) -> None:
                        "context_length_exceeded", ["messages", "1024"])
         assert error.param == "messages", error.param
     for values, code, param in [
-        ({"messages": []}, "request_invalid", "messages"),
+        ({"messages": []}, "invalid_value", "messages"),
         ({"messages": [{"role": "robot", "content": "Hi"}]}, "request_invalid", "messages[0]"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
          "request_invalid", "messages[0]"),

@@ -191,7 +191,7 @@ def responses_failures(url: str, key: str) -> None:
                        ["input", "1024"])
         assert error.param == "input", error.param
     for values, code, param in [
-        ({"input": []}, "request_invalid", "input"),
+        ({"input": []}, "invalid_value", "input"),
         ({"temperature": 3}, "request_invalid", "temperature"),
         ({"max_output_tokens": 0}, "request_invalid", "max_output_tokens"),
         ({"background": True}, "invalid_value", "background"),

@@ -316,6 +316,33 @@ async fn a_model_that_is_gone_leaves_words_and_one_that_is_selected_brings_vecto
     assert_eq!((documents_of(&found)[0], found.model.as_deref()), ("b", Some("tabagent-embed")));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_for_the_model_of_the_index_and_cut_where_that_is_asked_for() {
+    let runtime = start(None, &fixtures());
+    runtime.select(Some(OTHER), None).await.unwrap();
+    ingest(&runtime, text("a", "Cats sleep all day.")).await;
+    let request = |query: &str, model: &str, truncate| RetrievalRequest {
+        query: query.to_owned(),
+        model: Some(model.to_owned()),
+        truncate,
+        count: 1,
+        mode: RetrievalMode::Vector,
+        ..RetrievalRequest::default()
+    };
+    let field = |outcome: Result<Retrieval, BackendError>| match outcome {
+        Err(BackendError::InvalidInput { field, .. }) => field,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(field(runtime.retrieve(request("cats", "tabagent-embed", false)).await), "model");
+    let long = "cats ".repeat(2000);
+    assert_eq!(field(runtime.retrieve(request(&long, OTHER, false)).await), "query");
+    let found = runtime.retrieve(request("cats", OTHER, false)).await.unwrap();
+    assert!(found.prompt_tokens > 0 && !found.truncated, "{found:?}");
+    let cut = runtime.retrieve(request(&long, OTHER, true)).await.unwrap();
+    assert!(cut.prompt_tokens > found.prompt_tokens && cut.truncated, "{cut:?}");
+    assert_eq!((documents_of(&cut), cut.model.as_deref()), (vec!["a"], Some(OTHER)));
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

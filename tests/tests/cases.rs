@@ -50,6 +50,11 @@ fn main() -> ExitCode {
                 .block_on(runtime.append_messages(session(id)))
                 .map_err(|error| error.to_string())?;
         }
+        let mut unanswered = session("session_to_respond");
+        unanswered.messages.truncate(1);
+        tokio::runtime::Handle::current()
+            .block_on(runtime.append_messages(unanswered))
+            .map_err(|error| error.to_string())?;
         for id in ["doc_example", "doc_to_delete"] {
             tokio::runtime::Handle::current()
                 .block_on(runtime.ingest(document(id), |_| {}))
@@ -135,6 +140,7 @@ fn session(id: &str) -> Append {
     Append {
         session: id.to_owned(),
         incarnation: None,
+        length: None,
         title: Some("An example".to_owned()),
         messages: vec![
             message("msg_1", "user", "Who are you?"),

@@ -1,4 +1,5 @@
-//! The routes of TabAgent. Each is one fn and one `#[route]`; there is no list of them anywhere else.
+//! The routes of TabAgent. Each is one fn and one `#[route]`; nothing but the contract, `docs/routes.md`, lists them, and a
+//! test compares the two.
 
 pub mod analytics;
 pub mod backend;

@@ -2,7 +2,7 @@
 
 use super::{
     Runtime,
-    encoders::{embeds, prompt_for, prompted},
+    encoders::{Role, embeds, prompt_for, prompted},
 };
 use crate::{
     analytics::{
@@ -24,27 +24,23 @@ use crate::{
     models::ModelKind,
 };
 
-/// Names under which models have the prompt of what is asked, and of what is searched.
-const QUERY: &[&str] = &["query"];
-const DOCUMENT: &[&str] = &["document", "passage", "corpus"];
-
 /// Texts of one field of a request.
 struct Part {
     field: Field,
     name: &'static str,
     texts: Vec<String>,
-    /// Names of the prompt that goes before each; the model's default one where there are none.
-    prompts: &'static [&'static str],
+    /// What they are for, which decides on the prompt before each; the model's default one where that is open.
+    role: Option<Role>,
 }
 
 impl Part {
-    fn list(name: &'static str, texts: Vec<String>, prompts: &'static [&'static str]) -> Self {
-        Self { field: Field::List(name), name, texts, prompts }
+    fn list(name: &'static str, texts: Vec<String>, role: Option<Role>) -> Self {
+        Self { field: Field::List(name), name, texts, role }
     }
 
     /// A part without texts.
     fn none() -> Self {
-        Self::list("", Vec::new(), &[])
+        Self::list("", Vec::new(), None)
     }
 }
 
@@ -66,8 +62,8 @@ impl Runtime {
         let id = self.id(request.model.as_deref(), ModelKind::Embedding);
         self.within(&id, request.deadline, async {
             let parts = [
-                Part::list("queries", request.queries, QUERY),
-                Part::list("documents", request.documents, DOCUMENT),
+                Part::list("queries", request.queries, Some(Role::Query)),
+                Part::list("documents", request.documents, Some(Role::Document)),
                 Part::none(),
                 Part::none(),
             ];
@@ -132,7 +128,7 @@ impl Runtime {
             };
             let mut embedded = Embedded { parts: [const { None }; 4], tokens: 0, truncated: 0 };
             if let (Some(id), Some(texts)) = (&id, texts) {
-                let parts = [Part::list("texts", texts, &[]), Part::none(), Part::none(), Part::none()];
+                let parts = [Part::list("texts", texts, None), Part::none(), Part::none(), Part::none()];
                 embedded = self.embed_parts(id, parts, dimensions, truncate).await?;
             }
             let Embedded { parts: [matrix, ..], tokens, truncated } = embedded;
@@ -163,13 +159,13 @@ impl Runtime {
         self.within(&id, request.deadline, async {
             let query = Part {
                 field: Field::One("query"),
-                ..Part::list("query", request.query.into_iter().collect(), QUERY)
+                ..Part::list("query", request.query.into_iter().collect(), Some(Role::Query))
             };
             let parts = [
                 query,
-                Part::list("liked", request.liked, DOCUMENT),
-                Part::list("disliked", request.disliked, DOCUMENT),
-                Part::list("candidates", request.candidates, DOCUMENT),
+                Part::list("liked", request.liked, Some(Role::Document)),
+                Part::list("disliked", request.disliked, Some(Role::Document)),
+                Part::list("candidates", request.candidates, Some(Role::Document)),
             ];
             let Embedded { parts: [query, liked, disliked, Some(candidates)], tokens, truncated } =
                 self.embed_parts(&id, parts, request.dimensions, request.truncate).await?
@@ -204,10 +200,16 @@ impl Runtime {
         }
         let id = self.id(request.model.as_deref(), ModelKind::Embedding);
         self.within(&id, request.deadline, async {
-            let query =
-                Part { field: Field::One("query"), ..Part::list("query", vec![request.query], QUERY) };
-            let parts =
-                [query, Part::list("documents", request.documents, DOCUMENT), Part::none(), Part::none()];
+            let query = Part {
+                field: Field::One("query"),
+                ..Part::list("query", vec![request.query], Some(Role::Query))
+            };
+            let parts = [
+                query,
+                Part::list("documents", request.documents, Some(Role::Document)),
+                Part::none(),
+                Part::none(),
+            ];
             let Embedded { parts: [Some(query), Some(documents), ..], tokens, truncated } =
                 self.embed_parts(&id, parts, request.dimensions, request.truncate).await?
             else {
@@ -250,7 +252,11 @@ impl Runtime {
                 if part.texts.is_empty() {
                     return Ok(Inferred { rows: Vec::new(), tokens: 0, truncated: 0 });
                 }
-                let inputs = prompted(model, prompt_for(model, part.prompts).as_ref(), part.texts)?;
+                let inputs = prompted(
+                    model,
+                    prompt_for(model, part.role.map_or(&[], Role::prompts)).as_ref(),
+                    part.texts,
+                )?;
                 model.infer(permit, part.field, inputs, truncate, workers).await
             }
         };

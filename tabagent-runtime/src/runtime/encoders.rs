@@ -138,11 +138,12 @@ impl Runtime {
         role: Role,
         field: &'static str,
         texts: Vec<String>,
-    ) -> Result<Vec<Vec<f32>>> {
+        truncate: bool,
+    ) -> Result<Inferred> {
         self.within(&model.entry.id, None, async {
             let permit = model.reserve(field, texts.len())?;
             let texts = prompted(model, prompt_for(model, role.prompts()).as_ref(), texts)?;
-            Ok(model.infer(permit, Field::One(field), texts, false, &self.inner.workers).await?.rows)
+            model.infer(permit, Field::One(field), texts, truncate, &self.inner.workers).await
         })
         .await
     }
@@ -209,7 +210,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// Names under which models have a prompt for it.
-    fn prompts(self) -> &'static [&'static str] {
+    pub(super) fn prompts(self) -> &'static [&'static str] {
         match self {
             Self::Query => &["query"],
             Self::Document => &["document", "passage", "corpus"],

@@ -124,6 +124,13 @@ pub struct StoredChunk {
     pub tokens: usize,
 }
 
+impl StoredChunk {
+    /// What clients know it by: its document, and its place there.
+    pub fn id(&self) -> String {
+        format!("{}#{}", self.document, self.position)
+    }
+}
+
 /// What became of a document that was to be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PutDocument {

@@ -97,6 +97,9 @@ pub struct Append {
     /// [`Session::incarnation`] of the one that is meant, where it was there before: one that was deleted meanwhile is not
     /// made again.
     pub incarnation: Option<i64>,
+    /// How many messages the session has to have before, where these answer what is there: one that went on meanwhile is left as
+    /// it is.
+    pub length: Option<u64>,
     /// The title of the session from now on, where there is one.
     pub title: Option<String>,
     /// The messages, the oldest first.
@@ -148,7 +151,7 @@ pub trait SessionStore: Send + Sync {
     /// Stores messages at the end of a session. A message whose id is there already is not stored again; where it is.
     ///
     /// Fails with [`crate::BackendError::InvalidInput`] of `id` where a message of this id says something else, and of
-    /// `session_id` where the session has no room ([`SESSION_MESSAGES`], [`SESSION_BYTES`]); with
+    /// `session_id` where the session has no room ([`SESSION_MESSAGES`], [`SESSION_BYTES`]) or is of another length; with
     /// [`crate::BackendError::SessionNotFound`] where the one that is meant was deleted.
     fn append_messages(&self, append: Append) -> StoreFuture<'_, Vec<Place>>;
 

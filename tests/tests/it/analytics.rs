@@ -79,6 +79,62 @@ fn what_is_recommended_found_and_evaluated_is_of_the_topic() {
 }
 
 #[test]
+fn without_documents_the_kept_ones_are_searched() {
+    let server = Server::start(&[]);
+    let search = |body: &Value| ok(server.post("/v1/semantic-search", body));
+    let empty = search(&json!({ "query": "train station railway" }));
+    assert_eq!((&empty["results"], &empty["model"]), (&json!([]), &Value::Null), "{empty}");
+    for (topic, texts) in [("cats", CATS), ("trains", TRAINS)] {
+        for (at, text) in texts.iter().enumerate() {
+            let document =
+                json!({ "id": format!("{topic}-{at}"), "text": text, "metadata": { "topic": topic } });
+            let kept = server.post("/v1/rag/documents", &document);
+            assert!((200..300).contains(&kept.status), "{}", kept.text());
+        }
+    }
+    let query = "train station railway";
+    let kept = search(&json!({ "query": query, "k": 5 }));
+    // The same vectors as those of documents in the request.
+    let given = search(&json!({ "query": query, "documents": mixed(), "k": 5 }));
+    let scores = |answer: &Value| -> Vec<(String, f64)> {
+        let results = answer["results"].as_array().unwrap().iter();
+        results
+            .map(|result| {
+                (result["document"]["text"].as_str().unwrap().to_owned(), result["score"].as_f64().unwrap())
+            })
+            .collect()
+    };
+    let (from_store, from_request) = (scores(&kept), scores(&given));
+    assert_eq!(from_store.len(), 5);
+    for ((text, score), (other, same)) in from_store.iter().zip(&from_request) {
+        assert!(text == other && (score - same).abs() < 1e-5, "{from_store:?} and {from_request:?}");
+    }
+    for (field, value) in [("model", "tabagent-embed"), ("metric", "cosine")] {
+        assert_eq!(kept[field], value, "{kept}");
+    }
+    let read = json!(given["usage"]["prompt_tokens"]);
+    assert!(
+        kept["usage"]["prompt_tokens"].as_u64().unwrap() < read.as_u64().unwrap(),
+        "the query alone is read"
+    );
+
+    let least = from_store[2].1;
+    let near = search(&json!({ "query": query, "score_threshold": least - 1e-9 }));
+    assert_eq!(scores(&near), from_store[..3]);
+    // A filter is a part of the search.
+    let cats = search(&json!({ "query": query, "filters": { "topic": "cats" }, "k": 8 }));
+    let of_cats = cats["results"].as_array().unwrap();
+    let all = of_cats.iter().all(|result| result["passage"]["metadata"]["topic"] == "cats");
+    assert!(of_cats.len() == 8 && all, "{cats}");
+    for (field, value) in [("metric", json!("dot")), ("dimensions", json!(8)), ("model", json!("other"))] {
+        let mut body = json!({ "query": query });
+        body[field] = value;
+        let problem = assert_problem(&server.post("/v1/semantic-search", &body), 400, "inference-invalid");
+        assert_eq!(problem["error"]["param"], field);
+    }
+}
+
+#[test]
 fn a_text_that_is_too_long_is_named_by_its_field() {
     let fixtures = tabagent_tests::workspace::root().join("tabagent-runtime/tests/fixtures");
     let server = Server::start(&["--models-dir", fixtures.to_str().unwrap()]);

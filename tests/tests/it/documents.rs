@@ -228,6 +228,31 @@ fn an_answer_cites_what_was_found() {
     assert_eq!((deltas.as_str(), &events.last().unwrap()["answer"]["text"]), (text, &answer["text"]));
 }
 
+#[test]
+fn an_answer_is_given_as_many_passages_as_have_room() {
+    let server = Server::start(&["--context", "1024"]);
+    let words = "the server listens on a port of the machine ".repeat(8);
+    for number in 10..30 {
+        ok(server.post(DOCUMENTS, &json!({ "text": format!("Passage {number}: {words}") })));
+    }
+    let answered = |k: u64| {
+        let body = json!({ "query": "Which port does the server use?", "k": k, "generate": true, "max_tokens": 512 });
+        let answer = ok(server.post(QUERY, &body))["answer"].clone();
+        let used = answer["results_used"].as_u64().unwrap();
+        (used, answer["usage"]["prompt_tokens"].as_u64().unwrap())
+    };
+    let (one, two) = (answered(1), answered(2));
+    assert_eq!((one.0, two.0), (1, 2));
+    // What another passage adds, a few tokens aside, and the room that is kept for the answer.
+    let (passage, room) = (two.1 - one.1, 128);
+    let (used, prompt) = answered(20);
+    assert!(used > 2 && used < 20, "{used} passages of {passage} tokens");
+    assert!(
+        prompt + room <= 1024 && prompt + passage + room + 8 > 1024,
+        "{prompt} of {used} passages of {passage}"
+    );
+}
+
 /// The models of the runtime's own tests.
 fn fixtures() -> PathBuf {
     workspace::root().join("tabagent-runtime/tests/fixtures")

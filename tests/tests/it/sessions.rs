@@ -162,6 +162,61 @@ fn chat_and_responses_go_on_with_one_session() {
 }
 
 #[test]
+fn a_message_that_was_posted_is_answered_without_another_one() {
+    let server = Server::start(&[]);
+    let post = |session: &str, message: &Value| {
+        let stored = server.post(&format!("/v1/sessions/{session}/messages"), message);
+        assert_eq!(stored.status, 201, "{}", stored.text());
+    };
+    let system = json!({ "role": "system", "content": "You are brief." });
+    let expected = ok(server.post(CHAT, &chat(&[system.clone(), user(QUESTIONS[0])], &json!({}))));
+    let expected = expected["choices"][0]["message"]["content"].as_str().unwrap();
+    for session in ["whole", "streamed", "response"] {
+        post(session, &user(QUESTIONS[0]));
+        // What holds for the request alone is no question.
+        let body = chat(std::slice::from_ref(&system), &json!({ "session_id": session }));
+        let told = match session {
+            "whole" => ok(server.post(CHAT, &body))["choices"][0]["message"]["content"].clone(),
+            "streamed" => {
+                let chunks = streamed(server.address, CHAT, &body);
+                let text = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str());
+                json!(text.collect::<String>())
+            }
+            _ => {
+                let body = json!({
+                    "input": [], "instructions": "You are brief.", "conversation": session, "temperature": 0, "max_output_tokens": 24,
+                });
+                ok(server.post("/v1/responses", &body))["output"][0]["content"][0]["text"].clone()
+            }
+        };
+        assert_eq!(told, expected, "{session}");
+        assert_eq!(said(&history(&server, session)), [("user", QUESTIONS[0]), ("assistant", expected)]);
+
+        // Now there is nothing to answer, and a message of the assistant is none to be answered either.
+        let refused = assert_problem(&server.post(CHAT, &body), 400, "inference-invalid");
+        assert_eq!(refused["error"]["param"], "messages");
+        let body = json!({ "input": [], "session_id": session });
+        let refused = assert_problem(&server.post("/v1/responses", &body), 400, "inference-invalid");
+        assert_eq!(refused["error"]["param"], "input");
+    }
+    let of_nobody = chat(&[], &json!({ "session_id": "nobody" }));
+    assert_problem(&server.post(CHAT, &of_nobody), 404, "session-not-found");
+    assert_problem(&server.post(CHAT, &chat(&[], &json!({}))), 400, "inference-invalid");
+
+    // Two answers to one question at once: one is kept, the other one is told that it came late.
+    post("twice", &user(QUESTIONS[1]));
+    let body = chat(&[], &json!({ "session_id": "twice" })).to_string();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let ask = || exchange(server.address, "POST", CHAT, &JSON, body.as_bytes()).status;
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 400)), "{statuses:?}");
+    assert_eq!(history(&server, "twice").len(), 2);
+}
+
+#[test]
 fn calls_of_tools_and_their_answers_are_kept() {
     let models = workspace::root().join("tests/fixtures/models");
     let server = Server::start(&["--models-dir", models.to_str().unwrap()]);

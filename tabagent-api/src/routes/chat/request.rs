@@ -24,8 +24,9 @@ pub struct ChatRequest {
     /// Id of the model; the one inside the server when absent.
     #[rule(length(min = 1, max = 256))]
     pub model: Option<String>,
-    /// The conversation so far; in a session what comes after it.
-    #[rule(items(min = 1, max = 2048), each(nested))]
+    /// The conversation so far; in a session what comes after it. There it may be empty, where the session ends with a message of a
+    /// user or a tool: that one is answered.
+    #[rule(items(max = 2048), each(nested))]
     pub messages: Vec<ChatMessage>,
     /// Id of a session, whose messages come before those of the request; one that is not there begins. The messages and the
     /// answer are added to it before the end of the answer is told, unless it is stopped or breaks off. Those of the roles
@@ -190,6 +191,11 @@ impl ChatRequest {
     /// [`InferenceError::Invalid`], with what to send instead.
     pub(super) fn refuse(&self) -> Result<(), InferenceError> {
         InferenceError::refuse(&[
+            (
+                "messages",
+                self.messages.is_empty() && self.session_id.is_none(),
+                "is empty; send a message, or the `session_id` of a session that ends with one",
+            ),
             (
                 "store",
                 self.store == Some(true),

@@ -188,10 +188,10 @@ pub struct DocumentQueryParameters {
     /// Parts that are shown as well, with commas between them: `text`, `chunks`.
     #[rule(length(min = 1, max = 64))]
     pub include: Option<String>,
-    /// Place of the first chunk that is shown; 0 when absent.
+    /// Place of the first chunk that is shown, where `include` has them; 0 when absent.
     #[rule(range(max = 1_000_000))]
     pub chunks_from: Option<u32>,
-    /// Most chunks that are shown; 100 when absent.
+    /// Most chunks that are shown, where `include` has them; 100 when absent.
     #[rule(range(min = 1, max = 1000))]
     pub chunks_limit: Option<u32>,
 }
@@ -220,6 +220,9 @@ pub struct ShownDocument {
             check = |shown: &ShownDocument| shown.document.id == "doc_example" && shown.text.is_none() && shown.chunks.is_none()),
         case("with its parts", path = { document_id: "doc_example" }, query = { include: "text,chunks" }, status = 200, check = has_its_parts),
         case("with another part", path = { document_id: "doc_example" }, query = { include: "vectors" }, problem = RagError::Invalid),
+        case("a page of its chunks", path = { document_id: "doc_example" }, query = { include: "chunks", chunks_from: "1", chunks_limit: "1" }, status = 200,
+            check = |shown: &ShownDocument| shown.chunks.as_ref().is_some_and(|chunks| matches!(&chunks[..], [chunk] if chunk.index == 1))),
+        case("a page of chunks that are not shown", path = { document_id: "doc_example" }, query = { chunks_from: "1" }, problem = RagError::Invalid),
         case("unknown", path = { document_id: "doc_nobody" }, problem = RagError::NotFound),
         untested(ModelNotFound, "POST /v1/rag/query has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
@@ -241,6 +244,12 @@ pub async fn show_document(
                 return Err(RagError::invalid("include", reason));
             }
         }
+    }
+    let of_chunks =
+        [("chunks_from", query.chunks_from.is_some()), ("chunks_limit", query.chunks_limit.is_some())];
+    if let Some((field, _)) = of_chunks.into_iter().find(|(_, given)| *given && !with_chunks) {
+        let reason = "is for the chunks; send `chunks` in `include` with it, or leave it out";
+        return Err(RagError::invalid(field, reason));
     }
     let Some(document) = runtime.document(&document_id).await? else {
         return Err(RagError::NotFound { document_id });

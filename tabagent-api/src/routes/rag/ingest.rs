@@ -210,11 +210,16 @@ pub async fn ingest_document(
 
 impl DocumentRequest {
     fn into_ingest(self) -> Result<IngestRequest, RagError> {
-        let file = self.file.unwrap_or_default();
+        let (is_file, file) = (self.file.is_some(), self.file.unwrap_or_default());
         let content = match (self.text, self.data) {
-            (None, None) if !file.content.is_empty() => DocumentContent::Bytes(file.content.into(), "file"),
-            (Some(text), None) if file.content.is_empty() => DocumentContent::Text(text),
-            (None, Some(data)) if file.content.is_empty() => {
+            (None, None) if is_file => {
+                if file.content.is_empty() {
+                    return Err(RagError::invalid("file", "is empty; send one with content"));
+                }
+                DocumentContent::Bytes(file.content.into(), "file")
+            }
+            (Some(text), None) if !is_file => DocumentContent::Text(text),
+            (None, Some(data)) if !is_file => {
                 let bytes = STANDARD.decode(data.as_bytes());
                 let bytes =
                     bytes.map_err(|error| RagError::invalid("data", format!("is no base64: {error}")))?;
@@ -224,8 +229,9 @@ impl DocumentRequest {
                 return Err(RagError::invalid("text", "is missing; send `text`, `data`, or a file"));
             }
             _ => {
+                let field = if is_file { "file" } else { "data" };
                 let reason = "is there beside another content; send one of `text`, `data` and a file";
-                return Err(RagError::invalid("data", reason));
+                return Err(RagError::invalid(field, reason));
             }
         };
         Ok(IngestRequest {

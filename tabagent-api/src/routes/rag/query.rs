@@ -206,6 +206,7 @@ pub async fn query_documents(
                 Some(RagRerank::By(model)) => Some(Rerank::By(model.clone())),
             },
             diversity: request.diversity,
+            ..RetrievalRequest::default()
         })
         .await?;
     let answers = request.generate == Some(true) && !found.passages.is_empty();
@@ -264,7 +265,7 @@ impl RagQuery {
 impl From<Passage> for RagResult {
     fn from(Passage { chunk, score, scores }: Passage) -> Self {
         Self {
-            id: format!("{}#{}", chunk.document, chunk.position),
+            id: chunk.id(),
             document_id: chunk.document,
             title: chunk.title,
             source: chunk.source,

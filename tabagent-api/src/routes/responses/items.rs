@@ -14,8 +14,8 @@ use crate::routes::inference::InferenceError;
 pub enum ResponseInput {
     /// A text: one message of the user.
     Text(#[rule(length(min = 1, max = 4_194_304))] String),
-    /// Items, the oldest first.
-    Items(#[rule(items(min = 1, max = 4096), each(nested))] Vec<InputItem>),
+    /// Items, the oldest first; none where a session is continued that ends with a message of a user or a tool.
+    Items(#[rule(items(max = 4096), each(nested))] Vec<InputItem>),
 }
 
 /// One item of the input.

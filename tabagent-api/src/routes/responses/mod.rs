@@ -130,6 +130,10 @@ impl ResponseError {
             "model": "tabagent-chat", "conversation": { "id": "session_to_answer" }, "input": "And what can you do?", "temperature": 0,
             "max_output_tokens": 8, "store": false, "history_limit": 2,
         }, status = 200, check = |body: &Body| is_in(body, "session_to_answer")),
+        case("a message that was posted is answered", json = {
+            "model": "tabagent-chat", "session_id": "session_to_respond", "input": [], "temperature": 0, "max_output_tokens": 8, "store": false,
+        }, status = 200, check = |body: &Body| is_in(body, "session_to_respond")),
+        case("nothing to answer", json = { "model": "tabagent-chat", "input": [] }, problem = ResponseError::Inference),
         case("two conversations", json = { "model": "tabagent-chat", "input": "Hi", "conversation": "session_a", "session_id": "session_b" }, problem = ResponseError::Inference),
         case("a session and a previous response", json = { "model": "tabagent-chat", "input": "Hi", "session_id": "session_a", "previous_response_id": "resp_example" }, problem = ResponseError::Inference),
         case("log probabilities", json = {

@@ -141,6 +141,12 @@ impl ResponseRequest {
                 "responses are not made in the background here; send `stream: true`",
             ),
             (
+                "input",
+                matches!(&self.input, ResponseInput::Items(items) if items.is_empty())
+                    && self.session().is_none(),
+                "is empty; send a text or an item, or the `session_id` of a session that ends with a message",
+            ),
+            (
                 "conversation",
                 matches!((&self.session_id, &self.conversation), (Some(id), Some(other)) if id != other.id()),
                 "differs from `session_id`; send one of them",

@@ -20,6 +20,8 @@ pub(crate) struct Turn {
     /// Messages of the session, the oldest first.
     earlier: Vec<ChatMessage>,
     question: Vec<NewMessage>,
+    /// How many messages the session had, where the last one of them is the question.
+    length: Option<u64>,
 }
 
 impl Turn {
@@ -37,7 +39,7 @@ impl Turn {
             None => (None, Vec::new()),
         };
         let earlier = messages.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { runtime: runtime.clone(), id, session, earlier, question: Vec::new() })
+        Ok(Self { runtime: runtime.clone(), id, session, earlier, question: Vec::new(), length: None })
     }
 
     /// Ids of the calls of tools that the session has.
@@ -46,12 +48,17 @@ impl Turn {
     }
 
     /// Takes the messages of the request; returns the conversation as chat templates take it. What holds for the whole
-    /// conversation comes first and is not kept; where the request has some, it takes the place of what the session has.
+    /// conversation comes first and is not kept; where the request has some, it takes the place of what the session has. Where it
+    /// has nothing else, the last message of the session is the question.
     ///
     /// # Errors
-    /// [`BackendError::InvalidInput`] where the session has no room for them.
+    /// [`BackendError::InvalidInput`] where the session has no room for them, or there is nothing to answer;
+    /// [`BackendError::SessionNotFound`] where that is so because there is no session.
     pub(crate) fn ask(&mut self, asked: Vec<ChatMessage>) -> Result<Vec<Value>, BackendError> {
         let (system, question): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_system);
+        if question.is_empty() {
+            self.length = Some(self.waiting()?);
+        }
         for message in &question {
             self.question.push(NewMessage { id: new_id(), body: body(message)? });
         }
@@ -67,6 +74,24 @@ impl Turn {
         Ok(front.chain(kept).chain(question.iter().map(ChatMessage::for_template)).collect())
     }
 
+    /// How many messages the session has, where the last one that is read waits for an answer.
+    fn waiting(&self) -> Result<u64, BackendError> {
+        let Some(session) = &self.session else {
+            return Err(BackendError::SessionNotFound { session: self.id.clone() });
+        };
+        let last = self.earlier.iter().rfind(|message| !is_system(message));
+        match last.map(ChatMessage::role) {
+            Some(MessageRole::User | MessageRole::Tool) => Ok(session.messages),
+            _ => {
+                let reason = format!(
+                    "has nothing to answer, and what is read of session `{}` does not end with a message of a user or a tool; send one",
+                    self.id
+                );
+                Err(BackendError::invalid("messages", reason))
+            }
+        }
+    }
+
     /// Fills in what a request does not say and the session does.
     pub(crate) fn complete(&self, request: &mut GenerateRequest) {
         if let Some(session) = &self.session {
@@ -77,12 +102,14 @@ impl Turn {
     /// Adds the question and its answer to the session, durably when this returns.
     ///
     /// # Errors
-    /// [`BackendError::SessionNotFound`] where the session was deleted meanwhile, and those of the store.
+    /// [`BackendError::SessionNotFound`] where the session was deleted meanwhile, [`BackendError::InvalidInput`] where it went on
+    /// after the message that is answered, and those of the store.
     pub(crate) async fn keep(&mut self, answer: &ChatMessage) -> Result<(), BackendError> {
         let mut messages = std::mem::take(&mut self.question);
         messages.push(NewMessage { id: new_id(), body: body(answer)? });
         let incarnation = self.session.as_ref().map(|session| session.incarnation);
-        let append = Append { session: self.id.clone(), incarnation, title: None, messages };
+        let append =
+            Append { session: self.id.clone(), incarnation, length: self.length, title: None, messages };
         self.runtime.append_messages(append).await.map(|_| ())
     }
 }

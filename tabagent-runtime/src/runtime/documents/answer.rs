@@ -52,7 +52,8 @@ impl Runtime {
     /// As [`Runtime::generate`]; [`BackendError::InvalidInput`] where the model takes not even one passage.
     pub async fn answer(&self, request: AnswerRequest, passages: &[Passage]) -> Result<PassageAnswer> {
         let most = request.max_tokens.unwrap_or(TOKENS);
-        let mut used = passages.len();
+        // All, else as many as have room, which is found by halves: each try reads them all.
+        let (mut used, mut fits, mut beyond) = (passages.len(), 0, passages.len() + 1);
         loop {
             let asked = GenerateRequest {
                 id: request.id.clone(),
@@ -70,17 +71,23 @@ impl Runtime {
             match self.generate(asked).await {
                 Ok(generation) => {
                     let room = generation.decoder.context.saturating_sub(generation.prompt_tokens);
-                    if used <= 1 || room >= most.min(ROOM) {
+                    if used > 1 && room < most.min(ROOM) {
+                        (fits, beyond) = (fits.min(used - 1), used);
+                    } else if used + 1 >= beyond {
                         return Ok(PassageAnswer { generation, used });
+                    } else {
+                        fits = used;
                     }
                 }
-                Err(BackendError::InvalidInput { cause: InvalidCause::ContextLength, .. }) if used > 1 => {}
+                Err(BackendError::InvalidInput { cause: InvalidCause::ContextLength, .. }) if used > 1 => {
+                    (fits, beyond) = (fits.min(used - 1), used);
+                }
                 Err(BackendError::InvalidInput { cause: InvalidCause::ContextLength, reason, .. }) => {
                     return Err(BackendError::context_length("query", format!("with its passage {reason}")));
                 }
                 Err(error) => return Err(error),
             }
-            used -= 1;
+            used = if fits + 1 >= beyond { fits } else { fits.midpoint(beyond) };
         }
     }
 }

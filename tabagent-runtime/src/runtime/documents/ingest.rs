@@ -1,9 +1,6 @@
 //! Ingest: a document is read, cut, embedded and kept.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{
     super::{Runtime, encoders::Role},
-    WAITING,
+    Waits,
     serving::Embedder,
 };
 use crate::{
@@ -41,8 +38,6 @@ const MOST_TEXT: usize = 32 << 20;
 const BATCH: usize = 64;
 /// Longest time for one document.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
-/// When somebody may come again who found too many waiting.
-const RETRY: Duration = Duration::from_secs(5);
 /// Work for the pool of blocking threads, whatever its size.
 const LARGE: usize = usize::MAX;
 
@@ -283,7 +278,7 @@ impl Runtime {
             let vectors = if texts.is_empty() {
                 Vec::new()
             } else {
-                self.embed_as(&embedder.model, Role::Document, field, texts).await?
+                self.embed_as(&embedder.model, Role::Document, field, texts, false).await?.rows
             };
             let with_vectors = batch.iter_mut().filter(|chunk| chunk.tokens > 0);
             with_vectors.zip(vectors).for_each(|(chunk, vector)| chunk.vector = vector);
@@ -387,28 +382,4 @@ fn context_of(
         }
     }
     Ok(None)
-}
-
-/// A place among those that wait.
-struct Waits<'a>(&'a std::sync::atomic::AtomicUsize);
-
-impl<'a> Waits<'a> {
-    fn enter(waiting: &'a std::sync::atomic::AtomicUsize) -> Result<Self> {
-        let entered = waiting.fetch_update(Relaxed, Relaxed, |count| (count < WAITING).then_some(count + 1));
-        match entered {
-            Ok(_) => Ok(Self(waiting)),
-            Err(current) => Err(BackendError::ResourceLimitExceeded {
-                resource: "the queue of documents".to_owned(),
-                limit: WAITING as u64,
-                current: current as u64,
-                retry_after: RETRY,
-            }),
-        }
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
 }

@@ -12,9 +12,10 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread::available_parallelism,
+    time::Duration,
 };
 
 use tokio::sync::{Mutex, Notify, Semaphore};
@@ -24,12 +25,17 @@ pub use ingest::{DocumentContent, IngestProgress, IngestRequest, IngestStage, In
 pub use reembed::{DocumentIndexState, DocumentIndexes, IndexReport};
 pub use search::{Passage, PassageScores, Rerank, Retrieval, RetrievalMode, RetrievalRequest};
 
-use crate::documents::fingerprint::Fingerprints;
+use crate::{
+    documents::fingerprint::Fingerprints,
+    error::{BackendError, Result},
+};
 
 /// Documents that are ingested at the same time.
 const INGESTS: usize = 4;
 /// Documents that may wait for that.
 const WAITING: usize = 64;
+/// When somebody may come again who found too many waiting.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// What the runtime holds of documents.
 #[derive(Debug)]
@@ -73,5 +79,29 @@ impl Default for Documents {
             look: Arc::default(),
             problem: RwLock::default(),
         }
+    }
+}
+
+/// A place among those that wait.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn enter(waiting: &'a AtomicUsize) -> Result<Self> {
+        let entered = waiting.fetch_update(Relaxed, Relaxed, |count| (count < WAITING).then_some(count + 1));
+        match entered {
+            Ok(_) => Ok(Self(waiting)),
+            Err(current) => Err(BackendError::ResourceLimitExceeded {
+                resource: "the queue of documents".to_owned(),
+                limit: WAITING as u64,
+                current: current as u64,
+                retry_after: RETRY,
+            }),
+        }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         codes::dot,
         index::{Allowed, Near},
     },
+    embed::loaded::Inferred,
     error::{BackendError, Result},
     rerank::RerankRequest,
     store::StoredChunk,
@@ -54,6 +55,10 @@ pub enum RetrievalMode {
 pub struct RetrievalRequest {
     /// The query.
     pub query: String,
+    /// Id of the model whose vectors are to be compared; that of the index where there is none.
+    pub model: Option<String>,
+    /// Whether a query longer than that model takes is cut.
+    pub truncate: bool,
     /// Most passages; at least 1.
     pub count: usize,
     /// Which documents are searched.
@@ -84,6 +89,10 @@ pub struct Retrieval {
     pub model: Option<String>,
     /// Why a search by both was by words alone: the model of the index is gone.
     pub without_vectors: Option<String>,
+    /// Tokens of the query, where its vector was compared.
+    pub prompt_tokens: u64,
+    /// Whether the query was cut to what the model takes.
+    pub truncated: bool,
     /// The best first.
     pub passages: Vec<Passage>,
 }
@@ -116,7 +125,8 @@ impl Runtime {
     /// Finds passages. Dropping the future cancels.
     ///
     /// # Errors
-    /// - [`BackendError::InvalidInput`]: the query is blank, or longer than the model takes.
+    /// - [`BackendError::InvalidInput`]: the query is blank, or longer than the model takes; or the index is of another model
+    ///   than the one that is named.
     /// - [`BackendError::EmbeddingModelNotAvailable`]: the model of the index is gone.
     /// - Those of [`Runtime::embed`] and of [`crate::store::Store`].
     pub async fn retrieve(&self, request: RetrievalRequest) -> Result<Retrieval> {
@@ -126,6 +136,14 @@ impl Runtime {
         self.keep_documents_current();
         let count = request.count.clamp(1, MOST_RESULTS);
         let Some(served) = self.served().await? else { return Ok(Retrieval::default()) };
+        if let Some(named) = request.model.as_ref().filter(|named| **named != served.index.model) {
+            let reason = format!(
+                "is `{named}`, and the vectors of the documents are of `{}`; leave it out, or select that model with POST \
+                 /v1/models/select, which embeds them anew",
+                served.index.model
+            );
+            return Err(BackendError::invalid("model", reason));
+        }
         let candidates = match request.mode {
             RetrievalMode::Vector | RetrievalMode::Keyword
                 if request.rerank.is_none() && request.diversity.is_none() =>
@@ -136,15 +154,15 @@ impl Runtime {
         };
         let by_vector = async {
             if request.mode == RetrievalMode::Keyword {
-                return Ok((Vec::new(), None));
+                return Ok((Nearest::default(), None));
             }
-            match self.nearest(&served, &request.query, &request.filter, candidates).await {
-                Ok(near) => Ok((near, None)),
+            match self.nearest(&served, &request, candidates).await {
+                Ok(nearest) => Ok((nearest, None)),
                 // The words are there still, and the vectors are again once the index of another model serves.
                 Err(error @ BackendError::EmbeddingModelNotAvailable { .. })
                     if request.mode == RetrievalMode::Hybrid =>
                 {
-                    Ok((Vec::new(), Some(error.to_string())))
+                    Ok((Nearest::default(), Some(error.to_string())))
                 }
                 Err(error) => Err(error),
             }
@@ -156,7 +174,8 @@ impl Runtime {
             let (index, filter) = (served.index.number, request.filter.clone());
             self.inner.store.keywords(index, &request.query, filter, candidates).await
         };
-        let ((near, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
+        let ((nearest, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
+        let Nearest { near, prompt_tokens, truncated } = nearest;
         let mut ranked = ranked(request.mode, &near, &worded);
         if let Some(rerank) = &request.rerank {
             ranked = self.reranked(rerank, &request.query, ranked).await?;
@@ -171,40 +190,40 @@ impl Runtime {
         let passages = self.passages(ranked).await?;
         let compared = request.mode != RetrievalMode::Keyword && without_vectors.is_none();
         let model = compared.then(|| served.index.model.clone());
-        Ok(Retrieval { model, without_vectors, passages })
+        Ok(Retrieval { model, without_vectors, prompt_tokens, truncated, passages })
     }
 
     async fn nearest(
         &self,
         served: &Arc<Served>,
-        query: &str,
-        filter: &Filter,
+        request: &RetrievalRequest,
         count: usize,
-    ) -> Result<Vec<Near>> {
+    ) -> Result<Nearest> {
         let allowed = async {
-            if filter.is_empty() {
+            if request.filter.is_empty() {
                 return Ok(None);
             }
-            let passing = self.inner.store.passing(filter.clone()).await?;
+            let passing = self.inner.store.passing(request.filter.clone()).await?;
             Ok(Some(passing.into_iter().collect::<Allowed>()))
         };
         let embedded = async {
             let embedder = self.embedder_of(&served.index).await?;
-            let vectors =
-                self.embed_as(&embedder.model, Role::Query, "query", vec![query.to_owned()]).await?;
-            vectors.into_iter().next().ok_or_else(|| BackendError::internal("a query without a vector"))
+            let query = vec![request.query.clone()];
+            self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await
         };
-        let (allowed, vector) = tokio::try_join!(allowed, embedded)?;
+        let (allowed, Inferred { mut rows, tokens, truncated }) = tokio::try_join!(allowed, embedded)?;
+        let vector = rows.pop().ok_or_else(|| BackendError::internal("a query without a vector"))?;
         let served = Arc::clone(served);
         let size = {
             let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
             vectors.len().saturating_mul(vectors.dimensions())
         };
-        compute(&self.inner.workers, size, move |abandoned| {
+        let near = compute(&self.inner.workers, size, move |abandoned| {
             let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
             vectors.search(&vector, count, allowed.as_ref(), abandoned)
         })
-        .await
+        .await?;
+        Ok(Nearest { near, prompt_tokens: tokens, truncated: truncated > 0 })
     }
 
     /// The first places in the order that a model gives them which reads them; what comes after is left out.
@@ -244,7 +263,7 @@ impl Runtime {
     }
 
     /// Passages in the order in which they are relevant and unlike those before. How alike two are is the cosine of their
-    /// vectors, and how relevant one is its score from 0 to the best one's.
+    /// vectors.
     async fn diverse(
         &self,
         served: &Arc<Served>,
@@ -260,8 +279,7 @@ impl Runtime {
                 let memory = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
                 memory.of(&numbers)
             };
-            let best = ranked.first().map_or(1.0, |first| first.score).max(f64::MIN_POSITIVE);
-            let relevance: Vec<f64> = ranked.iter().map(|ranked| ranked.score / best).collect();
+            let relevance = relevance(&ranked);
             let like = |a: usize, b: usize| match (&vectors[a], &vectors[b]) {
                 (Some(a), Some(b)) => f64::from(dot(a, b)),
                 _ => 0.0,
@@ -286,11 +304,27 @@ impl Runtime {
     }
 }
 
+/// The chunks whose vectors are nearest to that of a query, and what reading the query took.
+#[derive(Default)]
+struct Nearest {
+    near: Vec<Near>,
+    prompt_tokens: u64,
+    truncated: bool,
+}
+
 /// A chunk in its rank.
 struct Ranked {
     chunk: i64,
     score: f64,
     scores: PassageScores,
+}
+
+/// How relevant passages are, the best one first: their scores as parts of its score, or where that is not above 0 how far they
+/// are below it.
+fn relevance(ranked: &[Ranked]) -> Vec<f64> {
+    let best = ranked.first().map_or(1.0, |first| first.score);
+    let relevance = |score: f64| if best > 0.0 { score / best } else { score - best };
+    ranked.iter().map(|ranked| relevance(ranked.score)).collect()
 }
 
 /// Orders what was found.
@@ -324,5 +358,26 @@ fn ranked(mode: RetrievalMode, near: &[Near], worded: &[(i64, f64)]) -> Vec<Rank
 fn add(scores: &mut PassageScores, mode: RetrievalMode, rank: usize) {
     if mode == RetrievalMode::Hybrid {
         *scores.fusion.get_or_insert(0.0) += 1.0 / (FUSION + 1.0 + rank as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relevance_falls_with_the_score_also_where_nothing_is_alike() {
+        let of = |scores: &[f64]| {
+            let ranked = scores.iter().map(|score| Ranked {
+                chunk: 0,
+                score: *score,
+                scores: PassageScores::default(),
+            });
+            relevance(&ranked.collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[4.0, 1.0, -1.0]), [1.0, 0.25, -0.25]);
+        assert_eq!(of(&[0.0, -0.5]), [0.0, -0.5]);
+        assert_eq!(of(&[-0.25, -0.5]), [0.0, -0.25]);
+        assert_eq!(of(&[]), [0.0; 0]);
     }
 }

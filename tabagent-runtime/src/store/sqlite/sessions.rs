@@ -90,6 +90,13 @@ fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Re
         None => begin(&transaction, &append.session, now)?,
     };
     let before = session.messages;
+    if append.length.is_some_and(|length| length != before) {
+        let reason = format!(
+            "session `{}` went on while its last message was answered; read its history, and ask again",
+            session.id
+        );
+        return Ok(Err(BackendError::invalid("session_id", reason)));
+    }
     let mut places = Vec::with_capacity(append.messages.len());
     for message in &append.messages {
         match place(&transaction, &mut session, message, now)? {

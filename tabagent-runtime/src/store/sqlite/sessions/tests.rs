@@ -15,7 +15,7 @@ fn message(id: &str, role: &str, text: &str) -> NewMessage {
 }
 
 fn append(session: &str, messages: Vec<NewMessage>) -> Append {
-    Append { session: session.to_owned(), incarnation: None, title: None, messages }
+    Append { session: session.to_owned(), incarnation: None, length: None, title: None, messages }
 }
 
 /// Messages of these roles, numbered as their ids are.
@@ -63,6 +63,18 @@ async fn a_message_that_comes_again_is_stored_once() {
     let session = store.session("s").await.unwrap().unwrap();
     let kept = [message("a", "user", "Hi"), message("b", "assistant", "Hello")];
     assert_eq!((session.messages, session.bytes), (2, kept.iter().map(NewMessage::bytes).sum()));
+}
+
+#[tokio::test]
+async fn an_answer_to_what_is_there_is_not_stored_behind_something_else() {
+    let store = SqliteStore::in_memory().unwrap();
+    filled(&store, "s", &["user"]).await;
+    let answer =
+        |id: &str| Append { length: Some(1), ..append("s", vec![message(id, "assistant", "It is noon.")]) };
+    store.append_messages(answer("a")).await.unwrap();
+    let (field, reason) = invalid(store.append_messages(answer("b")).await);
+    assert!(field == "session_id" && reason.contains("ask again"), "{field}: {reason}");
+    assert_eq!(ids(&store, "s", page(10, false, None)).await, (vec!["0".to_owned(), "a".to_owned()], false));
 }
 
 #[tokio::test]
