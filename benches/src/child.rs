@@ -63,6 +63,16 @@ impl Running {
         Ok(line.trim_end().to_owned())
     }
 
+    /// Where a `tabagent serve` listens, as its first line says.
+    ///
+    /// # Errors
+    /// When it ended, or said something else.
+    pub(crate) fn authority(&mut self) -> Result<String, Failure> {
+        let line = self.line()?;
+        let authority = line.strip_prefix("listening on http://").map(str::to_owned);
+        authority.ok_or_else(|| Failure::of(format!("tabagent did not say where it listens: {line}")))
+    }
+
     fn ended(&self, status: ExitStatus) -> Failure {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let tail: Vec<&str> = log.lines().rev().take(5).collect();
@@ -98,6 +108,16 @@ impl Running {
         Ok(())
     }
 
+    /// Ends it at once and waits for that.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Its number to the system.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -107,15 +127,25 @@ impl Running {
     pub(crate) fn peak_mib(&self) -> f64 {
         peak_kib(self.child.id()) as f64 / 1024.0
     }
+
+    /// Resident memory of the program now, in bytes, as Linux counts it (VmRSS).
+    pub(crate) fn resident(&self) -> f64 {
+        status_kib(self.child.id(), "VmRSS:") as f64 * 1024.0
+    }
+}
+
+/// A line of what Linux says of a process, in KiB.
+fn status_kib(process: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
+        .unwrap_or_default()
 }
 
 fn peak_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let own = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
-        .unwrap_or_default();
+    let own = status_kib(process, "VmHWM:");
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     own + children.split_whitespace().filter_map(|id| id.parse().ok()).map(peak_kib).sum::<u64>()
 }

@@ -141,13 +141,9 @@ fn start_ours(options: &Options, scratch: &Path) -> Result<(Running, Target), Fa
     command.arg("serve").arg("--port").arg("0").arg("--models-dir").arg(&options.models_dir);
     command.arg("--data-dir").arg(scratch.join("data")).args(&options.serve);
     let mut running = Running::start(&mut command, &scratch.join("tabagent.log"))?;
-    let line = running.line()?;
-    let authority = line
-        .strip_prefix("listening on http://")
-        .ok_or_else(|| Failure::of(format!("tabagent did not say where it listens: {line}")))?;
     let target = Target {
         name: "tabagent",
-        authority: authority.to_owned(),
+        authority: running.authority()?,
         path: "/v1/embeddings",
         model: options.model.clone(),
     };

@@ -5,6 +5,7 @@
 //! cargo run --release -p tabagent-benches -- mount        # a thousand routes: build, mount, size
 //! cargo run --release -p tabagent-benches -- embeddings --models-dir DIR   # MiniLM beside ONNX Runtime and infinity
 //! cargo run --release -p tabagent-benches -- generation --models-dir DIR   # decoders beside genai and llama.cpp
+//! cargo run --release -p tabagent-benches -- retrieval    # queries over 100,000 chunks beside usearch and hnswlib
 //! ```
 
 mod cargo;
@@ -14,6 +15,7 @@ mod embeddings;
 mod generation;
 mod mount;
 mod overhead;
+mod retrieval;
 mod stats;
 mod table;
 mod texts;
@@ -70,6 +72,8 @@ enum Command {
     Embeddings(embeddings::Options),
     /// Two decoders in int4 through our HTTP, beside onnxruntime-genai, llama.cpp and our own runtime in process.
     Generation(generation::Options),
+    /// Queries to 100,000 chunks through our HTTP, beside usearch and hnswlib in process on the same vectors.
+    Retrieval(retrieval::Options),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Mount(options) => mount::run(&options),
         Command::Embeddings(options) => embeddings::run(&options),
         Command::Generation(options) => generation::run(&options),
+        Command::Retrieval(options) => retrieval::run(&options),
     };
     match result {
         Ok(table) => {

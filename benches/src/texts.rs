@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// Frequent words, each one token in the vocabulary of BERT's uncased models.
-const WORDS: [&str; 96] = [
+pub(crate) const WORDS: [&str; 96] = [
     "the", "of", "and", "to", "in", "is", "was", "for", "on", "that", "with", "as", "by", "at", "from",
     "his", "it", "he", "are", "this", "be", "were", "an", "which", "had", "has", "not", "one", "new", "also",
     "or", "but", "its", "their", "they", "first", "who", "all", "have", "her", "two", "after", "time",
@@ -18,10 +18,11 @@ const WORDS: [&str; 96] = [
 const SPECIAL_TOKENS: usize = 2;
 
 /// A generator of numbers that look random; splitmix64.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    /// The next one, below a bound.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut value = self.0;
         value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

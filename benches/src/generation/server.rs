@@ -37,11 +37,7 @@ impl Server {
     /// When it ends early, or does not say where it listens.
     pub(super) fn start(command: &mut Command, model: &str, log: &Path) -> Result<Self, Failure> {
         let mut running = Running::start(command, log)?;
-        let line = running.line()?;
-        let authority = line
-            .strip_prefix("listening on http://")
-            .ok_or_else(|| Failure::of(format!("tabagent did not say where it listens: {line}")))?;
-        let client = Client { authority: authority.to_owned(), model: model.to_owned() };
+        let client = Client { authority: running.authority()?, model: model.to_owned() };
         Ok(Self { running, client })
     }
 
