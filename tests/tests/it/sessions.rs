@@ -6,7 +6,7 @@ mod kill;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tabagent_tests::http::{Connection, Response, request};
+use tabagent_tests::http::{Connection, Response, exchange, request};
 use tabagent_tests::problem::assert_problem;
 use tabagent_tests::server::Server;
 use tabagent_tests::workspace;
