@@ -169,9 +169,11 @@ fn a_delete_that_cannot_be_leaves_what_serves() {
     remote.put("owner/name", large(60, 4 << 20));
     remote.behave(|behaviour| behaviour.speed = Some(100_000));
     let job = server.post("/v1/pull", &json!({ "model": "owner/name" })).json();
+    let job = format!("/v1/pull/{}", job["id"].as_str().unwrap());
+    until("something of it has come", || server.get(&job).json()["bytes"].as_u64() > Some(0));
     assert_problem(&delete(), 429, "resource-limit-exceeded");
     as_before("while it is pulled");
-    let paused = server.post(&format!("/v1/pull/{}/pause", job["id"].as_str().unwrap()), &json!({}));
+    let paused = server.post(&format!("{job}/pause"), &json!({}));
     assert_eq!(paused.status, 200, "{}", paused.text());
 
     // It goes with what has come of the other pull.
