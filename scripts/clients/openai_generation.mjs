@@ -226,7 +226,7 @@ async function failures(url, key) {
     assert.equal(error.param, "messages");
   }
   for (const [call, values, code, param] of [
-    [ask, { messages: [] }, "request_invalid", "messages"],
+    [ask, { messages: [] }, "invalid_value", "messages"],
     [ask, { temperature: 3 }, "request_invalid", "temperature"],
     [ask, { n: 0 }, "request_invalid", "n"],
     [ask, { top_logprobs: 2 }, "invalid_value", "top_logprobs"],

@@ -138,7 +138,7 @@ async function responses_failures(url, key) {
     await raised(OpenAI.BadRequestError, ask({ input: "word ".repeat(3000), stream }), 400, "context_length_exceeded", ["1024"]);
   }
   for (const [values, code, param] of [
-    [{ input: [] }, "request_invalid", "input"],
+    [{ input: [] }, "invalid_value", "input"],
     [{ temperature: 3 }, "request_invalid", "temperature"],
     [{ background: true }, "invalid_value", "background"],
     [{ previous_response_id: "resp_nobody" }, "previous_response_not_found", "previous_response_id"],
