@@ -19,6 +19,8 @@ BEYOND_THE_SCHEMA = {
     "/problems/item-not-found",
     # What a message lacks for its role, and what goes with nothing that is stored.
     "/problems/session-invalid",
+    # What goes together in a document and in a query, what a file holds, and the language of filters.
+    "/problems/rag-invalid",
     # Parameters of OpenAI's that are known, and refused by name with what to do instead.
     "/problems/stored-response-option",
     # A name that no repository of the hub can have is told in words, and a model inside the server is not deleted.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tabagent_tests::http::{Connection, Response, request};
 use tabagent_tests::problem::assert_problem;
+use tabagent_tests::process::until;
 use tabagent_tests::server::Server;
 use tabagent_tests::workspace;
 
@@ -294,8 +295,11 @@ fn a_kill_while_documents_are_embedded_anew_loses_nothing_and_the_next_start_goe
         assert!(!results.is_empty() && results.iter().all(|result| result["document_id"] == "d7"));
     }
     indexed_by(&server, "bert-mean");
-    let found = ok(server.post(QUERY, &json!({ "query": "document", "mode": "vector", "k": 1 })));
-    assert_eq!(found["model"], "bert-mean");
+    // Searches go on with the index before until this one is read into memory.
+    until("searches are by the new model", || {
+        let found = ok(server.post(QUERY, &json!({ "query": "document", "mode": "vector", "k": 1 })));
+        found["model"] == "bert-mean"
+    });
     for number in 0..60 {
         let shown = ok(server.get(&format!("{DOCUMENTS}/d{number}?include=text,chunks&chunks_limit=1000")));
         let (text, chunks) = (shown["text"].as_str().unwrap(), shown["chunks"].as_array().unwrap());

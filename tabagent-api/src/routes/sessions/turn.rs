@@ -47,6 +47,11 @@ impl Turn {
         self.earlier.iter().flat_map(ChatMessage::calls).map(|call| call.id.as_str()).collect()
     }
 
+    /// What the session has, as chat templates take it.
+    pub(crate) fn so_far(&self) -> Vec<Value> {
+        self.earlier.iter().map(ChatMessage::for_template).collect()
+    }
+
     /// Takes the messages of the request; returns the conversation as chat templates take it. What holds for the whole
     /// conversation comes first and is not kept; where the request has some, it takes the place of what the session has. Where it
     /// has nothing else, the last message of the session is the question.

@@ -58,7 +58,7 @@ impl Talk {
     /// # Errors
     /// Those of the store.
     pub(super) async fn go_on(&mut self, runtime: &Runtime, session: String) -> Result<(), BackendError> {
-        self.turns = Turn::begin(runtime, session.clone(), None).await?.ask(Vec::new())?;
+        self.turns = Turn::begin(runtime, session.clone(), None).await?.so_far();
         self.session = Some(session);
         Ok(())
     }
