@@ -16,7 +16,7 @@ use crate::{Schema, StreamEvent};
 pub struct RagAnswer {
     /// Id of the model that wrote it.
     pub model: String,
-    /// What it says. Numbers in brackets cite results, the first one as [1].
+    /// What it says. Numbers in brackets cite results, the first one as `[1]`.
     pub text: String,
     /// The results that it cites, in the order in which they come.
     pub citations: Vec<RagCitation>,

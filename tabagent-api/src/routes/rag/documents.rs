@@ -102,7 +102,7 @@ pub struct DocumentsQuery {
     #[rule(length(min = 1, max = 256))]
     pub after: Option<String>,
     /// A filter, as JSON: see POST /v1/rag/query.
-    #[rule(length(min = 1, max = 8_192))]
+    #[rule(length(min = 1, max = 2_048))]
     pub filters: Option<String>,
 }
 

@@ -21,8 +21,7 @@ use crate::{
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentRequest {
-    /// The text of the document; `content` is another name for it.
-    #[serde(alias = "content")]
+    /// The text of the document.
     #[rule(length(min = 1, max = 33_554_432))]
     pub text: Option<String>,
     /// The bytes of a file in base64, in place of `text`: a PDF, or text in any character set.

@@ -41,7 +41,7 @@ pub struct RagQuery {
     /// How much results are to differ from each other, from 0 to 1: maximal marginal relevance.
     #[rule(range(min = 0.0, max = 1.0))]
     pub diversity: Option<f64>,
-    /// Adds an answer to the query, which a chat model writes from the results and in which it cites them as [1].
+    /// Adds an answer to the query, which a chat model writes from the results and in which it cites them as `[1]`.
     pub generate: Option<bool>,
     /// Id of the chat model that answers; the default one when absent.
     #[rule(length(min = 1, max = 256))]
