@@ -4,6 +4,7 @@ mod filter;
 mod index;
 mod read;
 mod search;
+mod words;
 mod write;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
@@ -71,8 +72,11 @@ pub(super) const SCHEMA: &str = "
         -- 32-bit floats, the low byte first.
         vector BLOB NOT NULL
     ) STRICT;
+    -- By stems of English words, so that a question finds what says the same in another form; other words have hardly any of
+    -- the endings that are cut off.
     CREATE VIRTUAL TABLE chunks_fts USING fts5 (
-        text, headings, content = 'chunks', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
+        text, headings, content = 'chunks', content_rowid = 'number',
+        tokenize = 'porter unicode61 remove_diacritics 2'
     );
     -- What is deleted is taken out of the index, not only marked.
     INSERT INTO chunks_fts (chunks_fts, rank) VALUES ('secure-delete', 1);

@@ -124,8 +124,12 @@ async fn the_text_of_a_query_is_words_and_never_syntax() {
         assert_eq!(found, expected, "{query:?}");
     }
     // Words that most chunks have decide nothing, and find what has no others.
-    let ranked = found(&store, "the star", json!({})).await;
+    let ranked = found(&store, "heading star", json!({})).await;
     assert_eq!((ranked.len(), ranked[0].as_str()), (3, "the NEAR star"));
+    assert_eq!(found(&store, "Which was the star?", json!({})).await, ["the NEAR star"]);
+    // Words are found in their other forms.
+    assert_eq!(found(&store, "opening", json!({})).await, ["the caf\u{e9} opens"]);
+    assert_eq!(found(&store, "stars", json!({})).await, ["the NEAR star"]);
     let long = "star ".repeat(100_000);
     assert_eq!(found(&store, &long, json!({})).await, ["the NEAR star"]);
 }
