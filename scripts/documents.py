@@ -187,6 +187,8 @@ def main():
             f"{taken} documents, {size / 1e6:.1f} MB, {chunks} chunks in {seconds:.1f} s: {taken / seconds:.1f} documents/s, "
             f"{chunks / seconds:.0f} chunks/s, {size / 1e6 / seconds:.2f} MB/s"
         )
+    # The server closes a connection that was idle meanwhile.
+    server = Server(arguments.server)
     found = dict.fromkeys(MODES, 0)
     print(" ".join(f"{mode:>8}" for mode in MODES) + "  rank of the right passage")
     for question, path in zip(questions, places, strict=True):

@@ -20,6 +20,9 @@ pub(super) const APPLICATION: i32 = 0x5461_6241;
 /// How long a statement waits for a program that reads or copies the file.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
+/// Most memory in KiB that the connection that reads keeps of the file: what a search for words goes through is read once.
+const CACHE: i64 = 32 << 10;
+
 /// The steps from an empty file to the present form. A step that was released is never changed: the number of steps that
 /// a file has is its `user_version`.
 pub(super) const STEPS: &[&str] = &[
@@ -130,6 +133,7 @@ pub(super) fn reader(opened: &Opened) -> Result<Option<Opened>> {
         .and_then(|connection| {
             prepare(&connection, true)?;
             connection.pragma_update(None, "query_only", true)?;
+            connection.pragma_update(None, "cache_size", -CACHE)?;
             Ok(connection)
         })
         .map_err(|error| place.failure("opening it", &error))?;
