@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{GenerationParams, StoreFuture};
+use super::{GenerationParams, StoreFuture, StoredResponse};
 use crate::error::{BackendError, Result};
 
 /// Most messages of a session.
@@ -89,7 +89,7 @@ impl NewMessage {
     }
 }
 
-/// Messages that are to be stored in one session, all of them or none.
+/// Messages that are to be stored in one session, and a response with them: all of it or nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Append {
     /// Id of the session, which is made where it is not there.
@@ -104,6 +104,22 @@ pub struct Append {
     pub title: Option<String>,
     /// The messages, the oldest first.
     pub messages: Vec<NewMessage>,
+    /// The response that they are the question and the answer of, where it is kept too.
+    pub response: Option<StoredResponse>,
+}
+
+impl Append {
+    /// Messages for the end of a session, whatever there is.
+    pub fn of(session: impl Into<String>, messages: Vec<NewMessage>) -> Self {
+        Self {
+            session: session.into(),
+            incarnation: None,
+            length: None,
+            title: None,
+            messages,
+            response: None,
+        }
+    }
 }
 
 /// Where a message was stored.
@@ -148,7 +164,8 @@ pub struct SessionTail {
 
 /// Keeps sessions. Failures are those of [`super::Store`], and those that are named.
 pub trait SessionStore: Send + Sync {
-    /// Stores messages at the end of a session. A message whose id is there already is not stored again; where it is.
+    /// Stores messages at the end of a session, and the response that they belong to as
+    /// [`super::ResponseStore::put_response`] does. A message whose id is there already is not stored again; where it is.
     ///
     /// Fails with [`crate::BackendError::InvalidInput`] of `id` where a message of this id says something else, and of
     /// `session_id` where the session has no room ([`SESSION_MESSAGES`], [`SESSION_BYTES`]) or is of another length; with

@@ -176,13 +176,7 @@ pub async fn add_session_message(
     Json(request): Json<SessionMessageRequest>,
 ) -> Result<Json<StoredSessionMessage>, SessionError> {
     let (message, title) = request.read()?;
-    let append = Append {
-        session: session_id.clone(),
-        incarnation: None,
-        length: None,
-        title,
-        messages: vec![message],
-    };
+    let append = Append { title, ..Append::of(&*session_id, vec![message]) };
     let place = runtime.append_messages(append).await?.pop();
     let place = place.ok_or_else(|| BackendError::internal("a message was stored nowhere"))?;
     Ok(Json(StoredSessionMessage::of(session_id, place)))

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tabagent_runtime::error::InvalidCause;
-use tabagent_runtime::{Append, BackendError, GenerateRequest, NewMessage, Runtime, Session, SessionTail};
+use tabagent_runtime::{
+    Append, BackendError, GenerateRequest, NewMessage, Runtime, Session, SessionTail, StoredResponse,
+};
 
 use super::message::{body, new_id, read};
 use crate::routes::chat::{ChatMessage, MessageRole};
@@ -104,17 +106,21 @@ impl Turn {
         }
     }
 
-    /// Adds the question and its answer to the session, durably when this returns.
+    /// Adds the question and its answer to the session, and keeps the response that they are, where there is one: all of it
+    /// or nothing, durably when this returns.
     ///
     /// # Errors
     /// [`BackendError::SessionNotFound`] where the session was deleted meanwhile, [`BackendError::InvalidInput`] where it went on
     /// after the message that is answered, and those of the store.
-    pub(crate) async fn keep(&mut self, answer: &ChatMessage) -> Result<(), BackendError> {
+    pub(crate) async fn keep(
+        &mut self,
+        answer: &ChatMessage,
+        response: Option<StoredResponse>,
+    ) -> Result<(), BackendError> {
         let mut messages = std::mem::take(&mut self.question);
         messages.push(NewMessage { id: new_id(), body: body(answer)? });
         let incarnation = self.session.as_ref().map(|session| session.incarnation);
-        let append =
-            Append { session: self.id.clone(), incarnation, length: self.length, title: None, messages };
+        let append = Append { incarnation, length: self.length, response, ..Append::of(&*self.id, messages) };
         self.runtime.append_messages(append).await.map(|_| ())
     }
 }

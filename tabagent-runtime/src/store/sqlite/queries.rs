@@ -1,11 +1,11 @@
-//! The statements. Each fn is one transaction.
+//! The statements. Each fn is one transaction, or, where it takes one, a part of it.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::super::{
     GenerationParams, StoreUsage, StoredResponse,
@@ -19,9 +19,20 @@ pub(super) fn put_response(
     response: &StoredResponse,
     retention: Retention,
 ) -> rusqlite::Result<bool> {
+    let transaction = connection.transaction()?;
+    let dropped = put_response_in(&transaction, response, retention)?;
+    transaction.commit()?;
+    Ok(dropped)
+}
+
+/// [`put_response`] as a part of a transaction.
+pub(super) fn put_response_in(
+    transaction: &Transaction<'_>,
+    response: &StoredResponse,
+    retention: Retention,
+) -> rusqlite::Result<bool> {
     let (input, answer) = (response.input.to_string(), response.response.to_string());
     let bytes = number((input.len() + answer.len()) as u64);
-    let transaction = connection.transaction()?;
     transaction.execute(
         "INSERT INTO responses (id, created, previous, input, response, bytes) VALUES (?, ?, ?, ?, ?, ?)",
         params![response.id, number(response.created), response.previous, input, answer, bytes],
@@ -32,7 +43,7 @@ pub(super) fn put_response(
         .execute("DELETE FROM responses WHERE created < ? AND id <> ?", params![oldest, response.id])?;
     let beyond =
         |(count, bytes): (i64, i64)| count > number(retention.count) || bytes > number(retention.bytes);
-    while beyond(size(&transaction)?) {
+    while beyond(size(transaction)?) {
         let one = transaction.execute(
             "DELETE FROM responses WHERE rowid IN
                  (SELECT rowid FROM responses WHERE id <> ? ORDER BY created, rowid LIMIT 1)",
@@ -43,7 +54,6 @@ pub(super) fn put_response(
         }
         dropped += one;
     }
-    transaction.commit()?;
     Ok(dropped > 0)
 }
 

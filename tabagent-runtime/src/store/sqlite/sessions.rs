@@ -1,7 +1,10 @@
 //! Sessions in SQLite.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -9,31 +12,36 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     super::{
-        Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, Session, SessionStore,
-        SessionTail, StoreFuture, StoredMessage,
+        Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, RETENTION, Session,
+        SessionStore, SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
-    queries::{fold, json, number},
+    queries::{fold, json, number, put_response_in},
 };
 use crate::error::{BackendError, Result};
 
 impl SessionStore for SqliteStore {
     fn append_messages(&self, append: Append) -> StoreFuture<'_, Vec<Place>> {
+        let fold_due = Arc::clone(&self.worker.fold_due);
         Box::pin(async move {
             self.worker
-                .call("keeping messages", move |connection| append_messages(connection, &append))
+                .call("keeping messages", move |connection| append_messages(connection, &append, &fold_due))
                 .await?
         })
     }
 
     fn session(&self, id: &str) -> StoreFuture<'_, Option<Session>> {
         let id = id.to_owned();
-        Box::pin(self.worker.call("reading a session", move |connection| session(connection, &id)))
+        Box::pin(
+            self.worker.call("reading a session", move |connection| session(connection, &id)),
+        )
     }
 
     fn sessions(&self, page: Page) -> StoreFuture<'_, Paged<Session>> {
         Box::pin(async move {
-            self.worker.call("listing the sessions", move |connection| sessions(connection, &page)).await?
+            self.worker
+                .call("listing the sessions", move |connection| sessions(connection, &page))
+                .await?
         })
     }
 
@@ -48,7 +56,10 @@ impl SessionStore for SqliteStore {
 
     fn session_tail(&self, id: &str, limit: Option<u64>) -> StoreFuture<'_, Option<SessionTail>> {
         let id = id.to_owned();
-        Box::pin(self.worker.call("reading a session whole", move |connection| tail(connection, &id, limit)))
+        Box::pin(
+            self.worker
+                .call("reading a session whole", move |connection| tail(connection, &id, limit)),
+        )
     }
 
     fn delete_session(&self, id: &str) -> StoreFuture<'_, bool> {
@@ -78,7 +89,12 @@ const SESSION: &str =
 /// The columns that [`message_row`] reads.
 const MESSAGE: &str = "SELECT id, position, created, role, content, metadata FROM messages";
 
-fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Result<Result<Vec<Place>>> {
+/// `fold_due` is set where responses were dropped.
+fn append_messages(
+    connection: &mut Connection,
+    append: &Append,
+    fold_due: &AtomicBool,
+) -> rusqlite::Result<Result<Vec<Place>>> {
     let transaction = connection.transaction()?;
     let found = session(&transaction, &append.session)?;
     if append.incarnation.is_some() && append.incarnation != found.as_ref().map(|found| found.incarnation) {
@@ -111,7 +127,14 @@ fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Re
             params![number(now), number(session.messages), number(session.bytes), append.title, session.incarnation],
         )?;
     }
+    let dropped = match &append.response {
+        Some(response) => put_response_in(&transaction, response, RETENTION)?,
+        None => false,
+    };
     transaction.commit()?;
+    if dropped {
+        fold_due.store(true, Relaxed);
+    }
     Ok(Ok(places))
 }
 

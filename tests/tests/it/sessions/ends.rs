@@ -1,6 +1,6 @@
 //! Turns in a session that do not end well, or not alone: stopped, cut off, deleted, too long, at once.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tabagent_tests::http::{exchange, request};
 use tabagent_tests::problem::assert_problem;
 use tabagent_tests::server::Server;
@@ -68,6 +68,23 @@ fn a_session_that_is_deleted_is_not_brought_back_by_an_answer() {
     assert!(!data.iter().any(|data| data.contains("\"finish_reason\":\"")), "{data:?}");
     assert!(data.iter().any(|data| data.contains("session_not_found")), "{data:?}");
     assert_problem(&server.get("/v1/sessions/s"), 404, "session-not-found");
+}
+
+#[test]
+fn a_response_whose_session_was_deleted_meanwhile_is_not_stored() {
+    let server = Server::start(&[]);
+    ok(server.post(CHAT, &chat(&[user("Hello")], &json!({ "session_id": "s" }))));
+    let mut connection = server.connect();
+    let body =
+        json!({ "session_id": "s", "input": "Tell me all.", "stream": true, "max_output_tokens": 200 });
+    connection.send(&request("POST", "/v1/responses", &JSON, body.to_string().as_bytes()));
+    let (_, mut events) = connection.receive_events();
+    let created: Value = serde_json::from_str(&events.next().unwrap()).unwrap();
+    ok(server.send("DELETE", "/v1/sessions/s", &[], b""));
+    let data: Vec<String> = events.collect();
+    assert!(data.iter().any(|data| data.contains("\"response.failed\"")), "{data:?}");
+    let id = created["response"]["id"].as_str().unwrap();
+    assert_problem(&server.get(&format!("/v1/responses/{id}")), 404, "response-not-found");
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl Talk {
         if let Some(turn) = &mut turn
             && end != End::Stopped
         {
-            turn.keep(&answer).await?;
+            turn.keep(&answer, None).await?;
         }
         self.turns.push(answer.for_template());
         Ok(end)

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::open::{APPLICATION, STEPS};
 use super::*;
-use crate::store::{DATABASE, ParamsStore, SESSION_BYTES, SESSION_MESSAGES};
+use crate::store::{DATABASE, ParamsStore, ResponseStore, SESSION_BYTES, SESSION_MESSAGES, StoredResponse};
 
 fn message(id: &str, role: &str, text: &str) -> NewMessage {
     let content = json!({ "role": role, "content": text });
@@ -15,7 +15,7 @@ fn message(id: &str, role: &str, text: &str) -> NewMessage {
 }
 
 fn append(session: &str, messages: Vec<NewMessage>) -> Append {
-    Append { session: session.to_owned(), incarnation: None, length: None, title: None, messages }
+    Append::of(session, messages)
 }
 
 /// Messages of these roles, numbered as their ids are.
@@ -75,6 +75,32 @@ async fn an_answer_to_what_is_there_is_not_stored_behind_something_else() {
     let (field, reason) = invalid(store.append_messages(answer("b")).await);
     assert!(field == "session_id" && reason.contains("ask again"), "{field}: {reason}");
     assert_eq!(ids(&store, "s", page(10, false, None)).await, (vec!["0".to_owned(), "a".to_owned()], false));
+}
+
+#[tokio::test]
+async fn a_response_is_kept_with_its_turn_or_not_at_all() {
+    let store = SqliteStore::in_memory().unwrap();
+    filled(&store, "s", &["user"]).await;
+    let answer = |id: &str| {
+        let response = StoredResponse {
+            id: format!("resp_{id}"),
+            created: 0,
+            previous: None,
+            input: json!([]),
+            response: json!({}),
+        };
+        let messages = vec![message(id, "assistant", "It is noon.")];
+        Append { length: Some(1), response: Some(response), ..append("s", messages) }
+    };
+    store.append_messages(answer("a")).await.unwrap();
+    assert!(store.response("resp_a").await.unwrap().is_some());
+    assert_eq!(invalid(store.append_messages(answer("b")).await).0, "session_id");
+    assert_eq!(store.response("resp_b").await.unwrap(), None);
+    // Where the response cannot be kept, the turn is not either.
+    let twice = Append { length: None, ..answer("c") };
+    let twice = Append { response: answer("a").response, ..twice };
+    store.append_messages(twice).await.unwrap_err();
+    assert_eq!(store.session("s").await.unwrap().unwrap().messages, 2);
 }
 
 #[tokio::test]
