@@ -1,7 +1,7 @@
 //! The store in one SQLite file below the data folder.
 //!
-//! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). A second one reads documents. `open` finds or makes the
-//! file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
+//! A thread of its own holds the connection that writes; calls wait for it in a bounded queue (`thread`). A second one reads
+//! documents, a third one responses and sessions. `open` finds or makes the file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
 //! `queries` has the statements, and `sessions` those of sessions.
 
 mod documents;
@@ -33,8 +33,10 @@ pub use open::DATABASE;
 /// Dropping it ends its thread and gives the file free.
 #[derive(Debug)]
 pub struct SqliteStore {
-    /// Reads beside the one that writes; none where the store is in memory, which has one connection.
+    /// Reads documents beside the one that writes; none where the store is in memory, which has one connection.
     reader: Option<Worker>,
+    /// Reads responses and sessions, which do not wait for a long search.
+    conversation_reader: Option<Worker>,
     worker: Worker,
     params: BTreeMap<Option<String>, GenerationParams>,
     selected: BTreeMap<String, String>,
@@ -73,13 +75,19 @@ impl SqliteStore {
             .map_err(|error| place.failure("reading the parameters", &error))?;
         let selected = queries::selected(&mut opened.connection)
             .map_err(|error| place.failure("reading the chosen models", &error))?;
-        let reader = open::reader(&opened)?.map(Worker::start).transpose()?;
-        Ok(Self { reader, worker: Worker::start(opened)?, params, selected })
+        let reader = || open::reader(&opened)?.map(Worker::start).transpose();
+        let (reader, conversation_reader) = (reader()?, reader()?);
+        Ok(Self { reader, conversation_reader, worker: Worker::start(opened)?, params, selected })
     }
 
     /// The thread for what only reads, and may take long: it does not hold up writes.
     fn reads(&self) -> &Worker {
         self.reader.as_ref().unwrap_or(&self.worker)
+    }
+
+    /// The thread for what reads responses and sessions: a long history does not hold up writes.
+    fn reads_conversations(&self) -> &Worker {
+        self.conversation_reader.as_ref().unwrap_or(&self.worker)
     }
 }
 
@@ -96,13 +104,16 @@ impl ResponseStore for SqliteStore {
 
     fn response(&self, id: &str) -> StoreFuture<'_, Option<StoredResponse>> {
         let id = id.to_owned();
-        Box::pin(self.worker.call("reading a response", move |connection| queries::response(connection, &id)))
+        Box::pin(
+            self.reads_conversations()
+                .call("reading a response", move |connection| queries::response(connection, &id)),
+        )
     }
 
     fn response_chain(&self, id: &str) -> StoreFuture<'_, Vec<StoredResponse>> {
         let id = id.to_owned();
         Box::pin(
-            self.worker
+            self.reads_conversations()
                 .call("reading a conversation", move |connection| queries::response_chain(connection, &id)),
         )
     }
@@ -112,7 +123,7 @@ impl ResponseStore for SqliteStore {
         Box::pin(self.worker.call("deleting a response", move |connection| {
             let found = queries::delete_response(connection, &id)?;
             // At once where nobody reads, so that it is gone when the answer says so.
-            if found && !queries::fold(connection)? {
+            if found && !queries::fold(connection, queries::PATIENCE)? {
                 fold_due.store(true, Relaxed);
             }
             Ok(found)
@@ -120,7 +131,10 @@ impl ResponseStore for SqliteStore {
     }
 
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
-        Box::pin(self.worker.call("counting the responses", |connection| queries::usage(connection)))
+        Box::pin(
+            self.reads_conversations()
+                .call("counting the responses", |connection| queries::usage(connection)),
+        )
     }
 }
 

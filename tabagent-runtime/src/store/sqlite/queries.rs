@@ -102,10 +102,13 @@ pub(super) fn delete_response(connection: &Connection, id: &str) -> rusqlite::Re
     Ok(connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0)
 }
 
-/// Folds the log of changes into the file and cuts it, so that nothing of what was deleted stays; `false` where another
-/// program is reading it.
-pub(super) fn fold(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.busy_timeout(Duration::ZERO)?;
+/// How long a deletion waits for those that read, of this server or another program, before it leaves folding for later.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Folds the log of changes into the file and cuts it, so that nothing of what was deleted stays; `false` where somebody
+/// reads it for longer than `patience`.
+pub(super) fn fold(connection: &Connection, patience: Duration) -> rusqlite::Result<bool> {
+    connection.busy_timeout(patience)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     connection.busy_timeout(BUSY)?;
     Ok(busy? == 0)

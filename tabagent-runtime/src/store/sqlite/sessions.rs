@@ -16,7 +16,7 @@ use super::{
         SessionStore, SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
-    queries::{fold, json, number, put_response_in},
+    queries::{PATIENCE, fold, json, number, put_response_in},
 };
 use crate::error::{BackendError, Result};
 
@@ -33,13 +33,13 @@ impl SessionStore for SqliteStore {
     fn session(&self, id: &str) -> StoreFuture<'_, Option<Session>> {
         let id = id.to_owned();
         Box::pin(
-            self.worker.call("reading a session", move |connection| session(connection, &id)),
+            self.reads_conversations().call("reading a session", move |connection| session(connection, &id)),
         )
     }
 
     fn sessions(&self, page: Page) -> StoreFuture<'_, Paged<Session>> {
         Box::pin(async move {
-            self.worker
+            self.reads_conversations()
                 .call("listing the sessions", move |connection| sessions(connection, &page))
                 .await?
         })
@@ -48,7 +48,7 @@ impl SessionStore for SqliteStore {
     fn history(&self, session: &str, page: Page) -> StoreFuture<'_, Paged<StoredMessage>> {
         let session = session.to_owned();
         Box::pin(async move {
-            self.worker
+            self.reads_conversations()
                 .call("reading messages", move |connection| history(connection, &session, &page))
                 .await?
         })
@@ -57,7 +57,7 @@ impl SessionStore for SqliteStore {
     fn session_tail(&self, id: &str, limit: Option<u64>) -> StoreFuture<'_, Option<SessionTail>> {
         let id = id.to_owned();
         Box::pin(
-            self.worker
+            self.reads_conversations()
                 .call("reading a session whole", move |connection| tail(connection, &id, limit)),
         )
     }
@@ -67,7 +67,7 @@ impl SessionStore for SqliteStore {
         Box::pin(self.worker.call("deleting a session", move |connection| {
             let found = connection.execute("DELETE FROM sessions WHERE id = ?", [id])? > 0;
             // At once where nobody reads, so that it is gone when the answer says so.
-            if found && !fold(connection)? {
+            if found && !fold(connection, PATIENCE)? {
                 fold_due.store(true, Relaxed);
             }
             Ok(found)
