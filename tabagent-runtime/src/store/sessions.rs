@@ -10,6 +10,13 @@ pub const SESSION_MESSAGES: u64 = 10_000;
 /// Most bytes of a session's messages: what a request reads whole has to fit into memory.
 pub const SESSION_BYTES: u64 = 64 << 20;
 
+/// Most bytes of all sessions together, where nobody says otherwise.
+pub const SESSIONS_BYTES: u64 = 8 << 30;
+/// What a message takes in the store beside its own bytes, counted for [`SESSIONS_BYTES`]: many small ones fill a disk too.
+pub const MESSAGE_COST: u64 = 256;
+/// Bytes of messages after which a page of a history ends, so that reading one is bounded.
+pub const PAGE_BYTES: usize = 8 << 20;
+
 /// A session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
@@ -169,8 +176,13 @@ pub trait SessionStore: Send + Sync {
     ///
     /// Fails with [`crate::BackendError::InvalidInput`] of `id` where a message of this id says something else, and of
     /// `session_id` where the session has no room ([`SESSION_MESSAGES`], [`SESSION_BYTES`]) or is of another length; with
+    /// [`crate::BackendError::ConfigurationError`] of `sessions-limit` where all of them have none; with
     /// [`crate::BackendError::SessionNotFound`] where the one that is meant was deleted.
     fn append_messages(&self, append: Append) -> StoreFuture<'_, Vec<Place>>;
+
+    /// Whether sessions may grow. Fails with [`crate::BackendError::ConfigurationError`] of `sessions-limit` where they are
+    /// at their bound.
+    fn sessions_may_grow(&self) -> StoreFuture<'_, ()>;
 
     /// A session; `None` where there is none of this id.
     fn session(&self, id: &str) -> StoreFuture<'_, Option<Session>>;
@@ -179,12 +191,14 @@ pub trait SessionStore: Send + Sync {
     /// there is no session of that id.
     fn sessions(&self, page: Page) -> StoreFuture<'_, Paged<Session>>;
 
-    /// Messages of a session. Fails with [`crate::BackendError::SessionNotFound`], and with
+    /// Messages of a session; a page ends early with the message that takes it to [`PAGE_BYTES`]. Fails with [`crate::BackendError::SessionNotFound`], and with
     /// [`crate::BackendError::InvalidInput`] of `after` where the session has no message of that id.
     fn history(&self, session: &str, page: Page) -> StoreFuture<'_, Paged<StoredMessage>>;
 
-    /// A session and its messages, or the last `limit` of them from the first one of a user on; those that hold for the
-    /// whole session are always there, and not counted. `None` where there is no session of this id.
+    /// A session and its messages, or the last `limit` of them from the first one of a user on; where none of these is a
+    /// user's and the limit is not 0, from the last one of a user on, since what answers the call of a tool is nothing without
+    /// its question. Those that hold for the whole session are always there, and not counted. `None` where there is no session
+    /// of this id.
     fn session_tail(&self, id: &str, limit: Option<u64>) -> StoreFuture<'_, Option<SessionTail>>;
 
     /// Drops a session with its messages and parameters; whether there was one.

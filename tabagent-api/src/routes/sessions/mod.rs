@@ -186,7 +186,7 @@ pub async fn add_session_message(
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
-    /// Most messages; 100 when absent.
+    /// Most messages; 100 when absent. A page of large ones has fewer.
     #[rule(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// Which ones come first; the oldest when absent.
@@ -197,6 +197,8 @@ pub struct HistoryQuery {
 }
 
 /// Show the messages of a session.
+///
+/// A page ends early where its messages are 8 MiB or more; `has_more` says that there are others.
 #[route(
     GET, "/v1/sessions/{session_id}/history",
     tag = "sessions",
@@ -306,7 +308,8 @@ pub async fn show_session(
 
 /// Delete a session.
 ///
-/// With its messages and its parameters. An answer that is being generated for it is not kept.
+/// With its messages and its parameters. An answer that is being generated for it is not kept. Responses that were answered in
+/// it and stored are there by themselves: DELETE /v1/responses/{response_id} drops those.
 #[route(
     DELETE, "/v1/sessions/{session_id}",
     tag = "sessions",

@@ -30,12 +30,13 @@ impl Turn {
     /// Reads a session, or the last `limit` messages of it; one that is not there has none yet.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store, and that of sessions that may not grow.
     pub(crate) async fn begin(
         runtime: &Runtime,
         id: String,
         limit: Option<u32>,
     ) -> Result<Self, BackendError> {
+        runtime.sessions_may_grow().await?;
         let (session, messages) = match runtime.session_tail(&id, limit.map(u64::from)).await? {
             Some(SessionTail { session, messages }) => (Some(session), messages),
             None => (None, Vec::new()),

@@ -20,10 +20,11 @@ use std::{
 
 use super::{
     GenerationParams, ParamsStore, RETENTION, ResponseStore, SelectionStore, StoreFuture, StoreUsage,
-    StoredResponse,
+    StoredResponse, UsageStore,
 };
 use crate::error::Result;
 use open::Opened;
+use sessions::Room;
 use thread::Worker;
 
 pub use open::DATABASE;
@@ -38,6 +39,7 @@ pub struct SqliteStore {
     /// Reads responses and sessions, which do not wait for a long search.
     conversation_reader: Option<Worker>,
     worker: Worker,
+    room: Arc<Room>,
     params: BTreeMap<Option<String>, GenerationParams>,
     selected: BTreeMap<String, String>,
 }
@@ -69,15 +71,31 @@ impl SqliteStore {
         Self::start(open::in_memory()?)
     }
 
+    /// The store, with another bound of the bytes of all its sessions than [`super::SESSIONS_BYTES`].
+    #[must_use]
+    pub fn with_sessions_limit(mut self, bytes: u64) -> Self {
+        self.room = Arc::new(self.room.bounded(bytes));
+        self
+    }
+
     fn start(mut opened: Opened) -> Result<Self> {
         let place = &opened.place;
         let params = queries::params(&mut opened.connection)
             .map_err(|error| place.failure("reading the parameters", &error))?;
         let selected = queries::selected(&mut opened.connection)
             .map_err(|error| place.failure("reading the chosen models", &error))?;
+        let room =
+            Room::of(&opened.connection).map_err(|error| place.failure("adding up the sessions", &error))?;
         let reader = || open::reader(&opened)?.map(Worker::start).transpose();
         let (reader, conversation_reader) = (reader()?, reader()?);
-        Ok(Self { reader, conversation_reader, worker: Worker::start(opened)?, params, selected })
+        Ok(Self {
+            reader,
+            conversation_reader,
+            worker: Worker::start(opened)?,
+            room: Arc::new(room),
+            params,
+            selected,
+        })
     }
 
     /// The thread for what only reads, and may take long: it does not hold up writes.
@@ -129,11 +147,12 @@ impl ResponseStore for SqliteStore {
             Ok(found)
         }))
     }
+}
 
+impl UsageStore for SqliteStore {
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
         Box::pin(
-            self.reads_conversations()
-                .call("counting the responses", |connection| queries::usage(connection)),
+            self.reads_conversations().call("counting what is kept", |connection| queries::usage(connection)),
         )
     }
 }

@@ -64,10 +64,35 @@ fn size(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     })
 }
 
-/// How many responses there are, and their bytes.
-pub(super) fn usage(connection: &Connection) -> rusqlite::Result<StoreUsage> {
-    let (responses, bytes) = size(connection)?;
-    Ok(StoreUsage { responses: responses.unsigned_abs(), bytes: bytes.unsigned_abs() })
+/// What is kept of all that grows.
+pub(super) fn usage(connection: &mut Connection) -> rusqlite::Result<StoreUsage> {
+    // One state of the file for all statements.
+    let transaction = connection.transaction()?;
+    let (responses, bytes) = size(&transaction)?;
+    let usage = StoreUsage {
+        responses: responses.unsigned_abs(),
+        bytes: bytes.unsigned_abs(),
+        ..StoreUsage::default()
+    };
+    transaction.query_row(
+        "SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(bytes), 0),
+             (SELECT count(*) FROM documents),
+             (SELECT count(*) FROM chunks WHERE vector_index =
+                 (SELECT number FROM vector_indexes WHERE state = 'serving'))
+         FROM sessions",
+        [],
+        |row| {
+            let count = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+            Ok(StoreUsage {
+                sessions: count(0)?,
+                messages: count(1)?,
+                message_bytes: count(2)?,
+                documents: count(3)?,
+                chunks: count(4)?,
+                ..usage
+            })
+        },
+    )
 }
 
 /// A response.

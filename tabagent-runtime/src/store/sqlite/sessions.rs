@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,8 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     super::{
-        Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, RETENTION, Session,
-        SessionStore, SessionTail, StoreFuture, StoredMessage,
+        Append, GenerationParams, MESSAGE_COST, MessageBody, NewMessage, PAGE_BYTES, Page, Paged, Place,
+        RETENTION, SESSIONS_BYTES, Session, SessionStore, SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
     queries::{PATIENCE, fold, json, number, put_response_in},
@@ -22,12 +22,19 @@ use crate::error::{BackendError, Result};
 
 impl SessionStore for SqliteStore {
     fn append_messages(&self, append: Append) -> StoreFuture<'_, Vec<Place>> {
-        let fold_due = Arc::clone(&self.worker.fold_due);
+        let (room, fold_due) = (Arc::clone(&self.room), Arc::clone(&self.worker.fold_due));
         Box::pin(async move {
             self.worker
-                .call("keeping messages", move |connection| append_messages(connection, &append, &fold_due))
+                .call("keeping messages", move |connection| {
+                    append_messages(connection, &append, &room, &fold_due)
+                })
                 .await?
         })
+    }
+
+    fn sessions_may_grow(&self) -> StoreFuture<'_, ()> {
+        let outcome = self.room.takes(1);
+        Box::pin(async move { outcome })
     }
 
     fn session(&self, id: &str) -> StoreFuture<'_, Option<Session>> {
@@ -64,8 +71,16 @@ impl SessionStore for SqliteStore {
 
     fn delete_session(&self, id: &str) -> StoreFuture<'_, bool> {
         let (id, fold_due) = (id.to_owned(), Arc::clone(&self.worker.fold_due));
+        let room = Arc::clone(&self.room);
         Box::pin(self.worker.call("deleting a session", move |connection| {
-            let found = connection.execute("DELETE FROM sessions WHERE id = ?", [id])? > 0;
+            let deleted = connection.query_row(
+                "DELETE FROM sessions WHERE id = ? RETURNING messages, bytes",
+                [id],
+                |row| Ok(cost(row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
+            );
+            let deleted = deleted.optional()?;
+            let found = deleted.is_some();
+            room.used.fetch_sub(deleted.unwrap_or_default(), Relaxed);
             // At once where nobody reads, so that it is gone when the answer says so.
             if found && !fold(connection, PATIENCE)? {
                 fold_due.store(true, Relaxed);
@@ -83,6 +98,51 @@ impl SessionStore for SqliteStore {
     }
 }
 
+/// What all sessions take together, and may take. It is changed after each commit, by the thread that writes alone, so that
+/// no write has to add them up.
+#[derive(Debug)]
+pub(super) struct Room {
+    used: AtomicU64,
+    most: u64,
+}
+
+impl Room {
+    /// The room of a store as it is.
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let (messages, bytes) = connection.query_row(
+            "SELECT coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM sessions",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
+        )?;
+        Ok(Self { used: AtomicU64::new(cost(messages, bytes)), most: SESSIONS_BYTES })
+    }
+
+    /// The same with another bound.
+    pub(super) fn bounded(&self, most: u64) -> Self {
+        Self { used: AtomicU64::new(self.used.load(Relaxed)), most }
+    }
+
+    fn takes(&self, more: u64) -> Result<()> {
+        let Self { used, most } = self;
+        let used = used.load(Relaxed);
+        if used.saturating_add(more) <= *most {
+            return Ok(());
+        }
+        Err(BackendError::configuration(
+            "sessions-limit",
+            format!(
+                "all sessions together may take {most} bytes and take {used}, which leaves no room for {more} more; \
+                 delete some of them, or raise --sessions-limit"
+            ),
+        ))
+    }
+}
+
+/// What messages of so many bytes count for.
+fn cost(messages: u64, bytes: u64) -> u64 {
+    bytes + MESSAGE_COST * messages
+}
+
 /// The columns that [`session_row`] reads.
 const SESSION: &str =
     "SELECT id, title, created, updated, messages, bytes, params, incarnation FROM sessions";
@@ -93,6 +153,7 @@ const MESSAGE: &str = "SELECT id, position, created, role, content, metadata FRO
 fn append_messages(
     connection: &mut Connection,
     append: &Append,
+    room: &Room,
     fold_due: &AtomicBool,
 ) -> rusqlite::Result<Result<Vec<Place>>> {
     let transaction = connection.transaction()?;
@@ -105,7 +166,7 @@ fn append_messages(
         Some(found) => found,
         None => begin(&transaction, &append.session, now)?,
     };
-    let before = session.messages;
+    let (before, bytes_before) = (session.messages, session.bytes);
     if append.length.is_some_and(|length| length != before) {
         let reason = format!(
             "session `{}` went on while its last message was answered; read its history, and ask again",
@@ -121,7 +182,11 @@ fn append_messages(
             Err(error) => return Ok(Err(error)),
         }
     }
+    let added = cost(session.messages - before, session.bytes - bytes_before);
     if session.messages > before {
+        if let Err(full) = room.takes(added) {
+            return Ok(Err(full));
+        }
         transaction.execute(
             "UPDATE sessions SET updated = ?, messages = ?, bytes = ?, title = coalesce(?, title) WHERE incarnation = ?",
             params![number(now), number(session.messages), number(session.bytes), append.title, session.incarnation],
@@ -132,6 +197,7 @@ fn append_messages(
         None => false,
     };
     transaction.commit()?;
+    room.used.fetch_add(added, Relaxed);
     if dropped {
         fold_due.store(true, Relaxed);
     }
@@ -252,33 +318,51 @@ fn history(
         order.beyond, order.direction
     );
     let mut statement = transaction.prepare(&query)?;
-    let rows = statement.query_map(params![found.incarnation, after, number(page.limit) + 1], message_row)?;
-    Ok(Ok(paged(rows.collect::<rusqlite::Result<_>>()?, page)))
+    let mut rows = statement.query(params![found.incarnation, after, number(page.limit) + 1])?;
+    let (mut data, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        if bytes >= PAGE_BYTES {
+            return Ok(Ok(Paged { data, has_more: true }));
+        }
+        bytes += row.get_ref(4)?.as_str()?.len();
+        data.push(message_row(row)?);
+    }
+    Ok(Ok(paged(data, page)))
 }
 
 fn tail(connection: &mut Connection, id: &str, limit: Option<u64>) -> rusqlite::Result<Option<SessionTail>> {
     let transaction = connection.transaction()?;
     let Some(session) = session(&transaction, id)? else { return Ok(None) };
+    let from = match limit {
+        None => 0,
+        Some(limit) => beginning(&transaction, session.incarnation, limit)?,
+    };
     let query = format!(
-        "{MESSAGE} WHERE session = ?1 AND (
-             ?2 IS NULL OR role IN ('system', 'developer') OR position IN (
+        "{MESSAGE} WHERE session = ? AND (role IN ('system', 'developer') OR position >= ?) ORDER BY position"
+    );
+    let mut statement = transaction.prepare(&query)?;
+    let rows = statement.query_map(params![session.incarnation, from], message_row)?;
+    let messages = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(Some(SessionTail { session, messages }))
+}
+
+/// Where the last messages of a session begin: with the first one of a user among the last `limit`, else with the last one of
+/// a user before; beyond all where there is none, or the limit is 0.
+fn beginning(connection: &Connection, session: i64, limit: u64) -> rusqlite::Result<i64> {
+    if limit == 0 {
+        return Ok(i64::MAX);
+    }
+    let found: Option<i64> = connection.query_row(
+        "SELECT coalesce(min(position) FILTER (WHERE position >= (
+             SELECT min(position) FROM (
                  SELECT position FROM messages WHERE session = ?1 AND role NOT IN ('system', 'developer')
                  ORDER BY position DESC LIMIT ?2
              )
-         ) ORDER BY position"
-    );
-    let mut statement = transaction.prepare(&query)?;
-    let rows = statement.query_map(params![session.incarnation, limit.map(number)], message_row)?;
-    let mut messages = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    if limit.is_some() {
-        let mut begun = false;
-        messages.retain(|message| {
-            let role = message.body.role.as_str();
-            begun |= role == "user";
-            begun || matches!(role, "system" | "developer")
-        });
-    }
-    Ok(Some(SessionTail { session, messages }))
+         )), max(position)) FROM messages WHERE session = ?1 AND role = 'user'",
+        params![session, number(limit)],
+        |row| row.get(0),
+    )?;
+    Ok(found.unwrap_or(i64::MAX))
 }
 
 /// How a list is read, in the words of SQL.

@@ -125,6 +125,24 @@ fn a_session_that_is_too_long_goes_on_with_its_last_messages() {
 }
 
 #[test]
+fn sessions_that_are_full_together_refuse_until_one_is_deleted() {
+    let server = Server::start(&["--sessions-limit", "4KiB"]);
+    let message = user(&"many words ".repeat(200));
+    assert_eq!(server.post("/v1/sessions/s/messages", &message).status, 201);
+    let refused =
+        assert_problem(&server.post("/v1/sessions/t/messages", &message), 500, "configuration-error");
+    assert!(refused["detail"].as_str().unwrap().contains("--sessions-limit"), "{refused}");
+    assert_problem(&server.get("/v1/sessions/t"), 404, "session-not-found");
+    // A turn for which there is no room is not kept, nor is its response.
+    let response = json!({ "session_id": "t", "input": message["content"], "max_output_tokens": 1 });
+    assert_problem(&server.post("/v1/responses", &response), 500, "configuration-error");
+    assert_eq!(server.get("/health").json()["store"]["responses"], 0);
+    ok(server.send("DELETE", "/v1/sessions/s", &[], b""));
+    ok(server.post("/v1/responses", &response));
+    assert_eq!(server.get("/health").json()["store"]["responses"], 1);
+}
+
+#[test]
 fn requests_in_one_session_at_once_add_whole_turns() {
     let server = Server::start(&[]);
     let answers: Vec<(String, String)> = std::thread::scope(|scope| {
