@@ -10,8 +10,8 @@ use tabagent_runtime::{Append, BackendError, Page, Runtime};
 use super::responses::ItemOrder;
 use crate::{ApiError, Component, Json, Path, Problem, Query, Schema, route};
 pub use message::{SessionMessage, SessionMessageList, SessionMessageRequest, StoredSessionMessage};
-pub(crate) use turn::Turn;
-pub(super) use turn::{explain, needs_session};
+pub(super) use turn::needs_session;
+pub(crate) use turn::{Turn, explain};
 
 /// Which session.
 #[derive(Debug, Deserialize, Schema)]

@@ -151,9 +151,7 @@ impl ResponseStore for SqliteStore {
 
 impl UsageStore for SqliteStore {
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
-        Box::pin(
-            self.reads_conversations().call("counting what is kept", |connection| queries::usage(connection)),
-        )
+        Box::pin(self.reads_conversations().call("counting what is kept", queries::usage))
     }
 }
 
