@@ -9,6 +9,7 @@ mod examine;
 mod failure;
 mod open;
 mod queries;
+mod room;
 mod sessions;
 mod thread;
 
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::error::Result;
 use open::Opened;
-use sessions::Room;
+use room::Room;
 use thread::Worker;
 
 pub use open::DATABASE;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,11 +12,12 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     super::{
-        Append, GenerationParams, MESSAGE_COST, MessageBody, NewMessage, PAGE_BYTES, Page, Paged, Place,
-        RETENTION, SESSIONS_BYTES, Session, SessionStore, SessionTail, StoreFuture, StoredMessage,
+        Append, GenerationParams, MessageBody, NewMessage, PAGE_BYTES, Page, Paged, Place, RETENTION,
+        Session, SessionStore, SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
     queries::{PATIENCE, fold, json, number, put_response_in},
+    room::{Room, cost},
 };
 use crate::error::{BackendError, Result};
 
@@ -33,7 +34,7 @@ impl SessionStore for SqliteStore {
     }
 
     fn sessions_may_grow(&self) -> StoreFuture<'_, ()> {
-        let outcome = self.room.takes(1);
+        let outcome = self.room.has(1);
         Box::pin(async move { outcome })
     }
 
@@ -80,7 +81,7 @@ impl SessionStore for SqliteStore {
             );
             let deleted = deleted.optional()?;
             let found = deleted.is_some();
-            room.used.fetch_sub(deleted.unwrap_or_default(), Relaxed);
+            room.give_back(deleted.unwrap_or_default());
             // At once where nobody reads, so that it is gone when the answer says so.
             if found && !fold(connection, PATIENCE)? {
                 fold_due.store(true, Relaxed);
@@ -96,51 +97,6 @@ impl SessionStore for SqliteStore {
             Ok(connection.execute("UPDATE sessions SET params = ? WHERE id = ?", params![params, id])? > 0)
         }))
     }
-}
-
-/// What all sessions take together, and may take. It is changed after each commit, by the thread that writes alone, so that
-/// no write has to add them up.
-#[derive(Debug)]
-pub(super) struct Room {
-    used: AtomicU64,
-    most: u64,
-}
-
-impl Room {
-    /// The room of a store as it is.
-    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
-        let (messages, bytes) = connection.query_row(
-            "SELECT coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM sessions",
-            [],
-            |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
-        )?;
-        Ok(Self { used: AtomicU64::new(cost(messages, bytes)), most: SESSIONS_BYTES })
-    }
-
-    /// The same with another bound.
-    pub(super) fn bounded(&self, most: u64) -> Self {
-        Self { used: AtomicU64::new(self.used.load(Relaxed)), most }
-    }
-
-    fn takes(&self, more: u64) -> Result<()> {
-        let Self { used, most } = self;
-        let used = used.load(Relaxed);
-        if used.saturating_add(more) <= *most {
-            return Ok(());
-        }
-        Err(BackendError::configuration(
-            "sessions-limit",
-            format!(
-                "all sessions together may take {most} bytes and take {used}, which leaves no room for {more} more; \
-                 delete some of them, or raise --sessions-limit"
-            ),
-        ))
-    }
-}
-
-/// What messages of so many bytes count for.
-fn cost(messages: u64, bytes: u64) -> u64 {
-    bytes + MESSAGE_COST * messages
 }
 
 /// The columns that [`session_row`] reads.
@@ -184,7 +140,7 @@ fn append_messages(
     }
     let added = cost(session.messages - before, session.bytes - bytes_before);
     if session.messages > before {
-        if let Err(full) = room.takes(added) {
+        if let Err(full) = room.has(added) {
             return Ok(Err(full));
         }
         transaction.execute(
@@ -197,7 +153,7 @@ fn append_messages(
         None => false,
     };
     transaction.commit()?;
-    room.used.fetch_add(added, Relaxed);
+    room.take(added);
     if dropped {
         fold_due.store(true, Relaxed);
     }

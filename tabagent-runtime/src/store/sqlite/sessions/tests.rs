@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::super::open::{APPLICATION, STEPS};
 use super::*;
-use crate::store::{DATABASE, ParamsStore, ResponseStore, SESSION_BYTES, SESSION_MESSAGES, StoredResponse};
+use crate::store::{
+    DATABASE, MESSAGE_COST, ParamsStore, ResponseStore, SESSION_BYTES, SESSION_MESSAGES, StoredResponse,
+};
 
 fn message(id: &str, role: &str, text: &str) -> NewMessage {
     let content = json!({ "role": role, "content": text });
