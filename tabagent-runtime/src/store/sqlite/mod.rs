@@ -1,8 +1,9 @@
 //! The store in one SQLite file below the data folder.
 //!
 //! A thread of its own holds the connection that writes; calls wait for it in a bounded queue (`thread`). A second one reads
-//! documents, a third one responses and sessions. `open` finds or makes the file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
-//! `queries` has the statements, and `sessions` those of sessions.
+//! documents, a third one responses and sessions. `open` finds or makes the file and brings it to the present form, `examine`
+//! looks at one without using it, `failure` says what went wrong, `queries` has the statements, `sessions` those of sessions,
+//! and `room` how much these take together.
 
 mod documents;
 mod examine;
