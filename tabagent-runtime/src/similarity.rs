@@ -42,7 +42,8 @@ impl Metric {
             Self::Cosine => {
                 let (dot, aa, bb) = pairs()
                     .fold((0.0, 0.0, 0.0), |(dot, aa, bb), (a, b)| (dot + a * b, aa + a * a, bb + b * b));
-                let norm = f64::sqrt(aa) * f64::sqrt(bb);
+                // One root of the product, which is exact where the vectors are the same.
+                let norm = f64::sqrt(aa * bb);
                 if norm > 0.0 { (dot / norm).clamp(-1.0, 1.0) } else { 0.0 }
             }
         })

@@ -17,7 +17,7 @@ use std::{
 use serde_json::json;
 use tabagent_runtime::{
     BackendError, GenerationParams, StoredResponse,
-    store::{DATABASE, ParamsStore, ResponseStore, SqliteStore},
+    store::{DATABASE, ParamsStore, ResponseStore, SqliteStore, UsageStore},
 };
 
 /// Names the folder to the child process, and what it does there.

@@ -137,14 +137,9 @@ fn session(id: &str) -> Append {
             metadata: json!({}),
         },
     };
-    Append {
-        session: id.to_owned(),
-        incarnation: None,
-        length: None,
-        title: Some("An example".to_owned()),
-        messages: vec![
-            message("msg_1", "user", "Who are you?"),
-            message("msg_2", "assistant", "I am TabAgent, a local AI server."),
-        ],
-    }
+    let messages = vec![
+        message("msg_1", "user", "Who are you?"),
+        message("msg_2", "assistant", "I am TabAgent, a local AI server."),
+    ];
+    Append { title: Some("An example".to_owned()), ..Append::of(id, messages) }
 }

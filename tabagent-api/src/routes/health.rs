@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tabagent_runtime::{ModelHealth, Runtime};
+use tabagent_runtime::{ModelHealth, Runtime, StoreUsage};
 
 use super::blocking;
 use crate::server::Readiness;
@@ -105,6 +105,23 @@ pub struct StoreHealth {
     pub responses: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Messages of all sessions.
+    pub messages: u64,
+    /// Bytes of these messages.
+    pub message_bytes: u64,
+    /// Documents.
+    pub documents: u64,
+    /// Their chunks, those of the index that serves.
+    pub chunks: u64,
+}
+
+impl From<StoreUsage> for StoreHealth {
+    fn from(usage: StoreUsage) -> Self {
+        let StoreUsage { responses, bytes, sessions, messages, message_bytes, documents, chunks } = usage;
+        Self { usable: true, responses, bytes, sessions, messages, message_bytes, documents, chunks }
+    }
 }
 
 /// A model in memory.
@@ -135,7 +152,7 @@ impl From<ModelHealth> for LoadedModel {
 }
 
 /// How long the store may take to answer before it counts as a problem: whoever asks for the health does not wait long.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 fn not_usable(state: &tabagent_runtime::Health) -> ReadyError {
     ReadyError::NotReady { reason: state.problems.join("; ") }
@@ -167,7 +184,7 @@ pub async fn health(
     }
     let mut problems = state.problems;
     let store = match tokio::time::timeout(STORE_PATIENCE, runtime.store_usage()).await {
-        Ok(Ok(usage)) => StoreHealth { usable: true, responses: usage.responses, bytes: usage.bytes },
+        Ok(Ok(usage)) => StoreHealth::from(usage),
         Ok(Err(error)) => {
             problems.push(format!("the store cannot be used: {error}"));
             StoreHealth::default()

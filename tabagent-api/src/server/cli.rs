@@ -149,7 +149,8 @@ fn conversation(matches: &ArgMatches) -> Result<commands::run::Options, CommandE
         matches.get_many::<String>("prompt").into_iter().flatten().map(String::as_str).collect();
     let prompt = Some(words.join(" ")).filter(|prompt| !prompt.trim().is_empty());
     let (model, system, session) = (text("model"), text("system"), text("session"));
-    Ok(commands::run::Options { model, prompt, system, session, settings })
+    let history_limit = matches.get_one::<u32>("history-limit").copied();
+    Ok(commands::run::Options { model, prompt, system, session, history_limit, settings })
 }
 
 /// What `tabagent bench` is told beside the settings.
@@ -213,6 +214,16 @@ pub fn command() -> Command {
                 .long("session")
                 .value_name("ID")
                 .help("Go on with a session of the server's, which must not run, or begin it"),
+        )
+        .arg(
+            Arg::new("history-limit")
+                .long("history-limit")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u32).range(0..=10_000))
+                .requires("session")
+                .help(
+                    "Read so many of the session's last messages, as the field of POST /v1/chat/completions",
+                ),
         )
         .args(commands::run::Settings::NAMES.iter().map(|name| {
             let flag = name.replace('_', "-");

@@ -8,6 +8,9 @@ use crate::{
     similarity::Metric,
 };
 
+/// The share of the largest value that rounding can be of a sum: 65,536 products in double precision have less.
+const ROUNDING: f64 = 1e-12;
+
 /// A request to measure vectors pair by pair.
 #[derive(Debug, Clone, Default)]
 pub struct PairsRequest {
@@ -35,6 +38,7 @@ pub struct Pairs {
 }
 
 /// How well values follow labels: -1 to 1. Distances are taken with the opposite sign, so that 1 is best of every measure.
+/// Values that rounding alone parts count as equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correlation {
     /// Pearson's r: covariance / product of the standard deviations. `None` where one side is constant.
@@ -75,14 +79,42 @@ pub fn compare(
         })
         .collect::<Result<Vec<f64>>>()?;
     let correlation = labels.map(|labels| {
-        let closeness: Vec<f64> =
+        let mut closeness: Vec<f64> =
             values.iter().map(|value| if metric.is_distance() { -value } else { *value }).collect();
+        merge(&mut closeness, ROUNDING * scale(left, right, metric));
         Correlation {
             pearson: pearson(&closeness, labels),
             spearman: pearson(&ranks(&closeness), &ranks(labels)),
         }
     });
     Ok(Pairs { mean: mean(&values), values, correlation })
+}
+
+/// The largest that a measure of these vectors can be: rounding is a part of it.
+fn scale(left: &Matrix, right: &Matrix, metric: Metric) -> f64 {
+    let length = |row: &[f32]| row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    let longest = |side: &Matrix| side.rows().map(length).fold(0.0, f64::max);
+    match metric {
+        Metric::Cosine => 1.0,
+        Metric::Dot => longest(left) * longest(right),
+        Metric::Euclidean => longest(left) + longest(right),
+        Metric::Manhattan => (longest(left) + longest(right)) * (left.dimensions() as f64).sqrt(),
+    }
+}
+
+/// Makes values that are no farther apart than `within` the same, the least of them: what is equal is to stay equal though
+/// it was computed of other numbers.
+fn merge(values: &mut [f64], within: f64) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut least = f64::NEG_INFINITY;
+    for index in order {
+        if values[index] - least > within {
+            least = values[index];
+        } else {
+            values[index] = least;
+        }
+    }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -122,6 +154,35 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_rounding_alone_parts_is_equal() {
+        // Three cosines of 4 / √40, of which √a · √b makes two numbers, and two of 0.
+        let left = [[1, 0, 2], [2, 0, 4], [3, 0, 6], [1, 1, 0], [3, 7, 0]];
+        let right = [[0, 2, 2], [0, 3, 3], [0, 5, 5], [1, -1, 0], [7, -3, 0]];
+        let matrix = |rows: &[[i8; 3]]| {
+            let rows: Vec<Vec<f32>> = rows.iter().map(|row| row.map(f32::from).to_vec()).collect();
+            Matrix::new("", &rows).unwrap()
+        };
+        for metric in [Metric::Cosine, Metric::Dot, Metric::Euclidean, Metric::Manhattan] {
+            let (left, right) = (matrix(&left[..3]), matrix(&right[..3]));
+            let labels = [3.0, 1.0, 2.0];
+            let found = compare(&left, &right, metric, Some(&labels), &|| false).unwrap();
+            let constant = found.correlation.unwrap().spearman.is_none();
+            assert_eq!(constant, metric == Metric::Cosine, "{metric:?} {found:?}");
+        }
+        let labels = [2.0, 2.0, 2.0, 1.0, 1.0];
+        let found =
+            compare(&matrix(&left), &matrix(&right), Metric::Cosine, Some(&labels), &|| false).unwrap();
+        let Correlation { pearson: Some(pearson), spearman: Some(spearman) } = found.correlation.unwrap()
+        else {
+            panic!("{found:?}")
+        };
+        assert!((pearson - 1.0).abs() < 1e-12 && (spearman - 1.0).abs() < 1e-12, "{pearson} {spearman}");
+        let mut values = [0.5, 0.25, 0.5 + 1e-15, -0.0, 0.25 - 1e-15];
+        merge(&mut values, 1e-12);
+        assert_eq!(values, [0.5, 0.25 - 1e-15, 0.5, 0.0, 0.25 - 1e-15]);
+    }
 
     #[test]
     fn equal_values_share_their_ranks() {

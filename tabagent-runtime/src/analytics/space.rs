@@ -26,6 +26,9 @@ pub struct Space {
     values: Vec<f64>,
 }
 
+/// Distance below which 1 - cosine has few digits left that are not rounding.
+const CLOSE: f64 = 1e-9;
+
 /// Sums in eight lanes, which a compiler can keep in one register; a sum in order cannot be.
 const LANES: usize = 8;
 
@@ -92,7 +95,11 @@ impl Space {
     /// The distance of two vectors, for cosines of unit length.
     pub fn between(&self, a: &[f64], b: &[f64]) -> f64 {
         match self.distance {
-            Distance::Cosine => (1.0 - dot(a, b)).max(0.0),
+            Distance::Cosine => {
+                let distance = (1.0 - dot(a, b)).max(0.0);
+                // Of vectors of unit length this is the same, and rounding does not make all of it.
+                if distance < CLOSE { squared(a, b) / 2.0 } else { distance }
+            }
             Distance::Euclidean => squared(a, b).sqrt(),
             Distance::Manhattan => sum(a, b, |a, b| (a - b).abs()),
         }
@@ -124,8 +131,13 @@ impl Space {
     }
 }
 
-/// Brings a vector to unit length; one that is all zeros stays.
+/// Brings a vector to unit length; one that is all zeros stays. Vectors of one direction become the same in every bit: their
+/// ratios to their largest value are, since a quotient is rounded once.
 pub(super) fn normalize(row: &mut [f64]) {
+    let largest = row.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    if largest > 0.0 {
+        row.iter_mut().for_each(|value| *value /= largest);
+    }
     let length = dot(row, row).sqrt();
     if length > 0.0 {
         row.iter_mut().for_each(|value| *value /= length);
@@ -142,6 +154,26 @@ mod tests {
             Matrix::new("", &[vec![3.0, 4.0], vec![6.0, 8.0], vec![0.0, 0.0], vec![-0.0, 0.0]]).unwrap();
         assert_eq!(Space::new(&matrix, Distance::Cosine).distinct(), 2);
         assert_eq!(Space::new(&matrix, Distance::Euclidean).distinct(), 3);
+        // Multiples of one vector have one direction, however their lengths are rounded.
+        for vector in [vec![1.0_f32; 7], vec![1.0, 2.0, 3.0], vec![0.1, -0.7, 0.3, 0.9]] {
+            let rows = [1.0, 2.0, 8.0, 0.5];
+            let rows: Vec<Vec<f32>> =
+                rows.iter().map(|by| vector.iter().map(|value| value * by).collect()).collect();
+            assert_eq!(Space::new(&Matrix::new("", &rows).unwrap(), Distance::Cosine).distinct(), 1);
+        }
+        let rows: Vec<Vec<f32>> = [1, 2, 3, 7, 11, 13].iter().map(|by| vec![*by as f32; 7]).collect();
+        assert_eq!(Space::new(&Matrix::new("", &rows).unwrap(), Distance::Cosine).distinct(), 1);
+    }
+
+    #[test]
+    fn a_cosine_of_almost_one_has_its_distance() {
+        let rows = [vec![1.0, 0.0], vec![1.0, 1e-6], vec![0.0, 0.0]];
+        let space = Space::new(&Matrix::new("", &rows).unwrap(), Distance::Cosine);
+        let distance = space.between(space.row(0), space.row(1));
+        // 1 - cos(x) is x² / 2 up to x⁴.
+        let angle = f64::from(1e-6_f32);
+        assert!((distance / (angle * angle / 2.0) - 1.0).abs() < 1e-9, "{distance}");
+        assert_eq!(space.between(space.row(0), space.row(2)), 1.0);
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Runtime {
         let library = library::ensure(&options.library)?;
         // Told now, not by the first request.
         device::check(options.device, &options.device_options)?;
-        let (store, params) = storage::open(options.data_dir.as_deref())?;
+        let (store, params) = storage::open(options.data_dir.as_deref(), options.sessions_limit)?;
         let workers = options.threads.unwrap_or_else(|| ThreadBudget::default().intra_op).max(1);
         // Before the folder is looked at: it puts right what a pull left that was killed.
         let hub = Hub::new(options.models_dir.clone(), options.device, options.hub.clone());

@@ -8,6 +8,7 @@ use crate::{
     hub::HubOptions,
     library::LibraryOptions,
     models::EMBED_ID,
+    store::SESSIONS_BYTES,
 };
 
 /// How a runtime is started.
@@ -49,6 +50,8 @@ pub struct RuntimeOptions {
     pub max_loaded: Option<usize>,
     /// Bytes that models may take together, by their estimates; as the machine allows where there is none.
     pub memory_limit: Option<u64>,
+    /// Most bytes of all sessions together, each message with [`crate::store::MESSAGE_COST`] of its own.
+    pub sessions_limit: u64,
     /// How long a model stays in memory that nobody uses, where its load does not say.
     pub keep_alive: KeepAlive,
     /// Whether a request loads the model that it names; else it has to be loaded before.
@@ -77,6 +80,7 @@ impl Default for RuntimeOptions {
             cache_bytes: None,
             max_loaded: None,
             memory_limit: None,
+            sessions_limit: SESSIONS_BYTES,
             keep_alive: KeepAlive::For(Duration::from_secs(30 * 60)),
             autoload: true,
             hub: HubOptions::default(),

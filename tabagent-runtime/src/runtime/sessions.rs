@@ -15,6 +15,14 @@ impl Runtime {
         self.inner.store.append_messages(append).await
     }
 
+    /// Whether sessions may grow; asked before the work.
+    ///
+    /// # Errors
+    /// Those of [`crate::store::SessionStore::sessions_may_grow`].
+    pub async fn sessions_may_grow(&self) -> Result<()> {
+        self.inner.store.sessions_may_grow().await
+    }
+
     /// A session.
     ///
     /// # Errors

@@ -40,12 +40,14 @@ impl KnownParams {
     }
 }
 
-/// Opens the store below a folder, or one in memory, and reads the parameters. Blocks.
+/// Opens the store below a folder, or one in memory, and reads the parameters; `sessions_limit` is the most bytes of all
+/// sessions. Blocks.
 ///
 /// # Errors
 /// Those of [`SqliteStore::open`].
-pub(super) fn open(folder: Option<&Path>) -> Result<(Arc<dyn Store>, KnownParams)> {
-    let store = folder.map_or_else(SqliteStore::in_memory, SqliteStore::open)?;
+pub(super) fn open(folder: Option<&Path>, sessions_limit: u64) -> Result<(Arc<dyn Store>, KnownParams)> {
+    let store =
+        folder.map_or_else(SqliteStore::in_memory, SqliteStore::open)?.with_sessions_limit(sessions_limit);
     let known = store.params_at_start().clone();
     Ok((Arc::new(store), KnownParams { known: RwLock::new(known), ..KnownParams::default() }))
 }
@@ -176,7 +178,7 @@ impl Runtime {
         self.inner.store.response_chain(id).await
     }
 
-    /// What is kept of responses.
+    /// What is kept.
     ///
     /// # Errors
     /// Those of [`Store`].

@@ -10,6 +10,7 @@ mod responses;
 mod selection;
 mod sessions;
 mod sqlite;
+mod usage;
 
 use std::{future::Future, pin::Pin};
 
@@ -18,15 +19,14 @@ pub use documents::{
     NewDocument, PutDocument, PutOutcome, StoredChunk, StoredDocument, StoredIndex, StoredVector,
 };
 pub use params::{GenerationParams, ParamsStore};
-pub use responses::{
-    CHAIN_BYTES, CHAIN_COUNT, RETENTION, ResponseStore, Retention, StoreUsage, StoredResponse,
-};
+pub use responses::{CHAIN_BYTES, CHAIN_COUNT, RETENTION, ResponseStore, Retention, StoredResponse};
 pub use selection::SelectionStore;
 pub use sessions::{
-    Append, MessageBody, NewMessage, Page, Paged, Place, SESSION_BYTES, SESSION_MESSAGES, Session,
-    SessionStore, SessionTail, StoredMessage,
+    Append, MESSAGE_COST, MessageBody, NewMessage, PAGE_BYTES, Page, Paged, Place, SESSION_BYTES,
+    SESSION_MESSAGES, SESSIONS_BYTES, Session, SessionStore, SessionTail, StoredMessage,
 };
 pub use sqlite::{DATABASE, SqliteStore};
+pub use usage::{StoreUsage, UsageStore};
 
 use crate::error::Result;
 
@@ -40,6 +40,12 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 /// [`crate::BackendError::ResourceLimitExceeded`] where too many calls wait, and with
 /// [`crate::BackendError::GenerationTimeout`] where the store does not answer in time. A write that failed changed
 /// nothing; one whose caller left, or whose time was over, may have been done.
-pub trait Store: ResponseStore + ParamsStore + SelectionStore + SessionStore + DocumentStore {}
+pub trait Store:
+    ResponseStore + ParamsStore + SelectionStore + SessionStore + DocumentStore + UsageStore
+{
+}
 
-impl<T: ResponseStore + ParamsStore + SelectionStore + SessionStore + DocumentStore> Store for T {}
+impl<T: ResponseStore + ParamsStore + SelectionStore + SessionStore + DocumentStore + UsageStore> Store
+    for T
+{
+}

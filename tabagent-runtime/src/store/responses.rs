@@ -26,15 +26,6 @@ pub const CHAIN_COUNT: u64 = 1_000;
 /// Bytes of a conversation after which nothing older is read.
 pub const CHAIN_BYTES: u64 = 64 << 20;
 
-/// What is kept of responses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreUsage {
-    /// How many there are.
-    pub responses: u64,
-    /// Bytes of them, inputs included.
-    pub bytes: u64,
-}
-
 /// A response, as it is kept. The store does not look into its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredResponse {
@@ -64,7 +55,4 @@ pub trait ResponseStore: Send + Sync {
 
     /// Drops a response; whether there was one.
     fn delete_response(&self, id: &str) -> StoreFuture<'_, bool>;
-
-    /// What is kept of responses; an answer says as well that the store works.
-    fn usage(&self) -> StoreFuture<'_, StoreUsage>;
 }

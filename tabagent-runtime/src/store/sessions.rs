@@ -2,13 +2,20 @@
 
 use serde_json::Value;
 
-use super::{GenerationParams, StoreFuture};
+use super::{GenerationParams, StoreFuture, StoredResponse};
 use crate::error::{BackendError, Result};
 
 /// Most messages of a session.
 pub const SESSION_MESSAGES: u64 = 10_000;
 /// Most bytes of a session's messages: what a request reads whole has to fit into memory.
 pub const SESSION_BYTES: u64 = 64 << 20;
+
+/// Most bytes of all sessions together, where nobody says otherwise.
+pub const SESSIONS_BYTES: u64 = 8 << 30;
+/// What a message takes in the store beside its own bytes, counted for [`SESSIONS_BYTES`]: many small ones fill a disk too.
+pub const MESSAGE_COST: u64 = 256;
+/// Bytes of messages after which a page of a history ends, so that reading one is bounded.
+pub const PAGE_BYTES: usize = 8 << 20;
 
 /// A session.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +96,7 @@ impl NewMessage {
     }
 }
 
-/// Messages that are to be stored in one session, all of them or none.
+/// Messages that are to be stored in one session, and a response with them: all of it or nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Append {
     /// Id of the session, which is made where it is not there.
@@ -104,6 +111,22 @@ pub struct Append {
     pub title: Option<String>,
     /// The messages, the oldest first.
     pub messages: Vec<NewMessage>,
+    /// The response that they are the question and the answer of, where it is kept too.
+    pub response: Option<StoredResponse>,
+}
+
+impl Append {
+    /// Messages for the end of a session, whatever there is.
+    pub fn of(session: impl Into<String>, messages: Vec<NewMessage>) -> Self {
+        Self {
+            session: session.into(),
+            incarnation: None,
+            length: None,
+            title: None,
+            messages,
+            response: None,
+        }
+    }
 }
 
 /// Where a message was stored.
@@ -148,12 +171,18 @@ pub struct SessionTail {
 
 /// Keeps sessions. Failures are those of [`super::Store`], and those that are named.
 pub trait SessionStore: Send + Sync {
-    /// Stores messages at the end of a session. A message whose id is there already is not stored again; where it is.
+    /// Stores messages at the end of a session, and the response that they belong to as
+    /// [`super::ResponseStore::put_response`] does. A message whose id is there already is not stored again; where it is.
     ///
     /// Fails with [`crate::BackendError::InvalidInput`] of `id` where a message of this id says something else, and of
     /// `session_id` where the session has no room ([`SESSION_MESSAGES`], [`SESSION_BYTES`]) or is of another length; with
+    /// [`crate::BackendError::ConfigurationError`] of `sessions-limit` where all of them have none; with
     /// [`crate::BackendError::SessionNotFound`] where the one that is meant was deleted.
     fn append_messages(&self, append: Append) -> StoreFuture<'_, Vec<Place>>;
+
+    /// Whether sessions may grow. Fails with [`crate::BackendError::ConfigurationError`] of `sessions-limit` where they are
+    /// at their bound.
+    fn sessions_may_grow(&self) -> StoreFuture<'_, ()>;
 
     /// A session; `None` where there is none of this id.
     fn session(&self, id: &str) -> StoreFuture<'_, Option<Session>>;
@@ -162,12 +191,14 @@ pub trait SessionStore: Send + Sync {
     /// there is no session of that id.
     fn sessions(&self, page: Page) -> StoreFuture<'_, Paged<Session>>;
 
-    /// Messages of a session. Fails with [`crate::BackendError::SessionNotFound`], and with
+    /// Messages of a session; a page ends early with the message that takes it to [`PAGE_BYTES`]. Fails with [`crate::BackendError::SessionNotFound`], and with
     /// [`crate::BackendError::InvalidInput`] of `after` where the session has no message of that id.
     fn history(&self, session: &str, page: Page) -> StoreFuture<'_, Paged<StoredMessage>>;
 
-    /// A session and its messages, or the last `limit` of them from the first one of a user on; those that hold for the
-    /// whole session are always there, and not counted. `None` where there is no session of this id.
+    /// A session and its messages, or the last `limit` of them from the first one of a user on; where none of these is a
+    /// user's and the limit is not 0, from the last one of a user on, since what answers the call of a tool is nothing without
+    /// its question. Those that hold for the whole session are always there, and not counted. `None` where there is no session
+    /// of this id.
     fn session_tail(&self, id: &str, limit: Option<u64>) -> StoreFuture<'_, Option<SessionTail>>;
 
     /// Drops a session with its messages and parameters; whether there was one.

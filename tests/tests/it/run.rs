@@ -74,6 +74,28 @@ fn a_session_is_that_of_the_server() {
 }
 
 #[test]
+fn a_session_that_is_too_long_goes_on_with_its_last_messages() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let server = Server::start_in(tempfile::tempdir().unwrap(), &[], &[("TABAGENT_DATA_DIR", folder)]);
+    for role in ["user", "assistant", "user", "assistant"] {
+        let message = json!({ "role": role, "content": "many words of a long story ".repeat(60) });
+        assert_eq!(server.post("/v1/sessions/s/messages", &message).status, 201);
+    }
+    drop(server);
+    let ask = |more: &[&str]| {
+        let arguments = ["run", "tabagent-chat", "Who are you?", "--temperature", "0", "--session", "s"];
+        process::run(command(&data, &[&arguments[..], more].concat()), START_DEADLINE)
+    };
+    let output = ask(&[]);
+    assert!(!output.success && output.stderr.contains("history_limit"), "{}", output.shown());
+    let output = ask(&["--history-limit", "0"]);
+    assert!(output.success, "{}", output.shown());
+    let alone = ["run", "tabagent-chat", "Who are you?", "--temperature", "0"];
+    assert_eq!(output.stdout, run(&alone).stdout);
+}
+
+#[test]
 fn what_cannot_be_answered_is_said() {
     for (arguments, words) in [
         (&["run", "nobody/nothing", "hello"][..], "nobody/nothing"),

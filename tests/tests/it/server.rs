@@ -322,6 +322,32 @@ fn a_page_that_was_named_may_ask_and_no_other() {
 }
 
 #[test]
+fn counts_what_it_keeps() {
+    let server = Server::start(&[]);
+    let told =
+        server.post("/v1/responses", &json!({ "input": "Hello", "session_id": "s", "max_output_tokens": 1 }));
+    assert_eq!(told.status, 200, "{}", told.text());
+    let kept =
+        server.post("/v1/rag/documents", &json!({ "text": "Whales sing to each other.", "title": "Whales" }));
+    assert!(matches!(kept.status, 200 | 201), "{}", kept.text());
+    let session = server.get("/v1/sessions/s").json();
+    let metrics = server.get("/metrics").text();
+    let health = server.get("/health").json();
+    for (field, name, value) in [
+        ("responses", "responses", json!(1)),
+        ("bytes", "response_bytes", health["store"]["bytes"].clone()),
+        ("sessions", "sessions", json!(1)),
+        ("messages", "messages", json!(2)),
+        ("message_bytes", "message_bytes", session["bytes"].clone()),
+        ("documents", "documents", json!(1)),
+        ("chunks", "chunks", json!(1)),
+    ] {
+        assert_eq!(health["store"][field], value, "{field}: {health}");
+        assert!(metrics.contains(&format!("\ntabagent_store_{name} {value}\n")), "{name}:\n{metrics}");
+    }
+}
+
+#[test]
 fn shows_its_figures_and_its_documents() {
     let server = Server::start(&[]);
     assert_eq!(server.post("/v1/embeddings", &json!({ "input": ["hello", "a longer text"] })).status, 200);

@@ -162,6 +162,19 @@ fn chat_and_responses_go_on_with_one_session() {
 }
 
 #[test]
+fn a_response_of_a_session_is_not_continued_without_it() {
+    let server = Server::start(&[]);
+    ok(server.post(CHAT, &chat(&[user(QUESTIONS[0])], &json!({ "session_id": "s" }))));
+    let body = json!({ "input": QUESTIONS[1], "session_id": "s", "max_output_tokens": 8 });
+    let first = ok(server.post("/v1/responses", &body));
+    // It would lack what the session had before.
+    let alone = json!({ "input": QUESTIONS[2], "previous_response_id": first["id"], "max_output_tokens": 8 });
+    let refused = assert_problem(&server.post("/v1/responses", &alone), 400, "inference-invalid");
+    assert_eq!(refused["error"]["param"], "previous_response_id");
+    assert!(refused["detail"].as_str().unwrap().contains("session_id"), "{refused}");
+}
+
+#[test]
 fn a_message_that_was_posted_is_answered_without_another_one() {
     let server = Server::start(&[]);
     let post = |session: &str, message: &Value| {

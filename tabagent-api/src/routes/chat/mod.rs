@@ -370,7 +370,7 @@ async fn whole(
     if let (Some(mut turn), [choice]) = (turn, &choices[..])
         && !generation.stopped()
     {
-        turn.keep(&choice.message.kept()).await?;
+        turn.keep(&choice.message.kept(), None).await?;
     }
     Ok(ChatCompletion {
         id: head.id,

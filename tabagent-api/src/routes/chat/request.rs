@@ -33,8 +33,8 @@ pub struct ChatRequest {
     /// `system` and `developer` are not: they come first, for this request alone, in place of those that the session has.
     #[rule(length(min = 1, max = 128), pattern("^[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"))]
     pub session_id: Option<String>,
-    /// Takes so many of the session's last messages, from the first one of a user on; those of `system` and `developer`
-    /// stay. All when absent.
+    /// Takes so many of the session's last messages, from the first one of a user on, and unless it is 0 at least the last one
+    /// of a user and what follows it; those of `system` and `developer` stay. All when absent.
     #[rule(range(min = 0, max = 10_000))]
     pub history_limit: Option<u32>,
     /// Divides the logits; 0 always takes the likeliest token. GET /v1/params says what it is when absent.

@@ -133,7 +133,7 @@ impl State {
                 if let Some((mut turn, said)) = self.keeping.take()
                     && !self.generation.stopped()
                 {
-                    turn.keep(&said.message()).await?;
+                    turn.keep(&said.message(), None).await?;
                 }
                 let called = self.answers.get(choice).is_some_and(|answer| answer.calls > 0);
                 let reason =

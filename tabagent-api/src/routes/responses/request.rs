@@ -32,7 +32,8 @@ pub struct ResponseRequest {
     /// What the model is told first. It does not carry over to the next response.
     #[rule(length(max = 4_194_304))]
     pub instructions: Option<String>,
-    /// The response that this one continues, which must have been stored.
+    /// The response that this one continues, which must have been stored. One that was answered in a session is continued by
+    /// `session_id`.
     #[rule(length(min = 1, max = 256))]
     pub previous_response_id: Option<String>,
     /// Id of a session that is continued, or begun where it is not there; not together with `previous_response_id`. The
@@ -44,8 +45,8 @@ pub struct ResponseRequest {
     /// OpenAI's name of `session_id`.
     #[rule(nested)]
     pub conversation: Option<ConversationParam>,
-    /// Takes so many of the session's last messages, from the first one of a user on; those of `system` and `developer`
-    /// stay. All when absent.
+    /// Takes so many of the session's last messages, from the first one of a user on, and unless it is 0 at least the last one
+    /// of a user and what follows it; those of `system` and `developer` stay. All when absent.
     #[rule(range(min = 0, max = 10_000))]
     pub history_limit: Option<u32>,
     /// Whether the response is stored, for 30 days; true when absent.

@@ -271,6 +271,14 @@ pub(super) async fn conversation(runtime: &Runtime, id: &str) -> Result<Vec<Item
             Ok((read(&id, input)?, read(&id, response)?))
         };
         let (input, response) = read().map_err(InferenceError::from)?;
+        if let Some(session) = &response.conversation {
+            let reason = format!(
+                "`{id}` was answered in session `{session}`, and what that had before is not in it; send `session_id` instead, \
+                 or the whole conversation as `input`",
+                session = session.id
+            );
+            return Err(InferenceError::invalid("previous_response_id", reason).into());
+        }
         items.extend(input);
         items.extend(response.output);
     }

@@ -77,19 +77,25 @@ impl Work {
             }
             GenerationEvent::End { reason, completion_tokens, cached_tokens, .. } => {
                 self.answer.end(reason, completion_tokens, cached_tokens);
-                if self.answer.response().store {
-                    self.runtime.keep_response(stored(self.answer.response(), &self.input)?).await?;
-                }
-                // A response that was stopped is not the model's.
-                if let (Some(turn), Some(answer)) = (&mut self.turn, answer(&self.answer.response().output))
-                    && !self.generation.stopped()
-                {
-                    turn.keep(&answer).await?;
-                }
+                self.keep().await?;
                 self.answer.tell_end();
             }
         }
         Ok(())
+    }
+
+    /// Keeps the response, and its turn in the session, where there is one: both or none.
+    async fn keep(&mut self) -> Result<(), BackendError> {
+        let response = self.answer.response();
+        let kept = if response.store { Some(stored(response, &self.input)?) } else { None };
+        match (&mut self.turn, answer(&response.output)) {
+            // A response that was stopped is not the model's.
+            (Some(turn), Some(answer)) if !self.generation.stopped() => turn.keep(&answer, kept).await,
+            _ => match kept {
+                Some(kept) => self.runtime.keep_response(kept).await,
+                None => Ok(()),
+            },
+        }
     }
 }
 

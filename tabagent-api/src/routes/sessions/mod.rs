@@ -10,8 +10,8 @@ use tabagent_runtime::{Append, BackendError, Page, Runtime};
 use super::responses::ItemOrder;
 use crate::{ApiError, Component, Json, Path, Problem, Query, Schema, route};
 pub use message::{SessionMessage, SessionMessageList, SessionMessageRequest, StoredSessionMessage};
-pub(crate) use turn::Turn;
-pub(super) use turn::{explain, needs_session};
+pub(super) use turn::needs_session;
+pub(crate) use turn::{Turn, explain};
 
 /// Which session.
 #[derive(Debug, Deserialize, Schema)]
@@ -176,13 +176,7 @@ pub async fn add_session_message(
     Json(request): Json<SessionMessageRequest>,
 ) -> Result<Json<StoredSessionMessage>, SessionError> {
     let (message, title) = request.read()?;
-    let append = Append {
-        session: session_id.clone(),
-        incarnation: None,
-        length: None,
-        title,
-        messages: vec![message],
-    };
+    let append = Append { title, ..Append::of(&*session_id, vec![message]) };
     let place = runtime.append_messages(append).await?.pop();
     let place = place.ok_or_else(|| BackendError::internal("a message was stored nowhere"))?;
     Ok(Json(StoredSessionMessage::of(session_id, place)))
@@ -192,7 +186,7 @@ pub async fn add_session_message(
 #[derive(Debug, Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
-    /// Most messages; 100 when absent.
+    /// Most messages; 100 when absent. A page of large ones has fewer.
     #[rule(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// Which ones come first; the oldest when absent.
@@ -203,6 +197,8 @@ pub struct HistoryQuery {
 }
 
 /// Show the messages of a session.
+///
+/// A page ends early where its messages are 8 MiB or more; `has_more` says that there are others.
 #[route(
     GET, "/v1/sessions/{session_id}/history",
     tag = "sessions",
@@ -312,7 +308,8 @@ pub async fn show_session(
 
 /// Delete a session.
 ///
-/// With its messages and its parameters. An answer that is being generated for it is not kept.
+/// With its messages and its parameters. An answer that is being generated for it is not kept. Responses that were answered in
+/// it and stored are there by themselves: DELETE /v1/responses/{response_id} drops those.
 #[route(
     DELETE, "/v1/sessions/{session_id}",
     tag = "sessions",

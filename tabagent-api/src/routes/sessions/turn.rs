@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tabagent_runtime::error::InvalidCause;
-use tabagent_runtime::{Append, BackendError, GenerateRequest, NewMessage, Runtime, Session, SessionTail};
+use tabagent_runtime::{
+    Append, BackendError, GenerateRequest, NewMessage, Runtime, Session, SessionTail, StoredResponse,
+};
 
 use super::message::{body, new_id, read};
 use crate::routes::chat::{ChatMessage, MessageRole};
@@ -28,12 +30,13 @@ impl Turn {
     /// Reads a session, or the last `limit` messages of it; one that is not there has none yet.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store, and that of sessions that may not grow.
     pub(crate) async fn begin(
         runtime: &Runtime,
         id: String,
         limit: Option<u32>,
     ) -> Result<Self, BackendError> {
+        runtime.sessions_may_grow().await?;
         let (session, messages) = match runtime.session_tail(&id, limit.map(u64::from)).await? {
             Some(SessionTail { session, messages }) => (Some(session), messages),
             None => (None, Vec::new()),
@@ -104,17 +107,21 @@ impl Turn {
         }
     }
 
-    /// Adds the question and its answer to the session, durably when this returns.
+    /// Adds the question and its answer to the session, and keeps the response that they are, where there is one: all of it
+    /// or nothing, durably when this returns.
     ///
     /// # Errors
     /// [`BackendError::SessionNotFound`] where the session was deleted meanwhile, [`BackendError::InvalidInput`] where it went on
     /// after the message that is answered, and those of the store.
-    pub(crate) async fn keep(&mut self, answer: &ChatMessage) -> Result<(), BackendError> {
+    pub(crate) async fn keep(
+        &mut self,
+        answer: &ChatMessage,
+        response: Option<StoredResponse>,
+    ) -> Result<(), BackendError> {
         let mut messages = std::mem::take(&mut self.question);
         messages.push(NewMessage { id: new_id(), body: body(answer)? });
         let incarnation = self.session.as_ref().map(|session| session.incarnation);
-        let append =
-            Append { session: self.id.clone(), incarnation, length: self.length, title: None, messages };
+        let append = Append { incarnation, length: self.length, response, ..Append::of(&*self.id, messages) };
         self.runtime.append_messages(append).await.map(|_| ())
     }
 }

@@ -144,6 +144,7 @@ impl Config {
             cache_bytes: self.cache.map(|size| size.0 as u64),
             max_loaded: self.max_loaded.map(NonZeroUsize::get),
             memory_limit: self.memory_limit.map(|size| size.0 as u64),
+            sessions_limit: self.sessions_limit.0 as u64,
             keep_alive: self.keep_alive,
             autoload: self.autoload,
             hub: self.hub(),

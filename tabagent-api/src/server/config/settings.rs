@@ -165,6 +165,8 @@ settings! {
     max_loaded: Option<NonZeroUsize>, "N", Unset("as memory allows");
     /// Memory that models may take together, by their estimates.
     memory_limit: Option<ByteSize>, "SIZE", Unset("what is free");
+    /// Bytes that all sessions may take together; a message or an answer beyond is refused.
+    sessions_limit: ByteSize, "SIZE", Fixed("8GiB");
     /// Time that a model stays in memory when nobody uses it: 30m, 0 for not at all, forever.
     keep_alive: KeepAlive, "TIME", Fixed("30m");
     /// Whether a request loads the model that it names; else POST /v1/models/load has to.

@@ -27,6 +27,7 @@ const SAMPLES: &[(&str, [&str; 3])] = &[
     ("cache", ["1GiB", "2GiB", "3GiB"]),
     ("max-loaded", ["1", "2", "3"]),
     ("memory-limit", ["1GiB", "2GiB", "3GiB"]),
+    ("sessions-limit", ["1GiB", "2GiB", "3GiB"]),
     ("keep-alive", ["forever", "0", "45s"]),
     ("autoload", ["no", "yes", "no"]),
     ("generation-deadline", ["1s", "2s", "3s"]),

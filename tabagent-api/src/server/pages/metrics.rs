@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tabagent_runtime::StoreUsage;
 use tabagent_runtime::embed::metrics::{Histogram, ModelMetrics};
 use tabagent_runtime::generate::metrics::GenerationMetrics;
 use tabagent_runtime::hardware;
@@ -19,6 +20,7 @@ use tabagent_runtime::runtime::{Runtime, RuntimeMetrics};
 use crate::framework::Pages;
 use crate::framework::config::Secret;
 use crate::framework::layers::route::authorize;
+use crate::routes::health::STORE_PATIENCE;
 use crate::server::http::OpenConnections;
 use crate::server::process;
 use crate::server::readiness::Readiness;
@@ -75,16 +77,18 @@ impl MetricsPage {
         // The recorder is there before the first request, so that none is missed.
         recorder();
         Pages::new()
-            .route("/metrics", get(move |headers: HeaderMap| std::future::ready(self.answer(&headers))))
+            .route("/metrics", get(move |headers: HeaderMap| async move { self.answer(&headers).await }))
     }
 
-    fn answer(&self, headers: &HeaderMap) -> Response {
+    async fn answer(&self, headers: &HeaderMap) -> Response {
         if let Err(error) = authorize(self.api_key.as_ref(), headers) {
             return error.into_response();
         }
         let mut text = recorder().map(PrometheusHandle::render).unwrap_or_default();
         let mut exposition = Exposition::default();
         describe_runtime(&mut exposition, &self.runtime.metrics());
+        let store = tokio::time::timeout(STORE_PATIENCE, self.runtime.store_usage()).await;
+        describe_store(&mut exposition, store.ok().and_then(Result::ok));
         self.describe_process(&mut exposition);
         text.push_str(&exposition.0);
         ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
@@ -203,6 +207,26 @@ fn describe_runtime(out: &mut Exposition, metrics: &RuntimeMetrics) {
     describe_pool(out, metrics);
     ENCODERS.describe(out, &metrics.models, |model| &model.model);
     DECODERS.describe(out, &metrics.generation, |model| &model.model);
+}
+
+/// What the store keeps; nothing but that it does not answer, where it does not: /health says why.
+fn describe_store(out: &mut Exposition, usage: Option<StoreUsage>) {
+    out.family("tabagent_store_usable", "gauge", "Whether the store answers");
+    out.sample("tabagent_store_usable", "", u8::from(usage.is_some()));
+    let Some(usage) = usage else { return };
+    for (name, help, value) in [
+        ("responses", "Responses that are kept", usage.responses),
+        ("response_bytes", "Bytes of the responses, inputs included", usage.bytes),
+        ("sessions", "Sessions that are kept", usage.sessions),
+        ("messages", "Messages of all sessions", usage.messages),
+        ("message_bytes", "Bytes of the messages", usage.message_bytes),
+        ("documents", "Documents that are kept", usage.documents),
+        ("chunks", "Chunks of the index of documents that serves", usage.chunks),
+    ] {
+        let name = format!("tabagent_store_{name}");
+        out.family(&name, "gauge", help);
+        out.sample(&name, "", value);
+    }
 }
 
 fn describe_pool(out: &mut Exposition, metrics: &RuntimeMetrics) {

@@ -1,14 +1,16 @@
 //! The store in one SQLite file below the data folder.
 //!
-//! A thread of its own holds the connection; calls wait for it in a bounded queue (`thread`). A second one reads documents. `open` finds or makes the
-//! file and brings it to the present form, `examine` looks at one without using it, `failure` says what went wrong,
-//! `queries` has the statements, and `sessions` those of sessions.
+//! A thread of its own holds the connection that writes; calls wait for it in a bounded queue (`thread`). A second one reads
+//! documents, a third one responses and sessions. `open` finds or makes the file and brings it to the present form, `examine`
+//! looks at one without using it, `failure` says what went wrong, `queries` has the statements, `sessions` those of sessions,
+//! and `room` how much these take together.
 
 mod documents;
 mod examine;
 mod failure;
 mod open;
 mod queries;
+mod room;
 mod sessions;
 mod thread;
 
@@ -20,10 +22,11 @@ use std::{
 
 use super::{
     GenerationParams, ParamsStore, RETENTION, ResponseStore, SelectionStore, StoreFuture, StoreUsage,
-    StoredResponse,
+    StoredResponse, UsageStore,
 };
 use crate::error::Result;
 use open::Opened;
+use room::Room;
 use thread::Worker;
 
 pub use open::DATABASE;
@@ -33,9 +36,12 @@ pub use open::DATABASE;
 /// Dropping it ends its thread and gives the file free.
 #[derive(Debug)]
 pub struct SqliteStore {
-    /// Reads beside the one that writes; none where the store is in memory, which has one connection.
+    /// Reads documents beside the one that writes; none where the store is in memory, which has one connection.
     reader: Option<Worker>,
+    /// Reads responses and sessions, which do not wait for a long search.
+    conversation_reader: Option<Worker>,
     worker: Worker,
+    room: Arc<Room>,
     params: BTreeMap<Option<String>, GenerationParams>,
     selected: BTreeMap<String, String>,
 }
@@ -67,19 +73,41 @@ impl SqliteStore {
         Self::start(open::in_memory()?)
     }
 
+    /// The store, with another bound of the bytes of all its sessions than [`super::SESSIONS_BYTES`].
+    #[must_use]
+    pub fn with_sessions_limit(mut self, bytes: u64) -> Self {
+        self.room = Arc::new(self.room.bounded(bytes));
+        self
+    }
+
     fn start(mut opened: Opened) -> Result<Self> {
         let place = &opened.place;
         let params = queries::params(&mut opened.connection)
             .map_err(|error| place.failure("reading the parameters", &error))?;
         let selected = queries::selected(&mut opened.connection)
             .map_err(|error| place.failure("reading the chosen models", &error))?;
-        let reader = open::reader(&opened)?.map(Worker::start).transpose()?;
-        Ok(Self { reader, worker: Worker::start(opened)?, params, selected })
+        let room =
+            Room::of(&opened.connection).map_err(|error| place.failure("adding up the sessions", &error))?;
+        let reader = || open::reader(&opened)?.map(Worker::start).transpose();
+        let (reader, conversation_reader) = (reader()?, reader()?);
+        Ok(Self {
+            reader,
+            conversation_reader,
+            worker: Worker::start(opened)?,
+            room: Arc::new(room),
+            params,
+            selected,
+        })
     }
 
     /// The thread for what only reads, and may take long: it does not hold up writes.
     fn reads(&self) -> &Worker {
         self.reader.as_ref().unwrap_or(&self.worker)
+    }
+
+    /// The thread for what reads responses and sessions: a long history does not hold up writes.
+    fn reads_conversations(&self) -> &Worker {
+        self.conversation_reader.as_ref().unwrap_or(&self.worker)
     }
 }
 
@@ -96,13 +124,16 @@ impl ResponseStore for SqliteStore {
 
     fn response(&self, id: &str) -> StoreFuture<'_, Option<StoredResponse>> {
         let id = id.to_owned();
-        Box::pin(self.worker.call("reading a response", move |connection| queries::response(connection, &id)))
+        Box::pin(
+            self.reads_conversations()
+                .call("reading a response", move |connection| queries::response(connection, &id)),
+        )
     }
 
     fn response_chain(&self, id: &str) -> StoreFuture<'_, Vec<StoredResponse>> {
         let id = id.to_owned();
         Box::pin(
-            self.worker
+            self.reads_conversations()
                 .call("reading a conversation", move |connection| queries::response_chain(connection, &id)),
         )
     }
@@ -112,15 +143,17 @@ impl ResponseStore for SqliteStore {
         Box::pin(self.worker.call("deleting a response", move |connection| {
             let found = queries::delete_response(connection, &id)?;
             // At once where nobody reads, so that it is gone when the answer says so.
-            if found && !queries::fold(connection)? {
+            if found && !queries::fold(connection, queries::PATIENCE)? {
                 fold_due.store(true, Relaxed);
             }
             Ok(found)
         }))
     }
+}
 
+impl UsageStore for SqliteStore {
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
-        Box::pin(self.worker.call("counting the responses", |connection| queries::usage(connection)))
+        Box::pin(self.reads_conversations().call("counting what is kept", queries::usage))
     }
 }
 

@@ -1,11 +1,11 @@
-//! The statements. Each fn is one transaction.
+//! The statements. Each fn is one transaction, or, where it takes one, a part of it.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::super::{
     GenerationParams, StoreUsage, StoredResponse,
@@ -19,9 +19,20 @@ pub(super) fn put_response(
     response: &StoredResponse,
     retention: Retention,
 ) -> rusqlite::Result<bool> {
+    let transaction = connection.transaction()?;
+    let dropped = put_response_in(&transaction, response, retention)?;
+    transaction.commit()?;
+    Ok(dropped)
+}
+
+/// [`put_response`] as a part of a transaction.
+pub(super) fn put_response_in(
+    transaction: &Transaction<'_>,
+    response: &StoredResponse,
+    retention: Retention,
+) -> rusqlite::Result<bool> {
     let (input, answer) = (response.input.to_string(), response.response.to_string());
     let bytes = number((input.len() + answer.len()) as u64);
-    let transaction = connection.transaction()?;
     transaction.execute(
         "INSERT INTO responses (id, created, previous, input, response, bytes) VALUES (?, ?, ?, ?, ?, ?)",
         params![response.id, number(response.created), response.previous, input, answer, bytes],
@@ -32,7 +43,7 @@ pub(super) fn put_response(
         .execute("DELETE FROM responses WHERE created < ? AND id <> ?", params![oldest, response.id])?;
     let beyond =
         |(count, bytes): (i64, i64)| count > number(retention.count) || bytes > number(retention.bytes);
-    while beyond(size(&transaction)?) {
+    while beyond(size(transaction)?) {
         let one = transaction.execute(
             "DELETE FROM responses WHERE rowid IN
                  (SELECT rowid FROM responses WHERE id <> ? ORDER BY created, rowid LIMIT 1)",
@@ -43,7 +54,6 @@ pub(super) fn put_response(
         }
         dropped += one;
     }
-    transaction.commit()?;
     Ok(dropped > 0)
 }
 
@@ -54,10 +64,35 @@ fn size(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     })
 }
 
-/// How many responses there are, and their bytes.
-pub(super) fn usage(connection: &Connection) -> rusqlite::Result<StoreUsage> {
-    let (responses, bytes) = size(connection)?;
-    Ok(StoreUsage { responses: responses.unsigned_abs(), bytes: bytes.unsigned_abs() })
+/// What is kept of all that grows.
+pub(super) fn usage(connection: &mut Connection) -> rusqlite::Result<StoreUsage> {
+    // One state of the file for all statements.
+    let transaction = connection.transaction()?;
+    let (responses, bytes) = size(&transaction)?;
+    let usage = StoreUsage {
+        responses: responses.unsigned_abs(),
+        bytes: bytes.unsigned_abs(),
+        ..StoreUsage::default()
+    };
+    transaction.query_row(
+        "SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(bytes), 0),
+             (SELECT count(*) FROM documents),
+             (SELECT count(*) FROM chunks WHERE vector_index =
+                 (SELECT number FROM vector_indexes WHERE state = 'serving'))
+         FROM sessions",
+        [],
+        |row| {
+            let count = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+            Ok(StoreUsage {
+                sessions: count(0)?,
+                messages: count(1)?,
+                message_bytes: count(2)?,
+                documents: count(3)?,
+                chunks: count(4)?,
+                ..usage
+            })
+        },
+    )
 }
 
 /// A response.
@@ -92,10 +127,13 @@ pub(super) fn delete_response(connection: &Connection, id: &str) -> rusqlite::Re
     Ok(connection.execute("DELETE FROM responses WHERE id = ?", [id])? > 0)
 }
 
-/// Folds the log of changes into the file and cuts it, so that nothing of what was deleted stays; `false` where another
-/// program is reading it.
-pub(super) fn fold(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.busy_timeout(Duration::ZERO)?;
+/// How long a deletion waits for those that read, of this server or another program, before it leaves folding for later.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Folds the log of changes into the file and cuts it, so that nothing of what was deleted stays; `false` where somebody
+/// reads it for longer than `patience`.
+pub(super) fn fold(connection: &Connection, patience: Duration) -> rusqlite::Result<bool> {
+    connection.busy_timeout(patience)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     connection.busy_timeout(BUSY)?;
     Ok(busy? == 0)

@@ -1,7 +1,10 @@
 //! Sessions in SQLite.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -9,38 +12,51 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     super::{
-        Append, GenerationParams, MessageBody, NewMessage, Page, Paged, Place, Session, SessionStore,
-        SessionTail, StoreFuture, StoredMessage,
+        Append, GenerationParams, MessageBody, NewMessage, PAGE_BYTES, Page, Paged, Place, RETENTION,
+        Session, SessionStore, SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
-    queries::{fold, json, number},
+    queries::{PATIENCE, fold, json, number, put_response_in},
+    room::{Room, cost},
 };
 use crate::error::{BackendError, Result};
 
 impl SessionStore for SqliteStore {
     fn append_messages(&self, append: Append) -> StoreFuture<'_, Vec<Place>> {
+        let (room, fold_due) = (Arc::clone(&self.room), Arc::clone(&self.worker.fold_due));
         Box::pin(async move {
             self.worker
-                .call("keeping messages", move |connection| append_messages(connection, &append))
+                .call("keeping messages", move |connection| {
+                    append_messages(connection, &append, &room, &fold_due)
+                })
                 .await?
         })
     }
 
+    fn sessions_may_grow(&self) -> StoreFuture<'_, ()> {
+        let outcome = self.room.has(1);
+        Box::pin(async move { outcome })
+    }
+
     fn session(&self, id: &str) -> StoreFuture<'_, Option<Session>> {
         let id = id.to_owned();
-        Box::pin(self.worker.call("reading a session", move |connection| session(connection, &id)))
+        Box::pin(
+            self.reads_conversations().call("reading a session", move |connection| session(connection, &id)),
+        )
     }
 
     fn sessions(&self, page: Page) -> StoreFuture<'_, Paged<Session>> {
         Box::pin(async move {
-            self.worker.call("listing the sessions", move |connection| sessions(connection, &page)).await?
+            self.reads_conversations()
+                .call("listing the sessions", move |connection| sessions(connection, &page))
+                .await?
         })
     }
 
     fn history(&self, session: &str, page: Page) -> StoreFuture<'_, Paged<StoredMessage>> {
         let session = session.to_owned();
         Box::pin(async move {
-            self.worker
+            self.reads_conversations()
                 .call("reading messages", move |connection| history(connection, &session, &page))
                 .await?
         })
@@ -48,15 +64,26 @@ impl SessionStore for SqliteStore {
 
     fn session_tail(&self, id: &str, limit: Option<u64>) -> StoreFuture<'_, Option<SessionTail>> {
         let id = id.to_owned();
-        Box::pin(self.worker.call("reading a session whole", move |connection| tail(connection, &id, limit)))
+        Box::pin(
+            self.reads_conversations()
+                .call("reading a session whole", move |connection| tail(connection, &id, limit)),
+        )
     }
 
     fn delete_session(&self, id: &str) -> StoreFuture<'_, bool> {
         let (id, fold_due) = (id.to_owned(), Arc::clone(&self.worker.fold_due));
+        let room = Arc::clone(&self.room);
         Box::pin(self.worker.call("deleting a session", move |connection| {
-            let found = connection.execute("DELETE FROM sessions WHERE id = ?", [id])? > 0;
+            let deleted = connection.query_row(
+                "DELETE FROM sessions WHERE id = ? RETURNING messages, bytes",
+                [id],
+                |row| Ok(cost(row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
+            );
+            let deleted = deleted.optional()?;
+            let found = deleted.is_some();
+            room.give_back(deleted.unwrap_or_default());
             // At once where nobody reads, so that it is gone when the answer says so.
-            if found && !fold(connection)? {
+            if found && !fold(connection, PATIENCE)? {
                 fold_due.store(true, Relaxed);
             }
             Ok(found)
@@ -78,7 +105,13 @@ const SESSION: &str =
 /// The columns that [`message_row`] reads.
 const MESSAGE: &str = "SELECT id, position, created, role, content, metadata FROM messages";
 
-fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Result<Result<Vec<Place>>> {
+/// `fold_due` is set where responses were dropped.
+fn append_messages(
+    connection: &mut Connection,
+    append: &Append,
+    room: &Room,
+    fold_due: &AtomicBool,
+) -> rusqlite::Result<Result<Vec<Place>>> {
     let transaction = connection.transaction()?;
     let found = session(&transaction, &append.session)?;
     if append.incarnation.is_some() && append.incarnation != found.as_ref().map(|found| found.incarnation) {
@@ -89,7 +122,7 @@ fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Re
         Some(found) => found,
         None => begin(&transaction, &append.session, now)?,
     };
-    let before = session.messages;
+    let (before, bytes_before) = (session.messages, session.bytes);
     if append.length.is_some_and(|length| length != before) {
         let reason = format!(
             "session `{}` went on while its last message was answered; read its history, and ask again",
@@ -105,13 +138,25 @@ fn append_messages(connection: &mut Connection, append: &Append) -> rusqlite::Re
             Err(error) => return Ok(Err(error)),
         }
     }
+    let added = cost(session.messages - before, session.bytes - bytes_before);
     if session.messages > before {
+        if let Err(full) = room.has(added) {
+            return Ok(Err(full));
+        }
         transaction.execute(
             "UPDATE sessions SET updated = ?, messages = ?, bytes = ?, title = coalesce(?, title) WHERE incarnation = ?",
             params![number(now), number(session.messages), number(session.bytes), append.title, session.incarnation],
         )?;
     }
+    let dropped = match &append.response {
+        Some(response) => put_response_in(&transaction, response, RETENTION)?,
+        None => false,
+    };
     transaction.commit()?;
+    room.take(added);
+    if dropped {
+        fold_due.store(true, Relaxed);
+    }
     Ok(Ok(places))
 }
 
@@ -229,33 +274,51 @@ fn history(
         order.beyond, order.direction
     );
     let mut statement = transaction.prepare(&query)?;
-    let rows = statement.query_map(params![found.incarnation, after, number(page.limit) + 1], message_row)?;
-    Ok(Ok(paged(rows.collect::<rusqlite::Result<_>>()?, page)))
+    let mut rows = statement.query(params![found.incarnation, after, number(page.limit) + 1])?;
+    let (mut data, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        if bytes >= PAGE_BYTES {
+            return Ok(Ok(Paged { data, has_more: true }));
+        }
+        bytes += row.get_ref(4)?.as_str()?.len();
+        data.push(message_row(row)?);
+    }
+    Ok(Ok(paged(data, page)))
 }
 
 fn tail(connection: &mut Connection, id: &str, limit: Option<u64>) -> rusqlite::Result<Option<SessionTail>> {
     let transaction = connection.transaction()?;
     let Some(session) = session(&transaction, id)? else { return Ok(None) };
+    let from = match limit {
+        None => 0,
+        Some(limit) => beginning(&transaction, session.incarnation, limit)?,
+    };
     let query = format!(
-        "{MESSAGE} WHERE session = ?1 AND (
-             ?2 IS NULL OR role IN ('system', 'developer') OR position IN (
+        "{MESSAGE} WHERE session = ? AND (role IN ('system', 'developer') OR position >= ?) ORDER BY position"
+    );
+    let mut statement = transaction.prepare(&query)?;
+    let rows = statement.query_map(params![session.incarnation, from], message_row)?;
+    let messages = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(Some(SessionTail { session, messages }))
+}
+
+/// Where the last messages of a session begin: with the first one of a user among the last `limit`, else with the last one of
+/// a user before; beyond all where there is none, or the limit is 0.
+fn beginning(connection: &Connection, session: i64, limit: u64) -> rusqlite::Result<i64> {
+    if limit == 0 {
+        return Ok(i64::MAX);
+    }
+    let found: Option<i64> = connection.query_row(
+        "SELECT coalesce(min(position) FILTER (WHERE position >= (
+             SELECT min(position) FROM (
                  SELECT position FROM messages WHERE session = ?1 AND role NOT IN ('system', 'developer')
                  ORDER BY position DESC LIMIT ?2
              )
-         ) ORDER BY position"
-    );
-    let mut statement = transaction.prepare(&query)?;
-    let rows = statement.query_map(params![session.incarnation, limit.map(number)], message_row)?;
-    let mut messages = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    if limit.is_some() {
-        let mut begun = false;
-        messages.retain(|message| {
-            let role = message.body.role.as_str();
-            begun |= role == "user";
-            begun || matches!(role, "system" | "developer")
-        });
-    }
-    Ok(Some(SessionTail { session, messages }))
+         )), max(position)) FROM messages WHERE session = ?1 AND role = 'user'",
+        params![session, number(limit)],
+        |row| row.get(0),
+    )?;
+    Ok(found.unwrap_or(i64::MAX))
 }
 
 /// How a list is read, in the words of SQL.

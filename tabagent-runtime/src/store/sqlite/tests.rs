@@ -9,7 +9,10 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::*;
-use crate::{error::BackendError, store::Retention};
+use crate::{
+    error::BackendError,
+    store::{Page, Retention, SessionStore},
+};
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -109,9 +112,9 @@ async fn what_another_program_reads_is_deleted_once_it_has_left() {
     assert!(store.delete_response("told").await.unwrap());
     assert!(store.worker.fold_due.load(Relaxed), "it could not be folded");
     reader.execute_batch("COMMIT").unwrap();
-    // The next call folds it as well.
-    assert_eq!(store.response("told").await.unwrap(), None);
-    assert_eq!(store.response("told").await.unwrap(), None);
+    // The next writes fold it as well.
+    assert!(!store.delete_response("told").await.unwrap());
+    assert!(!store.delete_response("told").await.unwrap());
     assert!(!store.worker.fold_due.load(Relaxed));
 }
 
@@ -183,6 +186,30 @@ async fn a_full_queue_is_told_and_calls_without_a_caller_are_not_done() {
         assert_eq!(call.await.unwrap(), None);
     }
     assert_eq!(store.response("left").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_read_of_a_file_does_not_wait_for_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.put_response(response("told", now(), None)).await.unwrap();
+    let (go, wait) = channel::<()>();
+    let mut slow = Box::pin(store.worker.call("test", move |_| {
+        wait.recv().ok();
+        Ok(())
+    }));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(slow.as_mut().poll(&mut context).is_pending());
+    assert!(store.response("told").await.unwrap().is_some());
+    assert_eq!(store.response_chain("told").await.unwrap().len(), 1);
+    assert_eq!(store.usage().await.unwrap().responses, 1);
+    assert_eq!(store.session_tail("nobody", None).await.unwrap(), None);
+    assert_eq!(store.session("nobody").await.unwrap(), None);
+    let page = Page { after: None, limit: 1, newest_first: true };
+    assert!(store.sessions(page.clone()).await.unwrap().data.is_empty());
+    assert!(store.history("nobody", page).await.is_err());
+    go.send(()).unwrap();
+    slow.await.unwrap();
 }
 
 #[test]

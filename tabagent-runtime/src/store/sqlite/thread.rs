@@ -115,7 +115,7 @@ fn serve(opened: Opened, waiting: &Receiver<Call>, fold_due: &AtomicBool) {
             Err(RecvTimeoutError::Disconnected) => break,
         }
         if fold_due.load(Relaxed) {
-            match queries::fold(&connection) {
+            match queries::fold(&connection, Duration::ZERO) {
                 Ok(folded) => fold_due.store(!folded, Relaxed),
                 Err(error) => tracing::warn!(%place, %error, "the log of the store could not be folded"),
             }

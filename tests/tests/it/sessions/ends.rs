@@ -1,6 +1,6 @@
 //! Turns in a session that do not end well, or not alone: stopped, cut off, deleted, too long, at once.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tabagent_tests::http::{exchange, request};
 use tabagent_tests::problem::assert_problem;
 use tabagent_tests::server::Server;
@@ -71,6 +71,23 @@ fn a_session_that_is_deleted_is_not_brought_back_by_an_answer() {
 }
 
 #[test]
+fn a_response_whose_session_was_deleted_meanwhile_is_not_stored() {
+    let server = Server::start(&[]);
+    ok(server.post(CHAT, &chat(&[user("Hello")], &json!({ "session_id": "s" }))));
+    let mut connection = server.connect();
+    let body =
+        json!({ "session_id": "s", "input": "Tell me all.", "stream": true, "max_output_tokens": 200 });
+    connection.send(&request("POST", "/v1/responses", &JSON, body.to_string().as_bytes()));
+    let (_, mut events) = connection.receive_events();
+    let created: Value = serde_json::from_str(&events.next().unwrap()).unwrap();
+    ok(server.send("DELETE", "/v1/sessions/s", &[], b""));
+    let data: Vec<String> = events.collect();
+    assert!(data.iter().any(|data| data.contains("\"response.failed\"")), "{data:?}");
+    let id = created["response"]["id"].as_str().unwrap();
+    assert_problem(&server.get(&format!("/v1/responses/{id}")), 404, "response-not-found");
+}
+
+#[test]
 fn a_session_that_is_too_long_goes_on_with_its_last_messages() {
     let server = Server::start(&[]);
     let words = "many words of a long story ".repeat(60);
@@ -105,6 +122,24 @@ fn a_session_that_is_too_long_goes_on_with_its_last_messages() {
     assert_eq!(short["usage"]["prompt_tokens"], whole["usage"]["prompt_tokens"]);
     assert_eq!(short["choices"][0]["message"], whole["choices"][0]["message"]);
     assert_eq!(history(&server, "s").len(), 10);
+}
+
+#[test]
+fn sessions_that_are_full_together_refuse_until_one_is_deleted() {
+    let server = Server::start(&["--sessions-limit", "4KiB"]);
+    let message = user(&"many words ".repeat(200));
+    assert_eq!(server.post("/v1/sessions/s/messages", &message).status, 201);
+    let refused =
+        assert_problem(&server.post("/v1/sessions/t/messages", &message), 500, "configuration-error");
+    assert!(refused["detail"].as_str().unwrap().contains("--sessions-limit"), "{refused}");
+    assert_problem(&server.get("/v1/sessions/t"), 404, "session-not-found");
+    // A turn for which there is no room is not kept, nor is its response.
+    let response = json!({ "session_id": "t", "input": message["content"], "max_output_tokens": 1 });
+    assert_problem(&server.post("/v1/responses", &response), 500, "configuration-error");
+    assert_eq!(server.get("/health").json()["store"]["responses"], 0);
+    ok(server.send("DELETE", "/v1/sessions/s", &[], b""));
+    ok(server.post("/v1/responses", &response));
+    assert_eq!(server.get("/health").json()["store"]["responses"], 1);
 }
 
 #[test]

@@ -56,15 +56,22 @@ fn write(address: SocketAddr, session: &str, writer: usize, count: &AtomicU64) -
     }
 }
 
-/// Chats in one session until the server is gone: how many answers were told, which it counts.
+/// Talks in one session until the server is gone, by responses that are stored and by chat in turns: how many answers were
+/// told, which it counts.
 fn talk(address: SocketAddr, session: &str, count: &AtomicU64) -> usize {
     let mut told = 0;
     loop {
-        let body = json!({
-            "session_id": session, "max_tokens": 1, "history_limit": 4,
-            "messages": [{ "role": "user", "content": format!("question {told}") }],
-        });
-        let Some((status, answer)) = post(address, "/v1/chat/completions", &body) else { return told };
+        let question = format!("question {told}");
+        let (target, body) = if told % 2 == 0 {
+            let body = json!({ "session_id": session, "input": question, "max_output_tokens": 1, "history_limit": 4 });
+            ("/v1/responses", body)
+        } else {
+            let messages = [json!({ "role": "user", "content": question })];
+            let body =
+                json!({ "session_id": session, "messages": messages, "max_tokens": 1, "history_limit": 4 });
+            ("/v1/chat/completions", body)
+        };
+        let Some((status, answer)) = post(address, target, &body) else { return told };
         assert_eq!(status, 200, "{answer}");
         told += 1;
         count.fetch_add(1, Relaxed);
@@ -75,6 +82,7 @@ fn talk(address: SocketAddr, session: &str, count: &AtomicU64) -> usize {
 fn what_was_acknowledged_is_there_once_and_in_order_after_a_kill() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut server = Server::start(&[]);
+    let mut responses = 0;
     for kill in 0..KILLS {
         let (together, talked) = (format!("messages-{kill}"), format!("talk-{kill}"));
         let address = server.address;
@@ -140,6 +148,9 @@ fn what_was_acknowledged_is_there_once_and_in_order_after_a_kill() {
         };
         let there = [told, told + 1].contains(&(turns.len() / 2));
         assert!(turns.len() % 2 == 0 && there, "kill {kill}: {told} answers, {turns:?}");
+        // A response is stored with its turn, or neither is.
+        responses += turns.chunks(2).step_by(2).len();
+        assert_eq!(server.get("/health").json()["store"]["responses"], responses, "kill {kill}");
         for (number, turn) in turns.chunks(2).enumerate() {
             assert_eq!(turn[0]["content"], format!("question {number}"), "kill {kill}");
             assert_eq!(turn[1]["role"], "assistant", "kill {kill}");

@@ -38,6 +38,8 @@ pub(in crate::server) struct Options {
     pub(in crate::server) system: Option<String>,
     /// Id of the session to go on with.
     pub(in crate::server) session: Option<String>,
+    /// How many of its last messages are read; all where there is none.
+    pub(in crate::server) history_limit: Option<u32>,
     pub(in crate::server) settings: Settings,
 }
 
@@ -67,7 +69,7 @@ pub(in crate::server) fn run(config: &Config, options: Options) -> Result<ExitCo
     let mut talk =
         Talk::new(options.model.unwrap_or_else(|| CHAT_ID.to_owned()), options.system, options.settings);
     if let Some(session) = options.session {
-        tokio.block_on(talk.go_on(&runtime, session))?;
+        tokio.block_on(talk.go_on(&runtime, session, options.history_limit))?;
     }
     let mut session = Session { runtime, tokio, talk };
     let outcome = match options.prompt {
@@ -221,7 +223,8 @@ impl Session {
             Ok(End::Cut) => output::note("(cut at the most tokens that it may have)"),
             Ok(End::Stopped) => output::note("(stopped)"),
             Err(error) => {
-                output::note(&format!("error: {error}; /clear begins anew, /set shows the settings"));
+                let anew = if self.talk.session.is_some() { "" } else { "/clear begins anew, " };
+                output::note(&format!("error: {error}; {anew}/set shows the settings"));
             }
         }
     }

@@ -10,7 +10,7 @@ use tabagent_runtime::{
 
 use super::input::Settings;
 use crate::routes::chat::{AnswerMessage, ChatContent, ChatMessage};
-use crate::routes::sessions::Turn;
+use crate::routes::sessions::{Turn, explain};
 
 /// A conversation.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Talk {
     pub(super) settings: Settings,
     /// Id of the session that it is, where it is one.
     pub(super) session: Option<String>,
+    /// How many of its last messages are read; all where there is none.
+    history_limit: Option<u32>,
     /// Questions and answers by turns, as chat templates take them.
     turns: Vec<Value>,
     /// What the last answer took.
@@ -50,15 +52,21 @@ pub(super) enum End {
 
 impl Talk {
     pub(super) fn new(model: String, system: Option<String>, settings: Settings) -> Self {
-        Self { model, system, settings, session: None, turns: Vec::new(), last: None }
+        Self { model, system, settings, session: None, history_limit: None, turns: Vec::new(), last: None }
     }
 
-    /// Goes on with a session.
+    /// Goes on with a session, or with its last messages.
     ///
     /// # Errors
     /// Those of the store.
-    pub(super) async fn go_on(&mut self, runtime: &Runtime, session: String) -> Result<(), BackendError> {
-        self.turns = Turn::begin(runtime, session.clone(), None).await?.so_far();
+    pub(super) async fn go_on(
+        &mut self,
+        runtime: &Runtime,
+        session: String,
+        history_limit: Option<u32>,
+    ) -> Result<(), BackendError> {
+        self.turns = Turn::begin(runtime, session.clone(), history_limit).await?.so_far();
+        self.history_limit = history_limit;
         self.session = Some(session);
         Ok(())
     }
@@ -112,7 +120,7 @@ impl Talk {
     ) -> Result<End, BackendError> {
         let begun = Instant::now();
         let mut turn = match &self.session {
-            Some(session) => Some(Turn::begin(runtime, session.clone(), None).await?),
+            Some(session) => Some(Turn::begin(runtime, session.clone(), self.history_limit).await?),
             None => None,
         };
         let messages = match &mut turn {
@@ -149,7 +157,10 @@ impl Talk {
         }
         let mut stop = std::pin::pin!(stop);
         let mut generation = tokio::select! {
-            generation = runtime.generate(request) => generation?,
+            generation = runtime.generate(request) => match generation {
+                Err(error) if turn.is_some() => return Err(explain(error)),
+                generation => generation?,
+            },
             () = &mut stop => {
                 // Nothing was answered: the question is as if it had not been asked.
                 self.turns.pop();
@@ -209,7 +220,7 @@ impl Talk {
         if let Some(turn) = &mut turn
             && end != End::Stopped
         {
-            turn.keep(&answer).await?;
+            turn.keep(&answer, None).await?;
         }
         self.turns.push(answer.for_template());
         Ok(end)

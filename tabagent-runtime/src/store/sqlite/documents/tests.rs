@@ -367,7 +367,7 @@ async fn nothing_of_a_deleted_document_stays_in_the_files() {
     store.delete_document("told").await.unwrap().unwrap();
     // The next call folds the log.
     store.document("told").await.unwrap();
-    store.usage().await.unwrap();
+    store.delete_response("nobody").await.unwrap();
     assert!(!is_somewhere());
     assert_eq!(found(&store, "harmless", json!({})).await, ["harmless words"]);
 }

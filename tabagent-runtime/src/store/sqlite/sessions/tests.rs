@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::super::open::{APPLICATION, STEPS};
 use super::*;
-use crate::store::{DATABASE, ParamsStore, SESSION_BYTES, SESSION_MESSAGES};
+use crate::store::{
+    DATABASE, MESSAGE_COST, ParamsStore, ResponseStore, SESSION_BYTES, SESSION_MESSAGES, StoredResponse,
+};
 
 fn message(id: &str, role: &str, text: &str) -> NewMessage {
     let content = json!({ "role": role, "content": text });
@@ -15,7 +17,7 @@ fn message(id: &str, role: &str, text: &str) -> NewMessage {
 }
 
 fn append(session: &str, messages: Vec<NewMessage>) -> Append {
-    Append { session: session.to_owned(), incarnation: None, length: None, title: None, messages }
+    Append::of(session, messages)
 }
 
 /// Messages of these roles, numbered as their ids are.
@@ -78,6 +80,32 @@ async fn an_answer_to_what_is_there_is_not_stored_behind_something_else() {
 }
 
 #[tokio::test]
+async fn a_response_is_kept_with_its_turn_or_not_at_all() {
+    let store = SqliteStore::in_memory().unwrap();
+    filled(&store, "s", &["user"]).await;
+    let answer = |id: &str| {
+        let response = StoredResponse {
+            id: format!("resp_{id}"),
+            created: 0,
+            previous: None,
+            input: json!([]),
+            response: json!({}),
+        };
+        let messages = vec![message(id, "assistant", "It is noon.")];
+        Append { length: Some(1), response: Some(response), ..append("s", messages) }
+    };
+    store.append_messages(answer("a")).await.unwrap();
+    assert!(store.response("resp_a").await.unwrap().is_some());
+    assert_eq!(invalid(store.append_messages(answer("b")).await).0, "session_id");
+    assert_eq!(store.response("resp_b").await.unwrap(), None);
+    // Where the response cannot be kept, the turn is not either.
+    let twice = Append { length: None, ..answer("c") };
+    let twice = Append { response: answer("a").response, ..twice };
+    store.append_messages(twice).await.unwrap_err();
+    assert_eq!(store.session("s").await.unwrap().unwrap().messages, 2);
+}
+
+#[tokio::test]
 async fn a_session_that_begins_with_a_mistake_is_not_made() {
     let store = SqliteStore::in_memory().unwrap();
     let twice = vec![message("a", "user", "1"), message("a", "user", "2")];
@@ -111,6 +139,53 @@ async fn history_comes_in_pages_both_ways() {
 }
 
 #[tokio::test]
+async fn all_sessions_together_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = || message("a", "user", "Hi");
+    let limit = 3 * (one().bytes() + MESSAGE_COST);
+    let open = || SqliteStore::open(folder.path()).unwrap().with_sessions_limit(limit);
+    let store = open();
+    for session in ["s", "t", "u"] {
+        store.sessions_may_grow().await.unwrap();
+        store.append_messages(append(session, vec![one()])).await.unwrap();
+    }
+    let full = async |store: &SqliteStore, new: &str| {
+        let refused = store.append_messages(append(new, vec![one()])).await;
+        assert!(
+            matches!(&refused, Err(BackendError::ConfigurationError { setting, reason })
+                if setting == "sessions-limit" && reason.contains("delete some")),
+            "{refused:?}"
+        );
+        assert_eq!(store.session(new).await.unwrap(), None);
+        store.sessions_may_grow().await.unwrap_err();
+        // What is there already takes nothing.
+        store.append_messages(append("s", vec![one()])).await.unwrap();
+    };
+    full(&store, "v").await;
+    drop(store);
+    let store = open();
+    full(&store, "v").await;
+    assert!(store.delete_session("t").await.unwrap());
+    store.append_messages(append("v", vec![one()])).await.unwrap();
+    full(&store, "w").await;
+}
+
+#[tokio::test]
+async fn a_page_ends_where_its_messages_are_many_bytes() {
+    let store = SqliteStore::in_memory().unwrap();
+    let large = "x".repeat(PAGE_BYTES / 2);
+    for id in 0..5 {
+        let messages = vec![message(&id.to_string(), "user", &large)];
+        store.append_messages(append("s", messages)).await.unwrap();
+    }
+    let two = |first: &str, second: &str| vec![first.to_owned(), second.to_owned()];
+    assert_eq!(ids(&store, "s", page(9, false, None)).await, (two("0", "1"), true));
+    assert_eq!(ids(&store, "s", page(9, false, Some("1"))).await, (two("2", "3"), true));
+    assert_eq!(ids(&store, "s", page(9, false, Some("3"))).await, (vec!["4".to_owned()], false));
+    assert_eq!(ids(&store, "s", page(2, true, None)).await, (two("4", "3"), true));
+}
+
+#[tokio::test]
 async fn sessions_are_listed_in_pages_in_the_order_of_their_beginnings() {
     let store = SqliteStore::in_memory().unwrap();
     for (number, id) in ["a", "b", "c", "a"].into_iter().enumerate() {
@@ -134,7 +209,8 @@ async fn the_tail_begins_with_a_user_and_keeps_what_holds_for_all() {
     for (limit, expected) in [
         (None, vec!["0", "1", "2", "3", "4", "5", "6"]),
         (Some(0), vec!["0"]),
-        (Some(1), vec!["0"]),
+        // Never less than the last question and what came of it.
+        (Some(1), vec!["0", "5", "6"]),
         (Some(2), vec!["0", "5", "6"]),
         // The answers before it belong to a question that is beyond.
         (Some(5), vec!["0", "5", "6"]),
@@ -146,6 +222,22 @@ async fn the_tail_begins_with_a_user_and_keeps_what_holds_for_all() {
         assert_eq!(found, expected, "{limit:?}");
     }
     assert_eq!(store.session_tail("nobody", None).await.unwrap(), None);
+
+    // A tool that is called over and over answers a question, however far back that is.
+    filled(&store, "calls", &["user", "assistant", "user", "assistant", "tool", "assistant", "tool"]).await;
+    filled(&store, "none", &["assistant", "tool"]).await;
+    for (session, limit, expected) in [
+        ("calls", 1, vec!["2", "3", "4", "5", "6"]),
+        ("calls", 4, vec!["2", "3", "4", "5", "6"]),
+        ("calls", 6, vec!["2", "3", "4", "5", "6"]),
+        ("calls", 7, vec!["0", "1", "2", "3", "4", "5", "6"]),
+        ("calls", 0, vec![]),
+        ("none", 2, vec![]),
+    ] {
+        let tail = store.session_tail(session, Some(limit)).await.unwrap().unwrap();
+        let found: Vec<String> = tail.messages.into_iter().map(|message| message.id).collect();
+        assert_eq!(found, expected, "{session} {limit}");
+    }
 }
 
 #[tokio::test]
