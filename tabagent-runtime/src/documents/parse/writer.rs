@@ -2,6 +2,9 @@
 
 use super::{Block, BlockKind, Parsed};
 
+/// Most bytes of a title: every chunk of the document has it.
+const TITLE: usize = 1024;
+
 /// Collects blocks, with an empty line between them.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
@@ -53,7 +56,24 @@ impl Writer {
             Some(self.parsed.text[first.start..first.end].to_owned())
         };
         let title = title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
-        self.parsed.title = title.filter(|title| !title.is_empty()).or_else(heading);
+        let title = title.filter(|title| !title.is_empty()).or_else(heading);
+        self.parsed.title = title.map(|mut title| {
+            title.truncate(title.floor_char_boundary(TITLE));
+            title
+        });
         self.parsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_that_is_a_book_is_cut_between_characters() {
+        let mut writer = Writer::default();
+        writer.add(BlockKind::Paragraph, "text");
+        let title = writer.finish(Some("\u{65e5}".repeat(100_000))).title.unwrap();
+        assert!(title.len() <= TITLE && title.len() > TITLE - 3, "{}", title.len());
     }
 }
