@@ -1,4 +1,7 @@
 //! What tells a model from another one of the same id: a checksum over the files that make its vectors.
+//!
+//! Of the weights those of the default variant count. Other variants are the same weights with fewer bits: their vectors are
+//! near enough to be compared, and a variant that is loaded for an hour is no reason to embed all documents anew.
 
 use std::{
     collections::HashMap,
