@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{Runtime, encoders::Role},
+    super::{Runtime, encoders::Role, pool::Leased},
     serving::Served,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         codes::dot,
         index::{Allowed, Near},
     },
-    embed::loaded::Inferred,
+    embed::loaded::{Inferred, Loaded},
     error::{BackendError, Result},
     rerank::RerankRequest,
     store::StoredChunk,
@@ -34,6 +34,8 @@ const CANDIDATES: usize = 4;
 const LEAST: usize = 50;
 /// Passages that a model reads to order them anew, at most.
 const MOST_RERANKED: usize = 100;
+/// What tokenising a byte takes, in float operations.
+const TOKENISING: usize = 1_000;
 /// Most results.
 pub(crate) const MOST_RESULTS: usize = 1_000;
 
@@ -87,7 +89,7 @@ pub enum Rerank {
 pub struct Retrieval {
     /// Id of the model whose vectors were compared; none where the search was by words alone.
     pub model: Option<String>,
-    /// Why a search by both was by words alone: the model of the index is gone.
+    /// Why a search by both was by words alone: the model of the index is gone, or knows no token of the query.
     pub without_vectors: Option<String>,
     /// Tokens of the query, where its vector was compared.
     pub prompt_tokens: u64,
@@ -154,17 +156,16 @@ impl Runtime {
         };
         let by_vector = async {
             if request.mode == RetrievalMode::Keyword {
-                return Ok((Nearest::default(), None));
+                return Ok(Nearest::default());
             }
             match self.nearest(&served, &request, candidates).await {
-                Ok(nearest) => Ok((nearest, None)),
                 // The words are there still, and the vectors are again once the index of another model serves.
                 Err(error @ BackendError::EmbeddingModelNotAvailable { .. })
                     if request.mode == RetrievalMode::Hybrid =>
                 {
-                    Ok((Nearest::default(), Some(error.to_string())))
+                    Ok(Nearest { without: Some(error.to_string()), ..Nearest::default() })
                 }
-                Err(error) => Err(error),
+                outcome => outcome,
             }
         };
         let by_words = async {
@@ -174,8 +175,8 @@ impl Runtime {
             let (index, filter) = (served.index.number, request.filter.clone());
             self.inner.store.keywords(index, &request.query, filter, candidates).await
         };
-        let ((nearest, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
-        let Nearest { near, prompt_tokens, truncated } = nearest;
+        let (nearest, worded) = tokio::try_join!(by_vector, by_words)?;
+        let Nearest { near, prompt_tokens, truncated, without: without_vectors } = nearest;
         let mut ranked = ranked(request.mode, &near, &worded);
         if let Some(rerank) = &request.rerank {
             ranked = self.reranked(rerank, &request.query, ranked).await?;
@@ -208,10 +209,21 @@ impl Runtime {
         };
         let embedded = async {
             let embedder = self.embedder_of(&served.index).await?;
+            if !self.knows_of(&embedder.model, &request.query).await? {
+                return Ok(None);
+            }
             let query = vec![request.query.clone()];
-            self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await
+            self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await.map(Some)
         };
-        let (allowed, Inferred { mut rows, tokens, truncated }) = tokio::try_join!(allowed, embedded)?;
+        let (allowed, embedded) = tokio::try_join!(allowed, embedded)?;
+        let Some(Inferred { mut rows, tokens, truncated }) = embedded else {
+            let reason = format!("has no token that `{}` knows", served.index.model);
+            if request.mode == RetrievalMode::Hybrid {
+                return Ok(Nearest { without: Some(format!("the query {reason}")), ..Nearest::default() });
+            }
+            let reason = format!("{reason}, and no vector so; ask in words, or with `mode` `keyword`");
+            return Err(BackendError::invalid("query", reason));
+        };
         let vector = rows.pop().ok_or_else(|| BackendError::internal("a query without a vector"))?;
         let served = Arc::clone(served);
         let size = {
@@ -223,7 +235,18 @@ impl Runtime {
             vectors.search(&vector, count, allowed.as_ref(), abandoned)
         })
         .await?;
-        Ok(Nearest { near, prompt_tokens: tokens, truncated: truncated > 0 })
+        Ok(Nearest { near, prompt_tokens: tokens, truncated: truncated > 0, without: None })
+    }
+
+    /// Whether a model has a token for anything in a query; what it has none for has no vector, as it is with chunks.
+    async fn knows_of(&self, model: &Leased<Loaded>, query: &str) -> Result<bool> {
+        let (model, query) = (Arc::clone(model), query.to_owned());
+        let size = query.len().saturating_mul(TOKENISING);
+        compute(&self.inner.workers, size, move |abandoned| {
+            let count = model.tokenizer.count("query", &query, &|| abandoned.is_set())?;
+            Ok(count > 0)
+        })
+        .await
     }
 
     /// The first places in the order that a model gives them which reads them; what comes after is left out.
@@ -310,6 +333,8 @@ struct Nearest {
     near: Vec<Near>,
     prompt_tokens: u64,
     truncated: bool,
+    /// Why there are none, where the words alone are to find something.
+    without: Option<String>,
 }
 
 /// A chunk in its rank.
