@@ -172,9 +172,12 @@ impl Runtime {
         }
         let chosen = id.is_some() || before.is_some();
         let (bytes, media_type) = (content.len() as u64, kind.name().to_owned());
-        let Parsed { text, blocks, title: own_title, pages } =
-            compute(&documents.workers, LARGE, move |abandoned| parse(field, &content, &kind, abandoned))
-                .await?;
+        let readers = if kind == MediaType::Pdf { &documents.pdfs } else { &documents.workers };
+        let reader = self.inner.options.pdf_reader.clone();
+        let Parsed { text, blocks, title: own_title, pages } = compute(readers, LARGE, move |abandoned| {
+            parse(field, &content, &kind, reader.as_ref(), abandoned)
+        })
+        .await?;
         if text.is_empty() {
             let reason = "has no text; a scanned page has to go through text recognition first";
             return Err(BackendError::invalid(field, reason));

@@ -49,6 +49,8 @@ pub(super) struct Documents {
     waiting: AtomicUsize,
     /// Permits of reading and cutting, so that a long document leaves processors to others.
     workers: Arc<Semaphore>,
+    /// Those of reading PDFs: one that takes its time does not keep others from being read.
+    pdfs: Arc<Semaphore>,
     fingerprints: Arc<Fingerprints>,
     /// Whether a task looks after the index.
     attended: AtomicBool,
@@ -74,6 +76,7 @@ impl Default for Documents {
             ingests: Semaphore::new(INGESTS),
             waiting: AtomicUsize::new(0),
             workers: Arc::new(Semaphore::new(half)),
+            pdfs: Arc::new(Semaphore::new(half)),
             fingerprints: Arc::default(),
             attended: AtomicBool::new(false),
             look: Arc::default(),
