@@ -1,6 +1,9 @@
 //! Ingest: a document is read, cut, embedded and kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{
     super::{Runtime, encoders::Role},
-    Waits,
+    INGESTS, RETRY,
     serving::Embedder,
 };
 use crate::{
@@ -36,8 +39,8 @@ const MOST_CHUNKS: usize = 20_000;
 const MOST_TEXT: usize = 32 << 20;
 /// Chunks that are embedded at once.
 const BATCH: usize = 64;
-/// Longest time for one document.
-const DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// Longest time for one document; less than the route has for it, so that this says what took so long.
+const DEADLINE: Duration = Duration::from_secs(29 * 60);
 /// Work for the pool of blocking threads, whatever its size.
 const LARGE: usize = usize::MAX;
 
@@ -67,6 +70,24 @@ pub enum DocumentContent {
     Text(String),
     /// The bytes of a file, and the request's field that they came in.
     Bytes(Vec<u8>, &'static str),
+}
+
+impl DocumentContent {
+    /// The request's field that it came in.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Bytes(_, field) => field,
+        }
+    }
+
+    /// Its bytes.
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes, _) => bytes.len(),
+        }
+    }
 }
 
 impl Default for DocumentContent {
@@ -128,27 +149,28 @@ impl Runtime {
         told: impl Fn(IngestProgress) + Sync,
     ) -> Result<Ingested> {
         self.keep_documents_current();
+        let field = request.content.field();
+        let last = Mutex::new(IngestProgress::default());
+        let told = |progress| {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+            told(progress);
+        };
         match timeout(DEADLINE, self.ingest_whole(request, &told)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(BackendError::GenerationTimeout { seconds: DEADLINE.as_secs_f64() }),
+            Err(_) => Err(late(field, *last.lock().unwrap_or_else(PoisonError::into_inner))),
         }
     }
 
     async fn ingest_whole(&self, request: IngestRequest, told: &Told<'_>) -> Result<Ingested> {
         let documents = &self.inner.documents;
         told(IngestProgress::default());
-        let waits = Waits::enter(&documents.waiting)?;
-        let _place = documents
-            .ingests
-            .acquire()
-            .await
-            .map_err(|_| BackendError::internal("the queue of documents is closed"))?;
-        drop(waits);
+        let _place = documents.place(request.content.len()).await?;
         told(IngestProgress { stage: IngestStage::Reading, ..IngestProgress::default() });
         let IngestRequest { id, content, media_type, file_name, title, source, metadata } = request;
-        let (content, field) = match content {
-            DocumentContent::Text(text) => (text.into_bytes(), "text"),
-            DocumentContent::Bytes(bytes, field) => (bytes, field),
+        let field = content.field();
+        let content = match content {
+            DocumentContent::Text(text) => text.into_bytes(),
+            DocumentContent::Bytes(bytes, _) => bytes,
         };
         let kind = MediaType::of(media_type.as_deref(), file_name.as_deref(), &content)?;
         let (content, sha256) = compute(&documents.workers, content.len(), move |_| {
@@ -209,9 +231,9 @@ impl Runtime {
         };
         let (index, embedder, makes_vectors) = self.index_for_ingest().await?;
         let chunks = if makes_vectors {
-            self.embedded(field, &embedder, title, text, blocks, told).await?
+            self.embedded(field, &embedder, title, text, blocks, MOST_CHUNKS, told).await?
         } else {
-            let prepared = self.prepared(field, &embedder, title, text, blocks).await?;
+            let prepared = self.prepared(field, &embedder, title, text, blocks, MOST_CHUNKS).await?;
             prepared.into_iter().map(|(chunk, _)| chunk).collect()
         };
         told(IngestProgress { stage: IngestStage::Storing, done: chunks.len(), total: chunks.len() });
@@ -255,7 +277,8 @@ impl Runtime {
         }
     }
 
-    /// The chunks of a text with their vectors.
+    /// The chunks of a text with their vectors, at most `most`.
+    #[allow(clippy::too_many_arguments, reason = "a document, the model, and how far it is")]
     pub(super) async fn embedded(
         &self,
         field: &'static str,
@@ -263,9 +286,10 @@ impl Runtime {
         title: Option<String>,
         text: String,
         blocks: Vec<Block>,
+        most: usize,
         told: &Told<'_>,
     ) -> Result<Vec<NewChunk>> {
-        let prepared = self.prepared(field, embedder, title, text, blocks).await?;
+        let prepared = self.prepared(field, embedder, title, text, blocks, most).await?;
         let total = prepared.len();
         let mut chunks = Vec::with_capacity(total);
         let mut waiting = prepared.into_iter();
@@ -297,14 +321,38 @@ impl Runtime {
         title: Option<String>,
         text: String,
         blocks: Vec<Block>,
+        most: usize,
     ) -> Result<Vec<(NewChunk, String)>> {
         let model = Arc::clone(&embedder.model);
         compute(&self.inner.documents.workers, LARGE, move |abandoned| {
             let stopped = || abandoned.is_set();
-            cut(field, &model, title.as_deref(), &text, &blocks, &stopped)
+            cut(field, &model, title.as_deref(), &text, &blocks, most, &stopped)
         })
         .await
     }
+}
+
+/// Why a document was not kept in time.
+fn late(field: &str, IngestProgress { stage, done, total }: IngestProgress) -> BackendError {
+    if stage == IngestStage::Waiting {
+        return BackendError::ResourceLimitExceeded {
+            resource: "what is ingested at the same time".to_owned(),
+            limit: INGESTS as u64,
+            current: INGESTS as u64,
+            retry_after: RETRY,
+        };
+    }
+    let minutes = DEADLINE.as_secs() / 60;
+    let reason = match total {
+        0 => format!(
+            "was not read within {minutes} minutes; part it, or bring it in while less is done beside it"
+        ),
+        total => format!(
+            "was not embedded within {minutes} minutes, {done} of its {total} chunks were; part it, or select a model that \
+             is faster with POST /v1/models/select"
+        ),
+    };
+    BackendError::invalid(field, reason)
 }
 
 /// The chunks of a text without their vectors, and what is embedded of each. Blocks.
@@ -314,6 +362,7 @@ fn cut(
     title: Option<&str>,
     text: &str,
     blocks: &[Block],
+    most: usize,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<(NewChunk, String)>> {
     let count = |text: &str| model.tokenizer.count(field, text, stopped);
@@ -323,8 +372,8 @@ fn cut(
     let tokens = TOKENS.min(room - context).max(1);
     let size = ChunkSize { tokens, overlap: OVERLAP.min(tokens / 4) };
     let found = chunks(text, blocks, size, &count)?;
-    if found.len() > MOST_CHUNKS {
-        let reason = format!("has {} chunks and {MOST_CHUNKS} are kept of a document; part it", found.len());
+    if found.len() > most {
+        let reason = format!("has {} chunks and {most} are kept of a document; part it", found.len());
         return Err(BackendError::invalid(field, reason));
     }
     // Chunks of one section stand under the same headings.
@@ -385,4 +434,20 @@ fn context_of(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_takes_too_long_is_told_what_took_so_long() {
+        let at = |stage, done, total| late("file", IngestProgress { stage, done, total });
+        assert!(matches!(at(IngestStage::Waiting, 0, 0), BackendError::ResourceLimitExceeded { .. }));
+        let BackendError::InvalidInput { field, reason, .. } = at(IngestStage::Embedding, 64, 900) else {
+            panic!("another failure");
+        };
+        assert_eq!(field, "file");
+        assert!(reason.contains("64 of its 900 chunks"), "{reason}");
+    }
 }
