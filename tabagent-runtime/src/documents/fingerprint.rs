@@ -21,12 +21,16 @@ const MOST: usize = 64;
 
 /// Fingerprints by the files that they were made of, so that weights are read once.
 #[derive(Debug, Default)]
-pub(crate) struct Fingerprints(Mutex<HashMap<String, String>>);
+pub(crate) struct Fingerprints {
+    known: Mutex<HashMap<String, String>>,
+    /// Held while files are read: requests that come together read them once.
+    reading: Mutex<()>,
+}
 
 impl Fingerprints {
     /// The fingerprint of a model, where its files were read before.
     pub(crate) fn known(&self, entry: &Entry) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&stamp(entry)).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&stamp(entry)).cloned()
     }
 
     /// The fingerprint of a model. Blocks while its files are read, the first time.
@@ -34,6 +38,7 @@ impl Fingerprints {
     /// # Errors
     /// [`BackendError::ModelCorrupted`] where one cannot be read.
     pub(crate) fn of(&self, entry: &Entry) -> Result<String> {
+        let _one_by_one = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = self.known(entry) {
             return Ok(found);
         }
@@ -44,7 +49,7 @@ impl Fingerprints {
             whole.update(checksum(entry, &file.path)?);
         }
         let found: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
