@@ -426,3 +426,13 @@ async fn one_document_that_is_indexed_anew_has_a_place_in_the_queue() {
     drop(waiting);
     assert!(runtime.reindex_document("a").await.unwrap());
 }
+
+#[tokio::test]
+async fn a_text_of_a_nul_is_none() {
+    let runtime = start(None, &fixtures());
+    let refused = runtime.ingest(text("nul", "  \0"), |_| {}).await;
+    assert!(
+        matches!(&refused, Err(BackendError::InvalidInput { field, .. }) if field == "text"),
+        "{refused:?}"
+    );
+}

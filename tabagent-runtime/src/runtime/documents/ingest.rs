@@ -372,6 +372,10 @@ fn cut(
     let tokens = TOKENS.min(room - context).max(1);
     let size = ChunkSize { tokens, overlap: OVERLAP.min(tokens / 4) };
     let found = chunks(text, blocks, size, &count)?;
+    // An index serves only once it has every document, and one without a chunk is in none.
+    if found.is_empty() {
+        return Err(BackendError::invalid(field, "has no text"));
+    }
     if found.len() > most {
         let reason = format!("has {} chunks and {most} are kept of a document; part it", found.len());
         return Err(BackendError::invalid(field, reason));
