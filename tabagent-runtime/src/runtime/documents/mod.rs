@@ -1,9 +1,11 @@
-//! Documents over the store and the models: `ingest` brings them in, `serving` holds the vectors that are searched,
+//! Documents over the store and the models: `ingest` brings them in, `cut` makes their chunks, `serving` holds the vectors that are searched,
 //! `search` finds passages, `answer` answers from them, `reembed` builds another index when another model is selected.
 
 mod answer;
+mod cut;
 mod ingest;
 mod keep;
+mod ranking;
 mod reembed;
 mod search;
 mod serving;
