@@ -6,6 +6,9 @@
     reason = "a test target, all of it: clippy exempts only the fns that are marked as tests"
 )]
 
+#[path = "documents/bounds.rs"]
+mod bounds;
+
 use std::{
     collections::BTreeSet,
     fs,

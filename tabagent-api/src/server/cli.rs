@@ -10,6 +10,9 @@ use super::commands;
 use super::config::{Config, ConfigError, SETTINGS, Sources};
 use super::output::note;
 
+/// The command by which a server has PDFs read apart from itself; it is none for people.
+pub(super) const READ_PDF: &str = "read-pdf";
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -95,6 +98,10 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
         }
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
+        Some((READ_PDF, _)) => {
+            tabagent_runtime::documents::read_pdf().map_err(CommandError::system("reading a PDF"))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),
         Some(("runtime", matches)) => match matches.subcommand() {
             Some(("install", matches)) => {
@@ -294,6 +301,7 @@ pub fn command() -> Command {
         .about("Delete a model from the models folder")
         .arg(server())
         .arg(Arg::new("model").value_name("MODEL").required(true).help("Its id"));
+    let read_pdf = Command::new(READ_PDF).about("Read the text of a PDF from stdin, for a server").hide(true);
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))
         .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
@@ -313,6 +321,7 @@ pub fn command() -> Command {
         .subcommand(with_settings(openapi))
         .subcommand(with_settings(doctor))
         .subcommand(runtime)
+        .subcommand(read_pdf)
 }
 
 /// Adds a flag for every setting.

@@ -11,6 +11,13 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::parse::{Block, BlockKind};
 use crate::error::Result;
 
+/// Bytes in which ends of sentences are looked for at once. Looking for them takes time with the square of what is looked at
+/// where none is found, and a sentence that is longer is cut in any case.
+const WINDOW: usize = 1024;
+/// Bytes of a heading that stand above what follows it: every chunk below it has them. Those of a longer one are in its own
+/// chunk alone.
+const HEADING: usize = 512;
+
 /// How large chunks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChunkSize {
@@ -81,7 +88,8 @@ fn sections(text: &str, blocks: &[Block]) -> Vec<Section> {
         if let BlockKind::Heading(level) = block.kind {
             let deeper = open.last().is_some_and(|(last, _)| *last < level);
             open.retain(|(above, _)| *above < level);
-            open.push((level, text[block.start..block.end].to_owned()));
+            let heading = &text[block.start..block.end];
+            open.push((level, heading[..heading.floor_char_boundary(HEADING)].to_owned()));
             if has_text || !deeper {
                 sections.push(Section::default());
             }
@@ -111,15 +119,13 @@ fn sections(text: &str, blocks: &[Block]) -> Vec<Section> {
 fn cut(text: &str, block: &Block, most: usize, count: &Count<'_>, pieces: &mut Vec<Piece>) -> Result<()> {
     let whole = &text[block.start..block.end];
     let first = pieces.len();
-    let ranges: Vec<Range<usize>> = match block.kind {
-        BlockKind::Code | BlockKind::Table => lines(whole),
-        _ => sentences(whole),
-    };
-    for range in ranges {
+    let mut add = |range: Range<usize>| {
         let range = trimmed(text, block.start + range.start..block.start + range.end);
-        if !range.is_empty() {
-            cut_range(text, range, most, count, block.page, pieces)?;
-        }
+        if range.is_empty() { Ok(()) } else { cut_range(text, range, most, count, block.page, pieces) }
+    };
+    match block.kind {
+        BlockKind::Code | BlockKind::Table => lines(whole).into_iter().try_for_each(&mut add)?,
+        _ => sentences(whole).try_for_each(&mut add)?,
     }
     if let Some(piece) = pieces.get_mut(first) {
         piece.begins_block = true;
@@ -178,12 +184,34 @@ fn lines(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-fn sentences(text: &str) -> Vec<Range<usize>> {
+/// The sentences of a text, found as they are asked for, so that whoever does can stop.
+fn sentences(text: &str) -> impl Iterator<Item = Range<usize>> {
     // A line that ends within a sentence does not end it; a space is as long as the end of a line.
     let flowing = text.replace('\n', " ");
-    let starts: Vec<usize> = flowing.split_sentence_bound_indices().map(|(start, _)| start).collect();
-    let ends = starts.iter().copied().skip(1).chain([text.len()]);
-    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    // Those of the present window, the next one at the end.
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        if found.is_empty() && begin < flowing.len() {
+            let window = &flowing[begin..flowing.floor_char_boundary(begin + WINDOW)];
+            let is_last = begin + window.len() == flowing.len();
+            let mut ends: Vec<usize> =
+                window.split_sentence_bound_indices().map(|(start, _)| start).skip(1).collect();
+            if is_last {
+                ends.push(window.len());
+            } else if ends.is_empty() {
+                // Beyond a window a sentence ends at the white space before that, or anywhere.
+                let space = window.trim_end().rfind(char::is_whitespace).filter(|at| *at > 0);
+                ends.push(space.unwrap_or(window.len()));
+            }
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            found = starts.zip(&ends).map(|(start, end)| begin + start..begin + end).collect();
+            found.reverse();
+            // What begins after the last end may go on beyond the window, which begins there next.
+            begin += ends.last().copied().unwrap_or(window.len());
+        }
+        found.pop()
+    })
 }
 
 fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {

@@ -14,6 +14,8 @@ use crate::error::{BackendError, Result};
 const MOST_CONDITIONS: usize = 64;
 /// Most values of a list.
 const MOST_VALUES: usize = 1000;
+/// Most values of all conditions together: each has a place in a statement, and SQLite's statements have 32,766.
+const MOST_VALUES_TOGETHER: usize = 16_000;
 /// Longest name, in bytes.
 const LONGEST_NAME: usize = 256;
 
@@ -56,6 +58,15 @@ pub enum Test {
     NoneOf(Vec<Scalar>),
     /// A number or a text beyond this one; those of the other type do not pass.
     Compared(Comparison, Scalar),
+}
+
+impl Test {
+    fn values(&self) -> usize {
+        match self {
+            Self::AnyOf(values) | Self::NoneOf(values) => values.len(),
+            Self::Compared(..) => 1,
+        }
+    }
 }
 
 /// An order.
@@ -105,6 +116,11 @@ impl Filter {
         }
         if conditions.len() > MOST_CONDITIONS {
             let reason = format!("has {} conditions; at most {MOST_CONDITIONS} are taken", conditions.len());
+            return Err(BackendError::invalid(name, reason));
+        }
+        let values: usize = conditions.iter().map(|condition| condition.test.values()).sum();
+        if values > MOST_VALUES_TOGETHER {
+            let reason = format!("has {values} values; at most {MOST_VALUES_TOGETHER} are taken together");
             return Err(BackendError::invalid(name, reason));
         }
         Ok(Self { conditions })
@@ -237,5 +253,8 @@ mod tests {
         assert_eq!(field(json!({ "a": [["b"]] })), "filters.a");
         assert_eq!(field(json!({ "a..b": 1 })), "filters.a..b");
         assert_eq!(field(json!({ "a\"b": 1 })), "filters.a\"b");
+        let many: Map<String, Value> =
+            (0..17).map(|name| (format!("n{name}"), json!((0..1000).collect::<Vec<_>>()))).collect();
+        assert_eq!(field(Value::Object(many)), "filters");
     }
 }

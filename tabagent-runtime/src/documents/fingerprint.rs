@@ -1,4 +1,7 @@
 //! What tells a model from another one of the same id: a checksum over the files that make its vectors.
+//!
+//! Of the weights those of the default variant count. Other variants are the same weights with fewer bits: their vectors are
+//! near enough to be compared, and a variant that is loaded for an hour is no reason to embed all documents anew.
 
 use std::{
     collections::HashMap,
@@ -18,12 +21,16 @@ const MOST: usize = 64;
 
 /// Fingerprints by the files that they were made of, so that weights are read once.
 #[derive(Debug, Default)]
-pub(crate) struct Fingerprints(Mutex<HashMap<String, String>>);
+pub(crate) struct Fingerprints {
+    known: Mutex<HashMap<String, String>>,
+    /// Held while files are read: requests that come together read them once.
+    reading: Mutex<()>,
+}
 
 impl Fingerprints {
     /// The fingerprint of a model, where its files were read before.
     pub(crate) fn known(&self, entry: &Entry) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&stamp(entry)).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&stamp(entry)).cloned()
     }
 
     /// The fingerprint of a model. Blocks while its files are read, the first time.
@@ -31,6 +38,7 @@ impl Fingerprints {
     /// # Errors
     /// [`BackendError::ModelCorrupted`] where one cannot be read.
     pub(crate) fn of(&self, entry: &Entry) -> Result<String> {
+        let _one_by_one = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = self.known(entry) {
             return Ok(found);
         }
@@ -41,7 +49,7 @@ impl Fingerprints {
             whole.update(checksum(entry, &file.path)?);
         }
         let found: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }

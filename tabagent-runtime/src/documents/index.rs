@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     num::NonZeroUsize,
     ops::Range,
-    thread::available_parallelism,
+    thread::{ScopedJoinHandle, available_parallelism},
 };
 
 use super::codes::{self, Codes};
@@ -170,15 +170,15 @@ impl VectorIndex {
             let range = at * part..((at + 1) * part).min(self.len());
             self.scan_part(range, count, allowed, abandoned, &products)
         };
-        let parts: Vec<Option<Vec<Candidate>>> = std::thread::scope(|scope| {
+        let parts: Vec<std::thread::Result<Option<Vec<Candidate>>>> = std::thread::scope(|scope| {
             let running: Vec<_> = (1..threads).map(|at| scope.spawn(move || scan(at))).collect();
             // One part is this thread's own.
             let own = scan(0);
-            let others = running.into_iter().map(|thread| thread.join().unwrap_or(None));
-            std::iter::once(own).chain(others).collect()
+            std::iter::once(Ok(own)).chain(running.into_iter().map(ScopedJoinHandle::join)).collect()
         });
         let mut found = Vec::new();
         for part in parts {
+            let part = part.map_err(|_| BackendError::internal("a thread that compares vectors panicked"))?;
             found.extend(part.ok_or_else(Abandoned::error)?);
         }
         nearest(&mut found, count);
@@ -378,5 +378,21 @@ mod tests {
         assert!(matches!(index.search(&[1.0], 1, None, &flag), Err(BackendError::VectorStoreError { .. })));
         drop(guard);
         assert!(index.search(&[1.0; 4], 1, None, &flag).is_err());
+    }
+
+    #[test]
+    fn a_thread_that_panics_is_no_search_that_was_given_up() {
+        if available_parallelism().map_or(1, NonZeroUsize::get) == 1 {
+            return;
+        }
+        let index = index(&random(1, PART + 10, 4));
+        let guard = AbandonOnDrop::default();
+        let here = std::thread::current().id();
+        let scanned =
+            index.scan(1, None, &guard.flag(), |_, _| assert_eq!(std::thread::current().id(), here));
+        let Err(BackendError::InternalError { context }) = scanned.map(|found| found.len()) else {
+            panic!("a panic was passed over");
+        };
+        assert!(context.contains("panicked"), "{context}");
     }
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::pool::KeepAlive;
 use crate::{
     device::{Device, DeviceOptions},
+    documents::PdfReader,
     hub::HubOptions,
     library::LibraryOptions,
     models::EMBED_ID,
@@ -58,6 +59,9 @@ pub struct RuntimeOptions {
     pub autoload: bool,
     /// Where models are pulled from.
     pub hub: HubOptions,
+    /// The program by which PDFs are read, which can be ended at any moment. Where there is none they are read on threads of
+    /// this process, and one that is made to do harm can take its memory.
+    pub pdf_reader: Option<PdfReader>,
 }
 
 impl Default for RuntimeOptions {
@@ -84,6 +88,7 @@ impl Default for RuntimeOptions {
             keep_alive: KeepAlive::For(Duration::from_secs(30 * 60)),
             autoload: true,
             hub: HubOptions::default(),
+            pdf_reader: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Documents: every kind comes in, is found, and outlives restarts and kills.
 
+mod harm;
 mod kill;
 
 use std::path::PathBuf;
@@ -63,6 +64,11 @@ fn pdf(pages: &[&str]) -> Vec<u8> {
         ));
         objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
     }
+    file_of(&objects)
+}
+
+/// A PDF of these objects, numbered from 1; the first is the catalogue.
+fn file_of(objects: &[String]) -> Vec<u8> {
     let mut file = "%PDF-1.4\n".to_owned();
     let mut places = Vec::new();
     for (object, number) in objects.iter().zip(1..) {

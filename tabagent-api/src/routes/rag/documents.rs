@@ -138,7 +138,8 @@ pub struct DocumentList {
             check = |list: &DocumentList| list.data.iter().any(|document| document.id == "doc_example") && !list.has_more),
         case("a filter that is none", query = { filters: "{\"year\": {\"above\": 3}}" }, problem = RagError::Invalid),
         case("too many", query = { limit: "1001" }, problem = ApiError::RequestInvalid),
-        case("after an unknown document", query = { after: "doc_nobody" }, problem = RagError::NotFound),
+        case("after an unknown document", query = { after: "doc_nobody" }, problem = RagError::Invalid),
+        untested(NotFound, "GET of a document has it"),
         untested(ModelNotFound, "POST /v1/rag/query has it"),
         untested(Runtime, "needs a store that fails; the tests of tabagent-runtime have them"),
     ],
@@ -158,7 +159,9 @@ pub async fn list_documents(
     let limit = query.limit.unwrap_or(20) as usize;
     let wanted = DocumentQuery { after: query.after.clone(), limit: limit + 1, filter };
     let Some(mut found) = runtime.documents(wanted).await? else {
-        return Err(RagError::NotFound { document_id: query.after.unwrap_or_default() });
+        let after = query.after.unwrap_or_default();
+        let reason = format!("there is no document `{after}` here; send `last_id` of the page before");
+        return Err(RagError::invalid("after", reason));
     };
     let has_more = found.len() > limit;
     found.truncate(limit);

@@ -31,6 +31,8 @@ pub struct RagQuery {
     pub filters: Option<Map<String, Value>>,
     /// How passages are found; by both vectors and words when absent.
     pub mode: Option<RagMode>,
+    /// Cuts a query to what the model of the vectors takes, which is refused otherwise.
+    pub truncate: Option<bool>,
     /// Leaves out results of a lower score, as the last step that ordered them gives it.
     #[rule(range(min = -1_000_000, max = 1_000_000))]
     pub score_threshold: Option<f64>,
@@ -91,6 +93,9 @@ pub struct RagResponse {
     pub model: Option<String>,
     /// How they were found.
     pub mode: RagMode,
+    /// Whether the query was cut to what the model takes; only there where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
     /// Why a hybrid search was by words alone; only there where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -175,6 +180,9 @@ pub struct RagScores {
             check = |body: &Body| holds(body, |found| found.results.is_empty())),
         case("fields that are null", json = { "query": "install", "k": null, "filters": null, "mode": null, "score_threshold": null }, status = 200,
             check = |body: &Body| holds(body, |found| found.mode == RagMode::Hybrid && !found.results.is_empty())),
+        case("cut to what the model takes", json = { "query": "install", "truncate": true, "filters": { "about": "examples" } }, status = 200,
+            check = |body: &Body| holds(body, |found| !found.results.is_empty() && found.truncated.is_none())),
+        case("cut, by words alone", json = { "query": "install", "truncate": true, "mode": "keyword" }, problem = RagError::Invalid),
         case("no query", json = { "query": "" }, problem = ApiError::RequestInvalid),
         case("a blank query", json = { "query": " " }, problem = RagError::Invalid),
         case("a filter that is none", json = { "query": "a", "filters": { "year": { "above": 2020 } } }, problem = RagError::Invalid),
@@ -207,7 +215,8 @@ pub async fn query_documents(
                 Some(RagRerank::By(model)) => Some(Rerank::By(model.clone())),
             },
             diversity: request.diversity,
-            ..RetrievalRequest::default()
+            truncate: request.truncate == Some(true),
+            model: None,
         })
         .await?;
     let answers = request.generate == Some(true) && !found.passages.is_empty();
@@ -233,6 +242,7 @@ pub async fn query_documents(
         object: "list".to_owned(),
         model: found.model,
         mode,
+        truncated: found.truncated.then_some(true),
         notice: found.without_vectors,
         results: found.passages.into_iter().map(RagResult::from).collect(),
         answer: None,
@@ -247,7 +257,7 @@ pub async fn query_documents(
 }
 
 impl RagQuery {
-    /// Refuses what is about an answer where none is asked for.
+    /// Refuses what is about an answer where none is asked for, and what is about a vector where none is made.
     fn check(&self) -> Result<(), RagError> {
         let of_an_answer = [
             ("model", self.model.is_some()),
@@ -257,9 +267,15 @@ impl RagQuery {
             ("stream", self.stream == Some(true)),
         ];
         let found = of_an_answer.into_iter().find(|(_, given)| *given && self.generate != Some(true));
-        found.map_or(Ok(()), |(field, _)| {
-            Err(RagError::invalid(field, "is for the answer; send `generate: true` with it, or leave it out"))
-        })
+        if let Some((field, _)) = found {
+            let reason = "is for the answer; send `generate: true` with it, or leave it out";
+            return Err(RagError::invalid(field, reason));
+        }
+        if self.truncate == Some(true) && self.mode == Some(RagMode::Keyword) {
+            let reason = "is for the vector of the query, which a search by words does without; leave it out";
+            return Err(RagError::invalid("truncate", reason));
+        }
+        Ok(())
     }
 }
 

@@ -1,14 +1,16 @@
 //! `tabagent serve`: takes the port, starts the runtime, serves until it is told to stop, and stops in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tabagent_runtime::documents::PdfReader;
 use tabagent_runtime::library::{LibraryOptions, progress};
 use tabagent_runtime::runtime::{Runtime, RuntimeOptions};
 use tokio::sync::Mutex;
 
-use crate::server::cli::CommandError;
+use crate::server::cli::{CommandError, READ_PDF};
 use crate::server::config::{Config, Source};
 use crate::server::http::{BoundPort, ConnectionLimits, OpenConnections, Server};
 use crate::server::pages::metrics;
@@ -106,7 +108,21 @@ async fn serve(config: &Config) -> Result<ExitCode, CommandError> {
 fn runtime_options(config: &Config) -> RuntimeOptions {
     let options = config.runtime();
     let library = LibraryOptions { progress: progress::on_stderr(), ..options.library };
-    RuntimeOptions { library, data_dir: Some(config.data_dir.clone()), ..options }
+    RuntimeOptions { library, data_dir: Some(config.data_dir.clone()), pdf_reader: pdf_reader(), ..options }
+}
+
+/// This program again, for reading a PDF.
+fn pdf_reader() -> Option<PdfReader> {
+    // On Linux this stays the program that runs where another one was put in its place since.
+    let own =
+        if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() };
+    match own {
+        Ok(program) => Some(PdfReader { program, arguments: vec![READ_PDF.into()] }),
+        Err(error) => {
+            tracing::warn!(%error, "where this program is cannot be told; PDFs are read by the server itself");
+            None
+        }
+    }
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {

@@ -130,3 +130,40 @@ proptest! {
         prop_assert!(text[end..].trim().is_empty(), "{:?} is lost", &text[end..]);
     }
 }
+
+#[test]
+fn sentences_end_where_the_standard_ends_them_however_long_the_text_is() {
+    let text =
+        "The cat (a tabby) sleeps. Is it 3.5 hours? \"Yes!\" said Dr. Who... He left.\nGo on. ".repeat(200);
+    let whole: Vec<&str> = text.split_sentence_bounds().map(str::trim).collect();
+    let found: Vec<&str> = sentences(&text).map(|range| text[range].trim()).collect();
+    // The end of a line is none of a sentence here.
+    let parted = |texts: &[&str]| texts.join(" ").replace('\n', " ");
+    assert_eq!(parted(&found), parted(&whole));
+    assert!(found.len() >= 1000, "{}", found.len());
+    assert!(found.contains(&"Is it 3.5 hours?"));
+}
+
+#[test]
+fn a_gap_of_white_space_or_of_brackets_is_passed() {
+    // As a whole these take the library minutes.
+    for gap in [" ".repeat(300_000), ") ".repeat(150_000), ")".repeat(300_000)] {
+        let text = format!("It ends here.{gap}b");
+        let all: Vec<Range<usize>> = sentences(&text).collect();
+        assert_eq!(all.first().map(|first| first.start), Some(0));
+        assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert_eq!(all.last().map(|last| last.end), Some(text.len()));
+    }
+}
+
+#[test]
+fn a_heading_that_is_a_book_is_not_repeated_above_every_chunk() {
+    let heading = "word ".repeat(100_000);
+    let (text, blocks) = text_of(&[
+        (BlockKind::Heading(1), heading.trim_end().to_owned()),
+        (BlockKind::Paragraph, "Some more words. ".repeat(100)),
+    ]);
+    let chunks = chunks(&text, &blocks, SIZE, &words).unwrap();
+    assert!(chunks.len() > 1000);
+    assert!(chunks.iter().flat_map(|chunk| &chunk.headings).all(|heading| heading.len() <= HEADING));
+}

@@ -13,12 +13,16 @@ use html5ever::{
     },
 };
 
-use super::{BlockKind, Parsed, writer::Writer};
+use super::{BlockKind, Parsed, Patience, writer::Writer};
+use crate::error::Result;
 
 /// Elements that may be open, one in the other; those further in are followed no more.
 const DEEPEST: usize = 512;
 /// Bytes in which a page says its character set, as browsers look for it.
 const HEAD: usize = 1024;
+/// Bytes between two looks whether anybody still waits. The tokenizer compares each attribute of a tag with all before it, so
+/// that a tag of many takes long.
+const PIECE: usize = 4096;
 
 /// The character set that a page names in its head.
 pub(super) fn charset(content: &[u8]) -> Option<String> {
@@ -33,19 +37,26 @@ pub(super) fn charset(content: &[u8]) -> Option<String> {
     String::from_utf8(name).ok().filter(|name| !name.is_empty())
 }
 
-pub(super) fn parse(text: &str) -> Parsed {
+/// # Errors
+/// Those of [`Patience::check`].
+pub(super) fn parse(text: &str, patience: &Patience<'_>) -> Result<Parsed> {
     let input = BufferQueue::default();
-    // A tendril holds less than 4 GiB, which is far beyond every document here.
-    input.push_back(StrTendril::from_slice(text));
     let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
-    // Nothing of a script is run, so the tokenizer has no reason to stop.
-    while !input.is_empty() {
-        let _ = tokenizer.feed(&input);
+    let mut rest = text;
+    while !rest.is_empty() {
+        patience.check()?;
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        rest = after;
+        input.push_back(StrTendril::from_slice(piece));
+        // Nothing of a script is run, so the tokenizer has no reason to stop.
+        while !input.is_empty() {
+            let _ = tokenizer.feed(&input);
+        }
     }
     tokenizer.end();
     let mut reader = tokenizer.sink.0.into_inner();
     reader.flush();
-    reader.writer.finish(Some(reader.title))
+    Ok(reader.writer.finish(Some(reader.title)))
 }
 
 #[derive(Default)]
@@ -82,6 +93,12 @@ struct Open {
     name: String,
     /// Whether nothing in it is read.
     skipped: bool,
+    /// Whether it is in code, or is code itself.
+    code: bool,
+    /// Whether blocks in it are parts of it, or of an element around it.
+    whole: bool,
+    /// The kind of block that its text is.
+    block: Option<BlockKind>,
 }
 
 /// What an element is to the text.
@@ -182,7 +199,13 @@ impl Reader {
             return TokenSinkResult::Continue;
         }
         if self.open.len() < DEEPEST {
-            self.open.push(Open { name: name.to_owned(), skipped });
+            let block = match role {
+                Role::Block(kind) => Some(kind),
+                _ => self.block(),
+            };
+            let code = self.in_code() || matches!(role, Role::Block(BlockKind::Code));
+            let whole = self.in_whole() || is_whole(name);
+            self.open.push(Open { name: name.to_owned(), skipped, code, whole, block });
         }
         match name {
             "script" => TokenSinkResult::RawData(RawKind::ScriptData),
@@ -195,7 +218,7 @@ impl Reader {
     fn end(&mut self, name: &str) {
         let Some(at) = self.open.iter().rposition(|open| open.name == name) else { return };
         let parts = !matches!(role(name), Role::Inline) && !self.skips();
-        let whole = self.open[..at].iter().any(|open| is_whole(&open.name));
+        let whole = at.checked_sub(1).and_then(|around| self.open.get(around)).is_some_and(|open| open.whole);
         if parts && !whole {
             self.flush();
         }
@@ -247,11 +270,7 @@ impl Reader {
     /// Ends the block that is being read.
     fn flush(&mut self) {
         let text = std::mem::take(&mut self.text);
-        let kind = self.open.iter().rev().find_map(|open| match role(&open.name) {
-            Role::Block(kind) => Some(kind),
-            _ => None,
-        });
-        let kind = kind.unwrap_or(BlockKind::Paragraph);
+        let kind = self.block().unwrap_or(BlockKind::Paragraph);
         if kind == BlockKind::Table {
             let rows = text.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "));
             let rows: Vec<String> = rows.filter(|row| !row.is_empty() && row != "|").collect();
@@ -266,11 +285,16 @@ impl Reader {
     }
 
     fn in_code(&self) -> bool {
-        self.open.iter().any(|open| matches!(role(&open.name), Role::Block(BlockKind::Code)))
+        self.open.last().is_some_and(|open| open.code)
     }
 
     fn in_whole(&self) -> bool {
-        self.open.iter().any(|open| is_whole(&open.name))
+        self.open.last().is_some_and(|open| open.whole)
+    }
+
+    /// The kind of block that a text is which stands here.
+    fn block(&self) -> Option<BlockKind> {
+        self.open.last().and_then(|open| open.block)
     }
 }
 
@@ -282,6 +306,11 @@ fn is_whole(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::AbandonOnDrop;
+
+    fn parse(text: &str) -> Parsed {
+        super::parse(text, &Patience::new("data", &AbandonOnDrop::default().flag())).unwrap()
+    }
 
     fn blocks(text: &str) -> Vec<(BlockKind, String)> {
         let parsed = parse(text);

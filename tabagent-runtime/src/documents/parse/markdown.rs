@@ -2,9 +2,15 @@
 
 use pulldown_cmark::{Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
-use super::{BlockKind, Parsed, html, writer::Writer};
+use super::{BlockKind, Parsed, Patience, html, writer::Writer};
+use crate::error::Result;
 
-pub(super) fn parse(text: &str) -> Parsed {
+/// Events between two looks whether anybody still waits.
+const LOOK: usize = 1024;
+
+/// # Errors
+/// Those of [`Patience::check`].
+pub(super) fn parse(text: &str, patience: &Patience<'_>) -> Result<Parsed> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -12,11 +18,17 @@ pub(super) fn parse(text: &str) -> Parsed {
         | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     let mut reader = Reader::default();
-    for event in Parser::new_ext(text, options) {
-        reader.event(event);
+    for (count, event) in Parser::new_ext(text, options).enumerate() {
+        if count % LOOK == 0 {
+            patience.check()?;
+        }
+        match event {
+            Event::End(TagEnd::HtmlBlock) => reader.html(patience)?,
+            event => reader.event(event),
+        }
     }
     reader.flush();
-    reader.writer.finish(reader.title)
+    Ok(reader.writer.finish(reader.title))
 }
 
 #[derive(Default)]
@@ -84,16 +96,19 @@ impl Reader {
                 self.items = self.items.saturating_sub(1);
             }
             TagEnd::TableHead | TagEnd::TableRow => self.text.push('\n'),
-            TagEnd::HtmlBlock => {
-                let markup = std::mem::take(&mut self.markup);
-                let parsed = html::parse(&markup);
-                for block in parsed.blocks {
-                    self.writer.add(block.kind, &parsed.text[block.start..block.end]);
-                }
-            }
             TagEnd::MetadataBlock(_) => self.front_matter = false,
             _ => {}
         }
+    }
+
+    /// The end of a block of HTML.
+    fn html(&mut self, patience: &Patience<'_>) -> Result<()> {
+        let markup = std::mem::take(&mut self.markup);
+        let parsed = html::parse(&markup, patience)?;
+        for block in parsed.blocks {
+            self.writer.add(block.kind, &parsed.text[block.start..block.end]);
+        }
+        Ok(())
     }
 
     fn begin(&mut self, kind: BlockKind) {
@@ -119,6 +134,11 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::AbandonOnDrop;
+
+    fn parse(text: &str) -> Parsed {
+        super::parse(text, &Patience::new("data", &AbandonOnDrop::default().flag())).unwrap()
+    }
 
     #[test]
     fn blocks_come_with_their_kinds_and_without_their_marks() {

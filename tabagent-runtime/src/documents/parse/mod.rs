@@ -9,11 +9,20 @@ mod pdf;
 mod text;
 mod writer;
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use kind::{MediaType, decoded};
+pub use pdf::{PdfReader, read_pdf};
 
-use crate::{compute::Abandoned, error::Result};
+use crate::{
+    compute::Abandoned,
+    error::{BackendError, Result},
+};
+
+/// Longest time for reading one document.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What a part of a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +58,7 @@ pub struct Block {
 }
 
 /// What was read of a document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Parsed {
     pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
@@ -58,18 +67,72 @@ pub(crate) struct Parsed {
     pub(crate) pages: Option<u32>,
 }
 
-/// Reads a document. `field` names it in errors.
+/// How long a document is read: while somebody waits, and no longer than [`DEADLINE`].
+#[derive(Debug)]
+struct Patience<'a> {
+    field: &'a str,
+    abandoned: &'a Abandoned,
+    end: Instant,
+}
+
+impl<'a> Patience<'a> {
+    fn new(field: &'a str, abandoned: &'a Abandoned) -> Self {
+        Self { field, abandoned, end: Instant::now() + DEADLINE }
+    }
+
+    /// # Errors
+    /// [`Abandoned::error`] where nobody waits, and [`BackendError::InvalidInput`] of a document that takes too long.
+    fn check(&self) -> Result<()> {
+        if self.abandoned.is_set() {
+            return Err(Abandoned::error());
+        }
+        if Instant::now() > self.end {
+            let reason = format!("takes more than {} seconds to read; part it", DEADLINE.as_secs());
+            return Err(BackendError::invalid(self.field, reason));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a document. `field` names it in errors; `reader` reads PDFs, which are read in this process where there is none.
 ///
 /// # Errors
-/// [`crate::BackendError::InvalidInput`] where it is not what its media type says.
-pub(crate) fn parse(field: &str, content: &[u8], kind: &MediaType, abandoned: &Abandoned) -> Result<Parsed> {
+/// [`crate::BackendError::InvalidInput`] where it is not what its media type says, or takes too long to read.
+pub(crate) fn parse(
+    field: &str,
+    content: &[u8],
+    kind: &MediaType,
+    reader: Option<&PdfReader>,
+    abandoned: &Abandoned,
+) -> Result<Parsed> {
+    let patience = Patience::new(field, abandoned);
     match kind {
-        MediaType::Pdf => pdf::parse(field, content, abandoned),
+        MediaType::Pdf => pdf::parse(field, content, reader, abandoned),
         MediaType::Text { charset, .. } => Ok(text::parse(&decoded(field, content, charset.as_deref())?)),
-        MediaType::Markdown { charset } => Ok(markdown::parse(&decoded(field, content, charset.as_deref())?)),
+        MediaType::Markdown { charset } => {
+            markdown::parse(&decoded(field, content, charset.as_deref())?, &patience)
+        }
         MediaType::Html { charset } => {
             let charset = charset.clone().or_else(|| html::charset(content));
-            Ok(html::parse(&decoded(field, content, charset.as_deref())?))
+            html::parse(&decoded(field, content, charset.as_deref())?, &patience)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::AbandonOnDrop;
+
+    #[test]
+    fn nothing_is_read_on_that_nobody_waits_for() {
+        let guard = AbandonOnDrop::default();
+        let flag = guard.flag();
+        drop(guard);
+        let markup = [MediaType::Html { charset: None }, MediaType::Markdown { charset: None }];
+        for kind in markup {
+            let outcome = parse("data", b"<p a b>text</p>", &kind, None, &flag);
+            assert_eq!(outcome.unwrap_err().to_string(), Abandoned::error().to_string());
         }
     }
 }

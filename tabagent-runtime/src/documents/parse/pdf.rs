@@ -1,8 +1,11 @@
 //! PDF, page by page, by pdf-extract.
 //!
-//! That crate panics on much that it does not expect. It runs on a thread of its own, with a stack that is large and a panic
-//! that is caught; `guard` looks for what would take all memory, or recurse without end.
+//! That crate panics on much that it does not expect, and is without bounds in time and memory. `apart` runs it in a process of
+//! its own where the program that holds the runtime offers one. There it has a thread with a stack that is large and a panic
+//! that is caught, and `guard` looks for what would take all memory, or recurse without end: that finds what is common, and not
+//! all that can be thought of, so that without such a process only PDFs that are trusted should be read.
 
+mod apart;
 mod guard;
 #[cfg(test)]
 mod tests;
@@ -17,18 +20,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use apart::{PdfReader, read_pdf};
 use pdf_extract::{
     ColorSpace, Document, MediaBox, OutputDev, OutputError, Path, PlainTextOutput, Transform, output_doc_page,
 };
 
-use super::{BlockKind, Parsed, writer::Writer};
+use super::{BlockKind, DEADLINE, Parsed, Patience, writer::Writer};
 use crate::{
     compute::Abandoned,
     error::{BackendError, Result},
 };
 
-/// Longest time for one document.
-const DEADLINE: Duration = Duration::from_secs(120);
 /// Most pages.
 const MOST_PAGES: usize = 10_000;
 /// Most bytes of text.
@@ -48,8 +50,22 @@ struct Pages {
     title: Option<String>,
 }
 
-pub(super) fn parse(field: &str, content: &[u8], abandoned: &Abandoned) -> Result<Parsed> {
-    let Pages { texts, title } = on_a_thread(field, content.to_vec(), abandoned)?;
+/// # Errors
+/// [`BackendError::InvalidInput`] where it cannot be read, or takes too much time or memory.
+pub(super) fn parse(
+    field: &str,
+    content: &[u8],
+    reader: Option<&PdfReader>,
+    abandoned: &Abandoned,
+) -> Result<Parsed> {
+    match reader {
+        Some(reader) => apart::parse(reader, field, content, &Patience::new(field, abandoned)),
+        None => on_a_thread(field, content.to_vec(), abandoned).map(written),
+    }
+}
+
+/// The text of pages with its blocks.
+fn written(Pages { texts, title }: Pages) -> Parsed {
     let mut writer = Writer::default();
     for (page, text) in texts {
         writer.page(page);
@@ -57,7 +73,7 @@ pub(super) fn parse(field: &str, content: &[u8], abandoned: &Abandoned) -> Resul
             writer.add(BlockKind::Paragraph, &joined(paragraph));
         }
     }
-    Ok(writer.finish(title))
+    writer.finish(title)
 }
 
 /// Lines of a paragraph as one, with words whole again that a hyphen parts at the end of a line.

@@ -2,6 +2,9 @@
 
 use super::{Block, BlockKind, Parsed};
 
+/// Most bytes of a title: every chunk of the document has it.
+const TITLE: usize = 1024;
+
 /// Collects blocks, with an empty line between them.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
@@ -29,6 +32,8 @@ impl Writer {
 
     /// Adds a block with its white space.
     pub(super) fn add_as_it_is(&mut self, kind: BlockKind, text: &str) {
+        // SQLite's texts may hold a NUL and its functions end there.
+        let text = text.replace('\0', "");
         let text = text.trim_matches(['\n', '\r']).trim_end();
         if text.trim_start().is_empty() {
             return;
@@ -41,8 +46,7 @@ impl Writer {
             written.push_str(if tight { "\n" } else { "\n\n" });
         }
         let start = written.len();
-        // SQLite's texts may hold a NUL and its functions end there.
-        written.extend(text.chars().filter(|letter| *letter != '\0'));
+        written.push_str(text);
         self.parsed.blocks.push(Block { kind, start, end: written.len(), page: self.page });
     }
 
@@ -53,7 +57,34 @@ impl Writer {
             Some(self.parsed.text[first.start..first.end].to_owned())
         };
         let title = title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
-        self.parsed.title = title.filter(|title| !title.is_empty()).or_else(heading);
+        let title = title.filter(|title| !title.is_empty()).or_else(heading);
+        self.parsed.title = title.map(|mut title| {
+            title.truncate(title.floor_char_boundary(TITLE));
+            title
+        });
         self.parsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_nothing_but_nuls_and_white_space_is_none() {
+        let mut writer = Writer::default();
+        writer.add(BlockKind::Paragraph, " \0 ");
+        writer.add_as_it_is(BlockKind::Code, "  \0\n\0");
+        writer.add(BlockKind::Paragraph, "a\0b");
+        let parsed = writer.finish(None);
+        assert_eq!((parsed.text.as_str(), parsed.blocks.len()), ("ab", 1));
+    }
+
+    #[test]
+    fn a_title_that_is_a_book_is_cut_between_characters() {
+        let mut writer = Writer::default();
+        writer.add(BlockKind::Paragraph, "text");
+        let title = writer.finish(Some("\u{65e5}".repeat(100_000))).title.unwrap();
+        assert!(title.len() <= TITLE && title.len() > TITLE - 3, "{}", title.len());
     }
 }

@@ -1,45 +1,31 @@
 //! Ingest: a document is read, cut, embedded and kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::{
-    super::{Runtime, encoders::Role},
-    Waits,
-    serving::Embedder,
-};
+use super::{super::Runtime, INGESTS, RETRY, serving::Embedder};
 use crate::{
     compute::compute,
-    documents::{
-        Block,
-        chunk::{Chunk, ChunkSize, chunks},
-        parse::{MediaType, Parsed, parse},
-    },
-    embed::loaded::Loaded,
+    documents::parse::{MediaType, Parsed, parse},
     error::{BackendError, Result},
-    store::{DocumentChanges, NewChunk, NewDocument, PutOutcome, StoredDocument},
+    store::{DocumentChanges, NewDocument, PutOutcome, StoredDocument},
 };
 
-/// Tokens of a chunk, where its model takes as many.
-const TOKENS: usize = 256;
-/// Tokens that neighbours share at most.
-const OVERLAP: usize = 32;
-/// Tokens of the headings that are embedded with a chunk, at most.
-const CONTEXT: usize = 48;
 /// Chunks of one document, which are kept in one transaction.
 const MOST_CHUNKS: usize = 20_000;
 /// Bytes of the text of one document.
 const MOST_TEXT: usize = 32 << 20;
-/// Chunks that are embedded at once.
-const BATCH: usize = 64;
-/// Longest time for one document.
-const DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// Longest time for one document; less than the route has for it, so that this says what took so long.
+const DEADLINE: Duration = Duration::from_secs(29 * 60);
 /// Work for the pool of blocking threads, whatever its size.
-const LARGE: usize = usize::MAX;
+pub(super) const LARGE: usize = usize::MAX;
 
 /// A document that is brought in.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +53,24 @@ pub enum DocumentContent {
     Text(String),
     /// The bytes of a file, and the request's field that they came in.
     Bytes(Vec<u8>, &'static str),
+}
+
+impl DocumentContent {
+    /// The request's field that it came in.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Bytes(_, field) => field,
+        }
+    }
+
+    /// Its bytes.
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes, _) => bytes.len(),
+        }
+    }
 }
 
 impl Default for DocumentContent {
@@ -128,27 +132,28 @@ impl Runtime {
         told: impl Fn(IngestProgress) + Sync,
     ) -> Result<Ingested> {
         self.keep_documents_current();
+        let field = request.content.field();
+        let last = Mutex::new(IngestProgress::default());
+        let told = |progress| {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+            told(progress);
+        };
         match timeout(DEADLINE, self.ingest_whole(request, &told)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(BackendError::GenerationTimeout { seconds: DEADLINE.as_secs_f64() }),
+            Err(_) => Err(late(field, *last.lock().unwrap_or_else(PoisonError::into_inner))),
         }
     }
 
     async fn ingest_whole(&self, request: IngestRequest, told: &Told<'_>) -> Result<Ingested> {
         let documents = &self.inner.documents;
         told(IngestProgress::default());
-        let waits = Waits::enter(&documents.waiting)?;
-        let _place = documents
-            .ingests
-            .acquire()
-            .await
-            .map_err(|_| BackendError::internal("the queue of documents is closed"))?;
-        drop(waits);
+        let _place = documents.place(request.content.len()).await?;
         told(IngestProgress { stage: IngestStage::Reading, ..IngestProgress::default() });
         let IngestRequest { id, content, media_type, file_name, title, source, metadata } = request;
-        let (content, field) = match content {
-            DocumentContent::Text(text) => (text.into_bytes(), "text"),
-            DocumentContent::Bytes(bytes, field) => (bytes, field),
+        let field = content.field();
+        let content = match content {
+            DocumentContent::Text(text) => text.into_bytes(),
+            DocumentContent::Bytes(bytes, _) => bytes,
         };
         let kind = MediaType::of(media_type.as_deref(), file_name.as_deref(), &content)?;
         let (content, sha256) = compute(&documents.workers, content.len(), move |_| {
@@ -172,9 +177,12 @@ impl Runtime {
         }
         let chosen = id.is_some() || before.is_some();
         let (bytes, media_type) = (content.len() as u64, kind.name().to_owned());
-        let Parsed { text, blocks, title: own_title, pages } =
-            compute(&documents.workers, LARGE, move |abandoned| parse(field, &content, &kind, abandoned))
-                .await?;
+        let readers = if kind == MediaType::Pdf { &documents.pdfs } else { &documents.workers };
+        let reader = self.inner.options.pdf_reader.clone();
+        let Parsed { text, blocks, title: own_title, pages } = compute(readers, LARGE, move |abandoned| {
+            parse(field, &content, &kind, reader.as_ref(), abandoned)
+        })
+        .await?;
         if text.is_empty() {
             let reason = "has no text; a scanned page has to go through text recognition first";
             return Err(BackendError::invalid(field, reason));
@@ -207,9 +215,9 @@ impl Runtime {
         };
         let (index, embedder, makes_vectors) = self.index_for_ingest().await?;
         let chunks = if makes_vectors {
-            self.embedded(field, &embedder, title, text, blocks, told).await?
+            self.embedded(field, &embedder, title, text, blocks, MOST_CHUNKS, told).await?
         } else {
-            let prepared = self.prepared(field, &embedder, title, text, blocks).await?;
+            let prepared = self.prepared(field, &embedder, title, text, blocks, MOST_CHUNKS).await?;
             prepared.into_iter().map(|(chunk, _)| chunk).collect()
         };
         told(IngestProgress { stage: IngestStage::Storing, done: chunks.len(), total: chunks.len() });
@@ -252,135 +260,43 @@ impl Runtime {
             Err(error) => Err(error),
         }
     }
-
-    /// The chunks of a text with their vectors.
-    pub(super) async fn embedded(
-        &self,
-        field: &'static str,
-        embedder: &Embedder,
-        title: Option<String>,
-        text: String,
-        blocks: Vec<Block>,
-        told: &Told<'_>,
-    ) -> Result<Vec<NewChunk>> {
-        let prepared = self.prepared(field, embedder, title, text, blocks).await?;
-        let total = prepared.len();
-        let mut chunks = Vec::with_capacity(total);
-        let mut waiting = prepared.into_iter();
-        loop {
-            told(IngestProgress { stage: IngestStage::Embedding, done: chunks.len(), total });
-            let (mut batch, mut texts): (Vec<NewChunk>, Vec<String>) = waiting.by_ref().take(BATCH).unzip();
-            if batch.is_empty() {
-                return Ok(chunks);
-            }
-            // What the model has no token for has no vector, and is found by its words alone.
-            let mut known = batch.iter().map(|chunk| chunk.tokens > 0);
-            texts.retain(|_| known.next() == Some(true));
-            let vectors = if texts.is_empty() {
-                Vec::new()
-            } else {
-                self.embed_as(&embedder.model, Role::Document, field, texts, false).await?.rows
-            };
-            let with_vectors = batch.iter_mut().filter(|chunk| chunk.tokens > 0);
-            with_vectors.zip(vectors).for_each(|(chunk, vector)| chunk.vector = vector);
-            chunks.append(&mut batch);
-        }
-    }
-
-    /// The chunks of a text without their vectors, and what is embedded of each.
-    async fn prepared(
-        &self,
-        field: &'static str,
-        embedder: &Embedder,
-        title: Option<String>,
-        text: String,
-        blocks: Vec<Block>,
-    ) -> Result<Vec<(NewChunk, String)>> {
-        let model = Arc::clone(&embedder.model);
-        compute(&self.inner.documents.workers, LARGE, move |abandoned| {
-            let stopped = || abandoned.is_set();
-            cut(field, &model, title.as_deref(), &text, &blocks, &stopped)
-        })
-        .await
-    }
 }
 
-/// The chunks of a text without their vectors, and what is embedded of each. Blocks.
-fn cut(
-    field: &str,
-    model: &Loaded,
-    title: Option<&str>,
-    text: &str,
-    blocks: &[Block],
-    stopped: &dyn Fn() -> bool,
-) -> Result<Vec<(NewChunk, String)>> {
-    let count = |text: &str| model.tokenizer.count(field, text, stopped);
-    let room = model.room(Role::Document)?;
-    // Of a model with a short input the headings take no more than a quarter.
-    let context = CONTEXT.min(room / 4);
-    let tokens = TOKENS.min(room - context).max(1);
-    let size = ChunkSize { tokens, overlap: OVERLAP.min(tokens / 4) };
-    let found = chunks(text, blocks, size, &count)?;
-    if found.len() > MOST_CHUNKS {
-        let reason = format!("has {} chunks and {MOST_CHUNKS} are kept of a document; part it", found.len());
-        return Err(BackendError::invalid(field, reason));
+/// Why a document was not kept in time.
+fn late(field: &str, IngestProgress { stage, done, total }: IngestProgress) -> BackendError {
+    if stage == IngestStage::Waiting {
+        return BackendError::ResourceLimitExceeded {
+            resource: "what is ingested at the same time".to_owned(),
+            limit: INGESTS as u64,
+            current: INGESTS as u64,
+            retry_after: RETRY,
+        };
     }
-    // Chunks of one section stand under the same headings.
-    let mut last: Option<(Vec<String>, usize, Option<String>)> = None;
-    found
-        .into_iter()
-        .map(|chunk| {
-            let above = above(title, &chunk);
-            let own = text.get(chunk.range.clone()).unwrap_or_default();
-            let known =
-                last.as_ref().filter(|(headings, own, _)| *headings == above && *own == chunk.own_headings);
-            let in_front = match known {
-                Some((_, _, known)) => known.clone(),
-                None => {
-                    let made = context_of(&above, chunk.own_headings, context, &count)?;
-                    last = Some((above.clone(), chunk.own_headings, made.clone()));
-                    made
-                }
-            };
-            let embedded = match in_front {
-                Some(context) => format!("{context}\n{own}"),
-                None => own.to_owned(),
-            };
-            let kept = NewChunk {
-                text: own.to_owned(),
-                headings: above,
-                start: chunk.range.start,
-                end: chunk.range.end,
-                page: chunk.page,
-                tokens: chunk.tokens,
-                vector: Vec::new(),
-            };
-            Ok((kept, embedded))
-        })
-        .collect()
+    let minutes = DEADLINE.as_secs() / 60;
+    let reason = match total {
+        0 => format!(
+            "was not read within {minutes} minutes; part it, or bring it in while less is done beside it"
+        ),
+        total => format!(
+            "was not embedded within {minutes} minutes, {done} of its {total} chunks were; part it, or select a model that \
+             is faster with POST /v1/models/select"
+        ),
+    };
+    BackendError::invalid(field, reason)
 }
 
-/// The title and the headings above a chunk, each once.
-fn above(title: Option<&str>, chunk: &Chunk) -> Vec<String> {
-    let title = title.filter(|title| chunk.headings.first().is_none_or(|first| first != title));
-    title.map(str::to_owned).into_iter().chain(chunk.headings.iter().cloned()).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What is embedded in front of a chunk: the headings that it does not begin with itself, as many of the inner ones as have
-/// room.
-fn context_of(
-    above: &[String],
-    own: usize,
-    most: usize,
-    count: &impl Fn(&str) -> Result<usize>,
-) -> Result<Option<String>> {
-    let outer = &above[..above.len().saturating_sub(own)];
-    for first in 0..outer.len() {
-        let context = outer[first..].join(" > ");
-        // A heading of a page is not worth the time that counting it takes.
-        if context.len() <= most.saturating_mul(16) && count(&context)? <= most {
-            return Ok(Some(context));
-        }
+    #[test]
+    fn a_document_that_takes_too_long_is_told_what_took_so_long() {
+        let at = |stage, done, total| late("file", IngestProgress { stage, done, total });
+        assert!(matches!(at(IngestStage::Waiting, 0, 0), BackendError::ResourceLimitExceeded { .. }));
+        let BackendError::InvalidInput { field, reason, .. } = at(IngestStage::Embedding, 64, 900) else {
+            panic!("another failure");
+        };
+        assert_eq!(field, "file");
+        assert!(reason.contains("64 of its 900 chunks"), "{reason}");
     }
-    Ok(None)
 }

@@ -18,11 +18,11 @@ use tokio::time::{sleep, timeout};
 use super::{
     super::{Inner, Runtime},
     keep::apart,
-    serving::Embedder,
+    serving::{Embedder, Served},
 };
 use crate::{
     error::Result,
-    store::{IndexProgress, IndexState, StoredIndex},
+    store::{DocumentText, IndexProgress, IndexState, StoredIndex},
 };
 
 /// How often the model is looked at that is selected.
@@ -97,20 +97,26 @@ impl Runtime {
     /// Those of [`crate::store::Store`].
     pub async fn document_indexes(&self) -> Result<DocumentIndexes> {
         self.keep_documents_current();
-        let (mut serving, mut building) = (None, None);
+        // Searches go on with the index before for a moment, until the one that took over in the store is read.
+        let known = self.inner.documents.served.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let searched = known.map(|served| served.index.number);
+        let (mut serving, mut building, mut is_read) = (None, None, true);
         for index in self.inner.store.indexes().await? {
             let place = match index.state {
                 IndexState::Serving => &mut serving,
                 IndexState::Building => &mut building,
                 IndexState::Left => continue,
             };
+            if index.state == IndexState::Serving {
+                is_read = searched.is_none_or(|searched| searched == index.number);
+            }
             let progress = self.inner.store.index_progress(index.number).await?;
             *place = Some(IndexReport { model: index.model, dimensions: index.dimensions, progress });
         }
         let model = self.default_embedder();
         let problem = self.inner.documents.problem.read().unwrap_or_else(PoisonError::into_inner).clone();
         let of_another = serving.as_ref().is_some_and(|serving| serving.model != model);
-        let state = if building.is_some() || of_another || problem.is_some() {
+        let state = if building.is_some() || of_another || !is_read || problem.is_some() {
             DocumentIndexState::Building
         } else {
             DocumentIndexState::Current
@@ -139,9 +145,12 @@ impl Runtime {
     pub async fn reindex_document(&self, id: &str) -> Result<bool> {
         let Some(served) = self.served().await? else { return Ok(false) };
         let embedder = self.embedder_of(&served.index).await?;
+        // It waits behind those that come in, which have their bytes in hand while they do.
+        let _place = self.inner.documents.place(0).await?;
         let Some(found) = self.inner.store.document_text(id).await? else { return Ok(false) };
+        let DocumentText { title, text, blocks, .. } = found;
         let chunks =
-            self.embedded("document_id", &embedder, found.title, found.text, found.blocks, &|_| {}).await?;
+            self.embedded("document_id", &embedder, title, text, blocks, usize::MAX, &|_| {}).await?;
         let (document, index) = (found.document, served.index.number);
         self.changing(move |runtime| async move {
             let vectors: Vec<Vec<f32>> = chunks.iter().map(|chunk| chunk.vector.clone()).collect();
@@ -230,8 +239,11 @@ impl Runtime {
                 }
                 // One that is gone by now is missed by nobody, and one that was replaced is looked for again.
                 let Some(found) = store.document_text(&id).await? else { continue };
+                let DocumentText { title, text, blocks, .. } = found;
+                // A model that takes less makes more chunks of it than it had when it came: it is kept nevertheless, since
+                // the index serves only once every document is in it.
                 let chunks =
-                    self.embedded("text", embedder, found.title, found.text, found.blocks, &|_| {}).await?;
+                    self.embedded("text", embedder, title, text, blocks, usize::MAX, &|_| {}).await?;
                 store.put_chunks(found.document, &found.sha256, index.number, chunks).await?;
             }
         }
@@ -240,25 +252,36 @@ impl Runtime {
     /// Lets an index serve where every document is in it. Searches go on with the one before until this one is read.
     async fn switch(&self, index: &StoredIndex) -> Result<bool> {
         let number = index.number;
-        let serves = self
+        let before = self
             .changing(move |runtime| async move {
+                let before = runtime.read_served().await?.as_ref().map(Arc::downgrade);
                 if !runtime.inner.store.serve_index(number).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 let served = runtime.read_index().await?;
                 runtime.set_served(served);
-                Ok(true)
+                Ok(Some(before))
             })
             .await?;
-        if serves {
-            tracing::info!(model = index.model, "the documents are found by vectors of this model now");
-            // Those that still search the one before have found what they look for.
-            sleep(Duration::from_secs(1)).await;
-            while self.inner.store.drop_left().await? {
+        let Some(before) = before else { return Ok(false) };
+        tracing::info!(model = index.model, "the documents are found by vectors of this model now");
+        self.left_by_all(before.unwrap_or_default()).await;
+        while self.inner.store.drop_left().await? {
+            sleep(PAUSE).await;
+        }
+        Ok(true)
+    }
+
+    /// Waits until nobody searches an index any more; a search that takes longer than a request may is not waited for.
+    async fn left_by_all(&self, index: Weak<Served>) {
+        let left = async {
+            while index.strong_count() > 0 {
                 sleep(PAUSE).await;
             }
+        };
+        if timeout(self.inner.options.deadline, left).await.is_err() {
+            tracing::warn!("an index of documents is dropped that is searched still");
         }
-        Ok(serves)
     }
 }
 

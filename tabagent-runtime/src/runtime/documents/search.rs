@@ -8,7 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{Runtime, encoders::Role},
+    super::{Runtime, encoders::Role, pool::Leased},
+    ranking::{Ranked, ranked, relevance},
     serving::Served,
 };
 use crate::{
@@ -19,21 +20,20 @@ use crate::{
         codes::dot,
         index::{Allowed, Near},
     },
-    embed::loaded::Inferred,
+    embed::loaded::{Inferred, Loaded},
     error::{BackendError, Result},
     rerank::RerankRequest,
     store::StoredChunk,
 };
 
-/// How much the first places of a ranking count more than later ones: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
-/// outperforms Condorcet and individual Rank Learning Methods" (SIGIR 2009).
-const FUSION: f64 = 60.0;
 /// Candidates of each ranking for one result.
 const CANDIDATES: usize = 4;
 /// Candidates of each ranking at least.
 const LEAST: usize = 50;
 /// Passages that a model reads to order them anew, at most.
 const MOST_RERANKED: usize = 100;
+/// What tokenising a byte takes, in float operations.
+const TOKENISING: usize = 1_000;
 /// Most results.
 pub(crate) const MOST_RESULTS: usize = 1_000;
 
@@ -87,7 +87,7 @@ pub enum Rerank {
 pub struct Retrieval {
     /// Id of the model whose vectors were compared; none where the search was by words alone.
     pub model: Option<String>,
-    /// Why a search by both was by words alone: the model of the index is gone.
+    /// Why a search by both was by words alone: the model of the index is gone, or knows no token of the query.
     pub without_vectors: Option<String>,
     /// Tokens of the query, where its vector was compared.
     pub prompt_tokens: u64,
@@ -154,17 +154,16 @@ impl Runtime {
         };
         let by_vector = async {
             if request.mode == RetrievalMode::Keyword {
-                return Ok((Nearest::default(), None));
+                return Ok(Nearest::default());
             }
             match self.nearest(&served, &request, candidates).await {
-                Ok(nearest) => Ok((nearest, None)),
                 // The words are there still, and the vectors are again once the index of another model serves.
                 Err(error @ BackendError::EmbeddingModelNotAvailable { .. })
                     if request.mode == RetrievalMode::Hybrid =>
                 {
-                    Ok((Nearest::default(), Some(error.to_string())))
+                    Ok(Nearest { without: Some(error.to_string()), ..Nearest::default() })
                 }
-                Err(error) => Err(error),
+                outcome => outcome,
             }
         };
         let by_words = async {
@@ -174,8 +173,8 @@ impl Runtime {
             let (index, filter) = (served.index.number, request.filter.clone());
             self.inner.store.keywords(index, &request.query, filter, candidates).await
         };
-        let ((nearest, without_vectors), worded) = tokio::try_join!(by_vector, by_words)?;
-        let Nearest { near, prompt_tokens, truncated } = nearest;
+        let (nearest, worded) = tokio::try_join!(by_vector, by_words)?;
+        let Nearest { near, prompt_tokens, truncated, without: without_vectors } = nearest;
         let mut ranked = ranked(request.mode, &near, &worded);
         if let Some(rerank) = &request.rerank {
             ranked = self.reranked(rerank, &request.query, ranked).await?;
@@ -208,10 +207,21 @@ impl Runtime {
         };
         let embedded = async {
             let embedder = self.embedder_of(&served.index).await?;
+            if !self.knows_of(&embedder.model, &request.query).await? {
+                return Ok(None);
+            }
             let query = vec![request.query.clone()];
-            self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await
+            self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await.map(Some)
         };
-        let (allowed, Inferred { mut rows, tokens, truncated }) = tokio::try_join!(allowed, embedded)?;
+        let (allowed, embedded) = tokio::try_join!(allowed, embedded)?;
+        let Some(Inferred { mut rows, tokens, truncated }) = embedded else {
+            let reason = format!("has no token that `{}` knows", served.index.model);
+            if request.mode == RetrievalMode::Hybrid {
+                return Ok(Nearest { without: Some(format!("the query {reason}")), ..Nearest::default() });
+            }
+            let reason = format!("{reason}, and no vector so; ask in words, or with `mode` `keyword`");
+            return Err(BackendError::invalid("query", reason));
+        };
         let vector = rows.pop().ok_or_else(|| BackendError::internal("a query without a vector"))?;
         let served = Arc::clone(served);
         let size = {
@@ -223,7 +233,18 @@ impl Runtime {
             vectors.search(&vector, count, allowed.as_ref(), abandoned)
         })
         .await?;
-        Ok(Nearest { near, prompt_tokens: tokens, truncated: truncated > 0 })
+        Ok(Nearest { near, prompt_tokens: tokens, truncated: truncated > 0, without: None })
+    }
+
+    /// Whether a model has a token for anything in a query; what it has none for has no vector, as it is with chunks.
+    async fn knows_of(&self, model: &Leased<Loaded>, query: &str) -> Result<bool> {
+        let (model, query) = (Arc::clone(model), query.to_owned());
+        let size = query.len().saturating_mul(TOKENISING);
+        compute(&self.inner.workers, size, move |abandoned| {
+            let count = model.tokenizer.count("query", &query, &|| abandoned.is_set())?;
+            Ok(count > 0)
+        })
+        .await
     }
 
     /// The first places in the order that a model gives them which reads them; what comes after is left out.
@@ -310,74 +331,6 @@ struct Nearest {
     near: Vec<Near>,
     prompt_tokens: u64,
     truncated: bool,
-}
-
-/// A chunk in its rank.
-struct Ranked {
-    chunk: i64,
-    score: f64,
-    scores: PassageScores,
-}
-
-/// How relevant passages are, the best one first: their scores as parts of its score, or where that is not above 0 how far they
-/// are below it.
-fn relevance(ranked: &[Ranked]) -> Vec<f64> {
-    let best = ranked.first().map_or(1.0, |first| first.score);
-    let relevance = |score: f64| if best > 0.0 { score / best } else { score - best };
-    ranked.iter().map(|ranked| relevance(ranked.score)).collect()
-}
-
-/// Orders what was found.
-fn ranked(mode: RetrievalMode, near: &[Near], worded: &[(i64, f64)]) -> Vec<Ranked> {
-    let mut found: HashMap<i64, PassageScores> = HashMap::new();
-    for (rank, near) in near.iter().enumerate() {
-        let scores = found.entry(near.chunk).or_default();
-        scores.vector = Some(f64::from(near.score));
-        add(scores, mode, rank);
-    }
-    for (rank, (chunk, score)) in worded.iter().enumerate() {
-        let scores = found.entry(*chunk).or_default();
-        scores.keyword = Some(*score);
-        add(scores, mode, rank);
-    }
-    let mut ranked: Vec<Ranked> = found
-        .into_iter()
-        .map(|(chunk, scores)| {
-            let score = match mode {
-                RetrievalMode::Vector => scores.vector,
-                RetrievalMode::Keyword => scores.keyword,
-                RetrievalMode::Hybrid => scores.fusion,
-            };
-            Ranked { chunk, score: score.unwrap_or_default(), scores }
-        })
-        .collect();
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
-    ranked
-}
-
-fn add(scores: &mut PassageScores, mode: RetrievalMode, rank: usize) {
-    if mode == RetrievalMode::Hybrid {
-        *scores.fusion.get_or_insert(0.0) += 1.0 / (FUSION + 1.0 + rank as f64);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn relevance_falls_with_the_score_also_where_nothing_is_alike() {
-        let of = |scores: &[f64]| {
-            let ranked = scores.iter().map(|score| Ranked {
-                chunk: 0,
-                score: *score,
-                scores: PassageScores::default(),
-            });
-            relevance(&ranked.collect::<Vec<_>>())
-        };
-        assert_eq!(of(&[4.0, 1.0, -1.0]), [1.0, 0.25, -0.25]);
-        assert_eq!(of(&[0.0, -0.5]), [0.0, -0.5]);
-        assert_eq!(of(&[-0.25, -0.5]), [0.0, -0.25]);
-        assert_eq!(of(&[]), [0.0; 0]);
-    }
+    /// Why there are none, where the words alone are to find something.
+    without: Option<String>,
 }

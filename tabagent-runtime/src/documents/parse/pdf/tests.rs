@@ -67,7 +67,7 @@ fn text(lines: &[(u32, &str)]) -> Vec<u8> {
 
 fn read_it(content: &[u8]) -> Result<Parsed> {
     let guard = AbandonOnDrop::default();
-    parse("data", content, &guard.flag())
+    parse("data", content, None, &guard.flag())
 }
 
 /// The reason why a document is not read.
@@ -148,5 +148,5 @@ fn a_reader_that_nobody_waits_for_ends() {
     let guard = AbandonOnDrop::default();
     let flag = guard.flag();
     drop(guard);
-    assert!(parse("data", &pages(&[text(&[(700, "Text.")])], "", &[]), &flag).is_err());
+    assert!(parse("data", &pages(&[text(&[(700, "Text.")])], "", &[]), None, &flag).is_err());
 }

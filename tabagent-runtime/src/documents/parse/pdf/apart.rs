@@ -1,0 +1,150 @@
+//! A PDF read in a process of its own, which can be ended at any moment, whatever it does and however much memory it takes. A
+//! thread cannot.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+};
+
+use serde::{Deserialize, Serialize};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use super::{LOOK, damaged, on_a_thread, written};
+use crate::{
+    compute::AbandonOnDrop,
+    documents::parse::{Parsed, Patience},
+    error::{BackendError, Result},
+};
+
+/// Bytes of memory that such a process may take. It is looked at every [`LOOK`], in which it may take some more.
+const MEMORY: u64 = 2 << 30;
+/// Bytes of an answer: text in JSON, and its blocks.
+const ANSWER: u64 = 512 << 20;
+
+/// A program that reads one PDF from its stdin and writes what it read to its stdout: one that calls [`read_pdf`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PdfReader {
+    /// Its path.
+    pub program: PathBuf,
+    /// What it is called with.
+    pub arguments: Vec<OsString>,
+}
+
+/// What such a program writes, in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Read(Parsed),
+    /// Why it cannot be read.
+    Refused(String),
+}
+
+/// The whole of a [`PdfReader`]: reads a PDF from stdin and writes what is read of it to stdout. Whoever calls it should end
+/// afterwards: a page that could not be read in time may keep a thread.
+///
+/// # Errors
+/// Those of stdin and stdout, and where no thread is to be had.
+pub fn read_pdf() -> io::Result<()> {
+    let mut content = Vec::new();
+    io::stdin().lock().read_to_end(&mut content)?;
+    let guard = AbandonOnDrop::default();
+    let answer = match on_a_thread("", content, &guard.flag()) {
+        Ok(pages) => Answer::Read(written(pages)),
+        Err(BackendError::InvalidInput { reason, .. }) => Answer::Refused(reason),
+        Err(other) => return Err(io::Error::other(other)),
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    serde_json::to_writer(&mut out, &answer)?;
+    out.flush()
+}
+
+/// A process that ends with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Reads a document by a process of its own. Blocks.
+pub(super) fn parse(
+    reader: &PdfReader,
+    field: &str,
+    content: &[u8],
+    patience: &Patience<'_>,
+) -> Result<Parsed> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        BackendError::internal(format!(
+            "{what} the program that reads PDFs, {}: {error}",
+            reader.program.display()
+        ))
+    };
+    let child = Command::new(&reader.program)
+        .args(&reader.arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed("cannot start", &error))?;
+    let mut running = Running(child);
+    let pid = Pid::from_u32(running.0.id());
+    let (Some(mut input), Some(output)) = (running.0.stdin.take(), running.0.stdout.take()) else {
+        return Err(BackendError::internal("a process without stdin and stdout"));
+    };
+    let answer = thread::scope(|scope| {
+        let (tell, told) = channel();
+        // One that ends early leaves the rest unread, and has no answer.
+        scope.spawn(move || input.write_all(content).ok());
+        scope.spawn(move || {
+            let mut answer = Vec::new();
+            let read = output.take(ANSWER).read_to_end(&mut answer).map(|_| answer);
+            tell.send(read).ok();
+        });
+        let outcome = wait(&told, pid, field, patience);
+        // Both threads end with the process.
+        drop(running);
+        outcome
+    })?;
+    let answer = answer.map_err(|error| failed("cannot read from", &error))?;
+    match serde_json::from_slice(&answer) {
+        Ok(Answer::Read(parsed)) => Ok(parsed),
+        Ok(Answer::Refused(reason)) => Err(BackendError::invalid(field, reason)),
+        // It has no answer, or a part of one, where it was ended: by its own stack, or by the operating system.
+        Err(_) => Err(damaged(field, "its reader gave up")),
+    }
+}
+
+/// What came from the process.
+type Output = io::Result<Vec<u8>>;
+
+/// Waits for an answer, as long as somebody wants it and the process keeps within its bounds.
+fn wait(
+    told: &std::sync::mpsc::Receiver<Output>,
+    pid: Pid,
+    field: &str,
+    patience: &Patience<'_>,
+) -> Result<Output> {
+    // Where a system does not tell what processes take, their time bounds them alone.
+    let mut system = System::new().ok();
+    let memory = ProcessRefreshKind::nothing().with_memory();
+    loop {
+        match told.recv_timeout(LOOK) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Disconnected) => return Err(damaged(field, "its reader gave up")),
+            Err(RecvTimeoutError::Timeout) => patience.check()?,
+        }
+        let Some(system) = &mut system else { continue };
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, memory);
+        if system.process(pid).is_some_and(|process| process.memory() > MEMORY) {
+            let reason = format!("is a PDF that takes more than {MEMORY} bytes of memory to read; part it");
+            return Err(BackendError::invalid(field, reason));
+        }
+    }
+}
