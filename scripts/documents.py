@@ -5,7 +5,8 @@
 
 It sends 300 documents to a running server without documents: the project's Markdown, Rust's HTML documentation, Debian's
 changelogs and copyright files, licences, PDFs. Then it asks the questions of documents_questions.json, whose `file` is one of
-those documents and whose `phrase` the right passage contains, white space apart. Nothing is asserted; it prints rates,
+those documents and whose `phrase` the right passage contains, white space apart. Constants of the search are chosen on those of
+documents_tuning.json (--questions), which were written without a look at what it finds. Nothing is asserted; it prints rates,
 latencies, and the rank of the right passage in each mode. Needs Debian's /usr/share/doc and `rustup component add rust-docs`.
 """
 
@@ -168,8 +169,9 @@ def main():
     parser.add_argument("server", help="address of a running server")
     parser.add_argument("--explain", action="store_true", help="show what came first where the right passage did not")
     parser.add_argument("--keep", action="store_true", help="ask a server that has the documents of an earlier run")
+    parser.add_argument("--questions", default="documents_questions.json", help="a file beside this one")
     arguments = parser.parse_args()
-    questions = json.loads((HERE / "documents_questions.json").read_text())
+    questions = json.loads((HERE / arguments.questions).read_text())
     root = roots()
     places = [root[kind] / name for kind, name in (one["file"].split("/", 1) for one in questions)]
     server = Server(arguments.server)

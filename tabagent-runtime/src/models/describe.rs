@@ -58,6 +58,8 @@ pub struct Description {
     pub matryoshka: Vec<usize>,
     /// Similarity for which the model was trained: `cosine`, `dot`, `euclidean` or `manhattan`.
     pub similarity: Option<String>,
+    /// Whether a text's vector is the mean of its tokens' own, which knows nothing of their order.
+    pub static_embedding: bool,
     /// Attention heads, for estimates of memory.
     pub heads: usize,
     /// Entries of the token table, where the files tell.
@@ -130,6 +132,7 @@ pub fn describe(model: &str, files: &ModelFiles) -> Result<Description> {
         steps,
         matryoshka,
         similarity: sentence.similarity_fn_name.clone(),
+        static_embedding,
         heads: config.num_attention_heads.unwrap_or(if static_embedding { 0 } else { 12 }),
         vocabulary: config.vocab_size,
         architecture: config.architectures.as_ref().and_then(|names| names.first().cloned()),

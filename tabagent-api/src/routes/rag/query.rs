@@ -80,7 +80,8 @@ pub enum RagMode {
     /// By their words, in any of their English forms: BM25. Words such as `the` and `which` are looked for only where there
     /// are no others.
     Keyword,
-    /// By both: the sum of 1 / (60 + rank) over the two.
+    /// By both: the sum of weight / (10 + rank) over the two. The words count 1, and so do vectors, but those of a static
+    /// embedding, such as the one in the binary, which count 0.5.
     Hybrid,
 }
 
@@ -144,7 +145,7 @@ pub struct RagScores {
     /// BM25, 0 upwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyword: Option<f64>,
-    /// Reciprocal rank fusion of both, up to 2 / 61.
+    /// Reciprocal rank fusion of both, up to 2 / 11.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fusion: Option<f64>,
     /// Of the model that ordered anew, 0 to 1.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Runtime, encoders::Role, pool::Leased},
-    ranking::{Ranked, ranked, relevance},
+    ranking::{Ranked, ranked, relevance, weight},
     serving::Served,
 };
 use crate::{
@@ -26,10 +26,10 @@ use crate::{
     store::StoredChunk,
 };
 
-/// Candidates of each ranking for one result.
+/// Candidates of each ranking for one result, where results are to differ.
 const CANDIDATES: usize = 4;
 /// Candidates of each ranking at least.
-const LEAST: usize = 50;
+const LEAST: usize = 100;
 /// Passages that a model reads to order them anew, at most.
 const MOST_RERANKED: usize = 100;
 /// What tokenising a byte takes, in float operations.
@@ -115,7 +115,7 @@ pub struct PassageScores {
     pub vector: Option<f64>,
     /// BM25, 0 upwards.
     pub keyword: Option<f64>,
-    /// Sum of 1 / (60 + rank) over the rankings.
+    /// Sum of weight / (10 + rank) over the rankings.
     pub fusion: Option<f64>,
     /// Of the model that ordered anew, 0 to 1.
     pub rerank: Option<f64>,
@@ -150,7 +150,10 @@ impl Runtime {
             {
                 count
             }
-            _ => count.saturating_mul(CANDIDATES).max(LEAST),
+            // Places are to be won.
+            _ if request.diversity.is_some() => count.saturating_mul(CANDIDATES).max(LEAST),
+            // As many for few results as for many, which so begin with the same ones.
+            _ => count.max(LEAST),
         };
         let by_vector = async {
             if request.mode == RetrievalMode::Keyword {
@@ -174,8 +177,8 @@ impl Runtime {
             self.inner.store.keywords(index, &request.query, filter, candidates).await
         };
         let (nearest, worded) = tokio::try_join!(by_vector, by_words)?;
-        let Nearest { near, prompt_tokens, truncated, without: without_vectors } = nearest;
-        let mut ranked = ranked(request.mode, &near, &worded);
+        let Nearest { near, weight, prompt_tokens, truncated, without: without_vectors } = nearest;
+        let mut ranked = ranked(request.mode, &near, weight, &worded);
         if let Some(rerank) = &request.rerank {
             ranked = self.reranked(rerank, &request.query, ranked).await?;
         }
@@ -211,10 +214,13 @@ impl Runtime {
                 return Ok(None);
             }
             let query = vec![request.query.clone()];
-            self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await.map(Some)
+            let weight = weight(&embedder.model.description);
+            let embedded =
+                self.embed_as(&embedder.model, Role::Query, "query", query, request.truncate).await?;
+            Ok(Some((embedded, weight)))
         };
         let (allowed, embedded) = tokio::try_join!(allowed, embedded)?;
-        let Some(Inferred { mut rows, tokens, truncated }) = embedded else {
+        let Some((Inferred { mut rows, tokens, truncated }, weight)) = embedded else {
             let reason = format!("has no token that `{}` knows", served.index.model);
             if request.mode == RetrievalMode::Hybrid {
                 return Ok(Nearest { without: Some(format!("the query {reason}")), ..Nearest::default() });
@@ -233,7 +239,7 @@ impl Runtime {
             vectors.search(&vector, count, allowed.as_ref(), abandoned)
         })
         .await?;
-        Ok(Nearest { near, prompt_tokens: tokens, truncated: truncated > 0, without: None })
+        Ok(Nearest { near, weight, prompt_tokens: tokens, truncated: truncated > 0, without: None })
     }
 
     /// Whether a model has a token for anything in a query; what it has none for has no vector, as it is with chunks.
@@ -329,6 +335,8 @@ impl Runtime {
 #[derive(Default)]
 struct Nearest {
     near: Vec<Near>,
+    /// How much their ranking counts beside that of the words.
+    weight: f64,
     prompt_tokens: u64,
     truncated: bool,
     /// Why there are none, where the words alone are to find something.
