@@ -9,7 +9,7 @@ mod load;
 use std::fs;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, functions::FunctionFlags};
 use serde_json::{Value, json};
 use tabagent_tests::http::Response;
 use tabagent_tests::server::Server;
@@ -103,10 +103,20 @@ fn copy_of_store(folder: &Path) -> TempDir {
     copy
 }
 
+/// Opens a store, with what its index of words is made with.
+fn words_of(file: &Path) -> Connection {
+    let connection = Connection::open(file).unwrap();
+    // What parts scripts without spaces; these texts stay as they are.
+    connection
+        .create_scalar_function("apart", 1, FunctionFlags::SQLITE_INNOCUOUS, |text| text.get::<String>(0))
+        .unwrap();
+    connection
+}
+
 /// The store is a whole database, no reference in it leads nowhere, and the words of its index are those of the chunks.
 fn assert_whole(folder: &Path) {
     let copy = copy_of_store(folder);
-    let connection = Connection::open(copy.path().join(DATABASE)).unwrap();
+    let connection = words_of(&copy.path().join(DATABASE));
     let says = |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(says("PRAGMA integrity_check"), "ok");
     connection

@@ -11,6 +11,7 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub use kind::is_read;
 pub(crate) use kind::{MediaType, decoded};
 
 use crate::{compute::Abandoned, error::Result};
