@@ -19,10 +19,11 @@ import hnswlib
 import numpy
 from usearch.index import Index
 
-# Both libraries' customary graph: 16 neighbours, 200 candidates while it is built.
-CONNECTIVITY = 16
+# Neighbours of a vector in the graph, the customary number first; more where the widest search does not find enough.
+CONNECTIVITIES = [16, 32, 64]
+# Candidates while it is built.
 CONSTRUCTION = 200
-WIDTHS = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 1024]
+WIDTHS = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 1024, 2048]
 
 
 def version(package):
@@ -31,12 +32,13 @@ def version(package):
 
 class Exact:
     name = version("numpy")
+    connectivities, widths = [None], [None]
 
-    def __init__(self, vectors):
+    def __init__(self, vectors, _connectivity):
         self.vectors = vectors
 
     def widen(self, width):
-        return False
+        pass
 
     def search(self, query, count):
         products = self.vectors @ query
@@ -46,16 +48,16 @@ class Exact:
 
 class Usearch:
     name = version("usearch")
+    connectivities, widths = CONNECTIVITIES, WIDTHS
 
-    def __init__(self, vectors):
+    def __init__(self, vectors, connectivity):
         self.index = Index(
-            ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=CONNECTIVITY, expansion_add=CONSTRUCTION
+            ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=connectivity, expansion_add=CONSTRUCTION
         )
         self.index.add(numpy.arange(len(vectors)), vectors, threads=os.cpu_count())
 
     def widen(self, width):
         self.index.expansion_search = width
-        return True
 
     def search(self, query, count):
         return self.index.search(query, count, threads=1).keys
@@ -63,15 +65,15 @@ class Usearch:
 
 class Hnswlib:
     name = version("hnswlib")
+    connectivities, widths = CONNECTIVITIES, WIDTHS
 
-    def __init__(self, vectors):
+    def __init__(self, vectors, connectivity):
         self.index = hnswlib.Index("ip", vectors.shape[1])
-        self.index.init_index(len(vectors), ef_construction=CONSTRUCTION, M=CONNECTIVITY, random_seed=1)
+        self.index.init_index(len(vectors), ef_construction=CONSTRUCTION, M=connectivity, random_seed=1)
         self.index.add_items(vectors, numpy.arange(len(vectors)), num_threads=os.cpu_count())
 
     def widen(self, width):
         self.index.set_ef(width)
-        return True
 
     def search(self, query, count):
         return self.index.knn_query(query, count, num_threads=1)[0][0]
@@ -95,27 +97,29 @@ class Bench:
     def build(self, queries, count):
         self.queries, self.count = unit(numpy.array(queries, dtype=numpy.float32)), count
         exact = self.exact(numpy.arange(len(self.vectors)))
-        said = []
-        for kind in (Usearch, Hnswlib, Exact):
-            before, begin = resident(), time.perf_counter()
-            peer = kind(self.vectors)
-            seconds, size = time.perf_counter() - begin, (resident() - before) / len(self.vectors)
-            width, recall = self.tuned(peer, exact)
-            how = "in process"
-            if width:
-                how += f", ef {width}; built in {seconds:.0f} s on {os.cpu_count()} threads, {size:.0f} bytes a vector"
-            self.peers.append(peer)
-            said.append({"name": peer.name, "recall": recall, "how": how})
+        said = [self.settled(kind, exact) for kind in (Usearch, Hnswlib, Exact)]
         return {"vectors": len(self.vectors), "dimensions": self.vectors.shape[1], "peers": said}
 
-    def tuned(self, peer, exact):
-        """The narrowest search that finds as much as is wanted, and what it finds."""
-        for width in WIDTHS:
-            widened = peer.widen(width)
-            recall = shared([peer.search(query, self.count) for query in self.queries], exact)
-            if recall >= self.wanted or not widened:
-                return (width if widened else None), recall
-        raise SystemExit(f"{peer.name} finds {recall} of the nearest at most")
+    def settled(self, kind, exact):
+        """Takes the sparsest graph, and in it the narrowest search, that finds as much as is wanted; else the last of both."""
+        for connectivity in kind.connectivities:
+            before, begin = resident(), time.perf_counter()
+            peer = kind(self.vectors, connectivity)
+            seconds, size = time.perf_counter() - begin, (resident() - before) / len(self.vectors)
+            for width in kind.widths:
+                peer.widen(width)
+                recall = shared([peer.search(query, self.count) for query in self.queries], exact)
+                if recall >= self.wanted:
+                    break
+            print(f"{kind.name}: {connectivity} neighbours, ef {width}, recall {recall}", file=sys.stderr)
+            if recall >= self.wanted:
+                break
+        how = "in process"
+        if connectivity:
+            how += f", {connectivity} neighbours, ef {width}; built in {seconds:.0f} s on {os.cpu_count()} threads"
+            how += f", {size:.0f} bytes a vector"
+        self.peers.append(peer)
+        return {"name": kind.name, "recall": recall, "how": how}
 
     def round(self, peer):
         search, count, seconds = self.peers[peer].search, self.count, []

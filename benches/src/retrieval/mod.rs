@@ -42,7 +42,7 @@ pub(crate) struct Options {
     serve: Vec<String>,
 }
 
-/// Documents of one part of the ingest, whose rate is told.
+/// Documents of one part of the ingest, whose rate is told, and words that are embedded at once.
 const PART: usize = 1000;
 
 /// Milliseconds of the 50th and the 95th percentile, a pair for each round.
@@ -75,11 +75,15 @@ pub(crate) fn run(options: &Options) -> Result<String, Failure> {
     };
     let scratch = TempDir::new()?;
     std::fs::create_dir(scratch.path().join("models"))?;
-    let corpus = Corpus::read()?;
-    let queries = corpus.queries(options.queries.max(1));
     let mut service = Service::start(program, &options.serve, scratch.path())?;
-    // The model is there before memory and time are looked at.
-    runtime.block_on(service.vectors(&queries))?;
+    // This also brings the model in, before memory and time are looked at.
+    let words = corpus::words()?;
+    let mut vectors = Vec::with_capacity(words.len());
+    for part in words.chunks(PART) {
+        vectors.extend(runtime.block_on(service.vectors(part))?);
+    }
+    let corpus = Corpus::of(words, &vectors);
+    let queries = corpus.queries(options.queries.max(1));
     let before = service.running.resident();
     let rates = runtime.block_on(ingest(&service, &corpus, options.chunks))?;
     let grown = service.running.resident() - before;

@@ -127,6 +127,7 @@ fn every_kind_comes_in_is_found_with_its_place_and_outlives_a_restart() {
         assert_eq!((&penguins["document_id"], &penguins["page"]), (&json!("paper"), &json!(2)));
         let coffee = first("CAFE huit heures");
         assert!(coffee["text"].as_str().unwrap().contains("caf\u{e9} ouvre \u{e0}"));
+        assert_eq!(coffee["headings"], json!(["cafe.txt"]), "its name, since it says no title");
         assert!(
             query(server, json!({ "query": "wombat", "mode": "keyword" })).is_empty(),
             "a menu is no text"

@@ -37,7 +37,7 @@ pub struct DocumentRequest {
     /// Its id. What is kept under it is replaced. One made of the content when absent.
     #[rule(length(max = 128), pattern("^[A-Za-z0-9][A-Za-z0-9._:-]*$"))]
     pub id: Option<String>,
-    /// Its title; when absent what the document says itself.
+    /// Its title; when absent what the document says itself, or else the name of its file.
     #[rule(length(min = 1, max = 1024))]
     pub title: Option<String>,
     /// Where it is from, such as a path or an address; the name of its file when absent.

@@ -75,7 +75,8 @@ pub enum RagRerank {
 pub enum RagMode {
     /// By what they mean: the cosine of their vectors and the query's.
     Vector,
-    /// By their words: BM25.
+    /// By their words, in any of their English forms: BM25. Words such as `the` and `which` are looked for only where there
+    /// are no others.
     Keyword,
     /// By both: the sum of 1 / (60 + rank) over the two.
     Hybrid,

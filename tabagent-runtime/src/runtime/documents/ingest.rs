@@ -52,7 +52,7 @@ pub struct IngestRequest {
     pub media_type: Option<String>,
     /// Name of its file.
     pub file_name: Option<String>,
-    /// Title; the document's own where there is none.
+    /// Title; the document's own where there is none, and else the name of its file.
     pub title: Option<String>,
     /// Where it is from.
     pub source: Option<String>,
@@ -156,7 +156,7 @@ impl Runtime {
             Ok((content, sum))
         })
         .await?;
-        let source = source.or(file_name);
+        let source = source.or_else(|| file_name.clone());
         let store = &self.inner.store;
         let before = match &id {
             Some(id) => {
@@ -183,7 +183,8 @@ impl Runtime {
             let reason = format!("has {} bytes of text and {MOST_TEXT} are taken; part it", text.len());
             return Err(BackendError::invalid(field, reason));
         }
-        let title = title.or(own_title);
+        // A name often says what a text is about that has no title: a question names the program, the file is named after it.
+        let title = title.or(own_title).or(file_name);
         let (id, source, metadata) = match before {
             Some(found) => (found.id, source.or(found.source), metadata.unwrap_or(found.metadata)),
             None => {

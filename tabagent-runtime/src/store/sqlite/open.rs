@@ -82,6 +82,8 @@ pub(super) const STEPS: &[&str] = &[
     ) STRICT;
     ",
     super::documents::SCHEMA,
+    super::documents::WORDS_STEP,
+    super::documents::VALUES_STEP,
 ];
 
 /// A connection, where its file lies, and the lock that is held while it is open.
@@ -179,6 +181,7 @@ fn private(path: &Path) -> std::io::Result<File> {
 /// What holds for the connection alone.
 fn prepare(connection: &Connection, durable: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
+    super::documents::add_functions(connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // A view or trigger of a file that somebody else wrote is not run.
     connection.pragma_update(None, "trusted_schema", false)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use rusqlite::Connection;
+use rusqlite::{Connection, functions::FunctionFlags};
 use serde_json::{Value, json};
 use tabagent_tests::http::exchange_until_killed;
 use tabagent_tests::server::Server;
@@ -42,6 +42,10 @@ fn write(address: SocketAddr, kill: u64, writer: usize) -> Vec<Value> {
 /// Every chunk has its vector and is of a document, and words are those of the chunks.
 fn is_whole(folder: &Path) {
     let connection = Connection::open(folder.join("tabagent.sqlite")).unwrap();
+    // What parts scripts without spaces; these texts stay as they are.
+    connection
+        .create_scalar_function("apart", 1, FunctionFlags::SQLITE_INNOCUOUS, |text| text.get::<String>(0))
+        .unwrap();
     connection
         .execute("INSERT INTO chunks_fts (chunks_fts, rank) VALUES ('integrity-check', 1)", [])
         .unwrap();

@@ -4,6 +4,8 @@ mod filter;
 mod index;
 mod read;
 mod search;
+mod values;
+mod words;
 mod write;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
@@ -20,7 +22,7 @@ use crate::{
     },
 };
 
-/// The tables of documents.
+/// The tables of documents, as they were first.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE documents (
         -- Never given twice, so that nothing that was read before means another document.
@@ -88,6 +90,15 @@ pub(super) const SCHEMA: &str = "
         VALUES ('delete', old.number, old.text, old.headings);
     END;
 ";
+
+pub(super) use values::STEP as VALUES_STEP;
+pub(super) use words::STEP as WORDS_STEP;
+
+/// Gives a connection the functions that the tables of documents call.
+pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    words::add_function(connection)?;
+    values::add_function(connection)
+}
 
 impl SqliteStore {
     /// Does `work` on a thread, and once more where it found the index of words damaged, after that was built anew from the

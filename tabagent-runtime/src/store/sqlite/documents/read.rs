@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 
 use super::super::queries::{json, number};
-use super::filter::compiled;
+use super::filter::selecting;
 use crate::store::{DocumentQuery, DocumentText, StoredChunk, StoredDocument};
 
 /// The columns of [`stored_document`].
@@ -64,10 +64,14 @@ pub(super) fn documents(
         }
     };
     let mut values = vec![Value::Integer(before)];
-    let passes = compiled(&query.filter, &mut values);
+    let passes = if query.filter.is_empty() {
+        String::new()
+    } else {
+        format!("AND d.number IN ({})", selecting(&query.filter, &mut values))
+    };
     values.push(Value::Integer(number(query.limit as u64)));
     let sql = format!(
-        "SELECT {DOCUMENT} FROM documents AS d WHERE d.number < ? AND {passes} ORDER BY d.number DESC LIMIT ?"
+        "SELECT {DOCUMENT} FROM documents AS d WHERE d.number < ? {passes} ORDER BY d.number DESC LIMIT ?"
     );
     let mut statement = connection.prepare(&sql)?;
     statement.query_map(params_from_iter(values), stored_document)?.collect::<rusqlite::Result<_>>().map(Some)

@@ -3,18 +3,18 @@
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value};
 
 use super::super::queries::number;
-use super::filter::compiled;
+use super::{
+    filter::selecting,
+    words::{term, words},
+};
 use crate::documents::Filter;
 
-/// Words of a query that are looked for; the rest of a longer one is passed over.
-const WORDS: usize = 64;
 /// How much of a document's words count against those of its headings.
 const WEIGHTS: &str = "1.0, 1.0";
 
 pub(super) fn passing(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
     let mut values = Vec::new();
-    let passes = compiled(filter, &mut values);
-    let mut statement = connection.prepare(&format!("SELECT d.number FROM documents AS d WHERE {passes}"))?;
+    let mut statement = connection.prepare(&selecting(filter, &mut values))?;
     statement.query_map(params_from_iter(values), |row| row.get(0))?.collect()
 }
 
@@ -48,14 +48,12 @@ fn having(
     if words.is_empty() {
         return Ok(Vec::new());
     }
-    // In quotes, so that nothing of the text is syntax of FTS5.
-    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    let mut values = vec![Value::Text(quoted.join(" OR ")), Value::Integer(index)];
+    let terms: Vec<String> = words.iter().map(|word| term(word)).collect();
+    let mut values = vec![Value::Text(terms.join(" OR ")), Value::Integer(index)];
     let passes = if filter.is_empty() {
         String::new()
     } else {
-        let passes = compiled(filter, &mut values);
-        format!("AND c.document IN (SELECT d.number FROM documents AS d WHERE {passes})")
+        format!("AND c.document IN ({})", selecting(filter, &mut values))
     };
     values.push(Value::Integer(number(limit as u64)));
     let sql = format!(
@@ -68,25 +66,10 @@ fn having(
     statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// The words of a text, each once.
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        let word = word.to_lowercase();
-        if !words.contains(&word) {
-            words.push(word);
-        }
-        if words.len() == WORDS {
-            break;
-        }
-    }
-    words
-}
-
 /// The words that no more than half of the chunks have.
 ///
 /// The others add next to nothing to BM25 as SQLite computes it (their weight is one millionth), and most of the time that a
-/// search takes.
+/// search takes. The index holds stems: a word that is another than its own stem is not found among them, and looked for.
 fn rare(connection: &Connection, words: &[String]) -> rusqlite::Result<Vec<String>> {
     let chunks: i64 = connection.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0))?;
     let mut found = connection.prepare("SELECT doc FROM chunk_words WHERE term = ?")?;

@@ -124,10 +124,71 @@ async fn the_text_of_a_query_is_words_and_never_syntax() {
         assert_eq!(found, expected, "{query:?}");
     }
     // Words that most chunks have decide nothing, and find what has no others.
-    let ranked = found(&store, "the star", json!({})).await;
+    let ranked = found(&store, "heading star", json!({})).await;
     assert_eq!((ranked.len(), ranked[0].as_str()), (3, "the NEAR star"));
+    assert_eq!(found(&store, "Which was the star?", json!({})).await, ["the NEAR star"]);
+    // Words are found in their other forms.
+    assert_eq!(found(&store, "opening", json!({})).await, ["the caf\u{e9} opens"]);
+    assert_eq!(found(&store, "stars", json!({})).await, ["the NEAR star"]);
     let long = "star ".repeat(100_000);
     assert_eq!(found(&store, &long, json!({})).await, ["the NEAR star"]);
+}
+
+#[tokio::test]
+async fn scripts_without_spaces_are_found_by_what_stands_in_them() {
+    let store = SqliteStore::in_memory().unwrap();
+    let lines = ["\u{6771}\u{4eac}\u{90fd}\u{306b}\u{4f4f}\u{3080}", "\u{4eac}\u{90fd}\u{306e}\u{732b}"];
+    put(&store, "a", &lines.join("\n"), json!({})).await;
+    for (query, expected) in [
+        // A word in the middle, one of one character, at the end, and one that both have.
+        ("\u{6771}\u{4eac}", vec![lines[0]]),
+        ("\u{4f4f}", vec![lines[0]]),
+        ("\u{732b}", vec![lines[1]]),
+        ("\u{4eac}\u{90fd}\u{306e}\u{732b}", vec![lines[1], lines[0]]),
+        // Characters that stand in both, but not side by side.
+        ("\u{6771}\u{732b}", vec![]),
+    ] {
+        assert_eq!(found(&store, query, json!({})).await, expected, "{query}");
+    }
+    assert_eq!(store.delete_document("a").await.unwrap(), Some(1));
+    assert_eq!(counts(&store).await, [0, 0, 0, 0], "all of it left the index");
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_form_of_documents_is_brought_to_the_present_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = Connection::open(folder.path().join(super::super::open::DATABASE)).unwrap();
+    for step in &super::super::open::STEPS[..4] {
+        before.execute_batch(step).unwrap();
+    }
+    before
+        .execute_batch(
+            "PRAGMA user_version = 4;
+             INSERT INTO documents (id, sha256, media_type, metadata, bytes, created, updated, text, blocks)
+             VALUES ('a', '0', 'text/plain', '{\"tags\":[\"x\",\"x\",2],\"by\":{\"name\":\"Ada\"}}', 1, 1, 1, 'opens', '[]');
+             INSERT INTO vector_indexes (model, fingerprint, dimensions, state) VALUES ('model', 'print', 2, 'serving');
+             INSERT INTO chunks (vector_index, document, position, text, headings, start, end, tokens)
+             VALUES (1, 1, 0, 'opens', '', 0, 5, 1);
+             INSERT INTO vectors VALUES (1, zeroblob(8));",
+        )
+        .unwrap();
+    before.pragma_update(None, "application_id", super::super::open::APPLICATION).unwrap();
+    drop(before);
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for filter in
+        [json!({}), json!({ "tags": ["x", 2] }), json!({ "by.name": "Ada" }), json!({ "none": null })]
+    {
+        assert_eq!(found(&store, "opening", filter.clone()).await, ["opens"], "{filter}");
+    }
+    let changes = DocumentChanges { source: None, metadata: json!({ "tags": "y" }).as_object().cloned() };
+    store.change_document("a", changes).await.unwrap().unwrap();
+    assert_eq!(found(&store, "opening", json!({ "tags": "x" })).await, [""; 0]);
+    assert_eq!(found(&store, "opening", json!({ "tags": "y" })).await, ["opens"]);
+    store.delete_document("a").await.unwrap().unwrap();
+    let sql = "SELECT count(*) FROM document_values";
+    let rows =
+        store.worker.call("test", |connection| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
+    assert_eq!(rows.await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -165,6 +226,11 @@ async fn filters_hold_by_type_and_within_the_search() {
         (json!({ "created": { "gt": 1_700_000_000 } }), "abc"),
         (json!({ "a'c": "%" }), "c"),
         (json!({ "') OR 1 --": 1 }), ""),
+        (json!({ "by": { "ne": null } }), "a"),
+        (json!({ "by.name": { "ne": "Ada" }, "draft": [true, false, 1, null] }), "bc"),
+        (json!({ "tags": { "gte": "x" } }), "ab"),
+        (json!({ "year": (0..1000).map(|year| year + 1900).collect::<Vec<_>>() }), "a"),
+        (json!({ "title": ["x", null], "date": [null, "2024-03-01"], "draft": { "ne": 1 } }), "ab"),
     ] {
         let expected: Vec<String> = expected.chars().map(|id| format!("text of {id}")).collect();
         let mut texts = found(&store, "text", filter.clone()).await;
