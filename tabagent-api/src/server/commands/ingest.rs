@@ -84,8 +84,7 @@ pub(in crate::server) fn run(config: &Config, options: &Options) -> Result<ExitC
     }
     let mut summary = Summary { skipped, failed, ..Summary::default() };
     send(&client, options.metadata.as_ref(), files, &mut summary)?;
-    let written =
-        if options.json { output::print_json(&summary) } else { output::print(&summary.text()) };
+    let written = if options.json { output::print_json(&summary) } else { output::print(&summary.text()) };
     written.map_err(CommandError::system("the summary cannot be written"))?;
     Ok(if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -7,6 +7,8 @@ mod kind;
 mod markdown;
 mod pdf;
 mod text;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use serde::{Deserialize, Serialize};

@@ -73,6 +73,17 @@ impl SqliteStore {
             .map_err(|error| place.failure("reading the parameters", &error))?;
         let selected = queries::selected(&mut opened.connection)
             .map_err(|error| place.failure("reading the chosen models", &error))?;
+        match documents::mend_words(&opened.connection) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::warn!(%place, "the index of the words of documents was not that of their chunks, and was built anew")
+            }
+            // Whoever meets what is damaged is told; the rest is served.
+            Err(error) => {
+                let failure = place.failure("looking at the index of words", &error);
+                tracing::error!(%failure, "the index of the words of documents cannot be looked at");
+            }
+        }
         let reader = open::reader(&opened)?.map(Worker::start).transpose()?;
         Ok(Self { reader, worker: Worker::start(opened)?, params, selected })
     }

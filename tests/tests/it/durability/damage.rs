@@ -7,8 +7,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tabagent_tests::http::Response;
-use tabagent_tests::server::{self, Server};
 use tabagent_tests::process;
+use tabagent_tests::server::{self, Server};
 
 use super::{DATABASE, DOCUMENTS, QUERY, assert_found, assert_whole, history, ok, start, words_of};
 
@@ -48,21 +48,24 @@ fn assert_all(server: &Server) {
     for number in 0..TOTAL {
         assert_found(server, &format!("d{number}"), &text(number), &word(number));
     }
-    let kept: Vec<Value> =
-        ["even", "odd"].iter().flat_map(|session| history(server, session)).map(|one| one["id"].clone()).collect();
-    let expected: Vec<Value> =
-        (0..TOTAL).step_by(2).chain((1..TOTAL).step_by(2)).map(|number| json!(format!("m{number}"))).collect();
+    let kept: Vec<Value> = ["even", "odd"]
+        .iter()
+        .flat_map(|session| history(server, session))
+        .map(|one| one["id"].clone())
+        .collect();
+    let expected: Vec<Value> = (0..TOTAL)
+        .step_by(2)
+        .chain((1..TOTAL).step_by(2))
+        .map(|number| json!(format!("m{number}")))
+        .collect();
     assert_eq!(kept, expected);
 }
 
 /// Writes over a page in the middle of what a table has.
 fn damage(file: &Path, table: &str) {
     let connection = Connection::open(file).unwrap();
-    let page: u64 = connection
-        .query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))
-        .unwrap()
-        .try_into()
-        .unwrap();
+    let page: u64 =
+        connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap();
     let pages: Vec<u64> = connection
         .prepare("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path")
         .unwrap()
@@ -103,7 +106,11 @@ fn damaged_pages_are_told_where_they_are_met_and_the_rest_is_served() {
         let mut doctor = server::command(&data, &["doctor", "--port", "0"]);
         doctor.env("TABAGENT_DATA_DIR", folder.path());
         let examined = process::run(doctor, server::START_DEADLINE);
-        assert!(!examined.success && examined.stdout.contains("is damaged; restore it"), "{}", examined.shown());
+        assert!(
+            !examined.success && examined.stdout.contains("is damaged; restore it"),
+            "{}",
+            examined.shown()
+        );
 
         let mut server = start(folder.path());
         let mut failed: Vec<String> = Vec::new();
@@ -143,7 +150,10 @@ fn damaged_pages_are_told_where_they_are_met_and_the_rest_is_served() {
         assert!(of_documents == (table != "messages") || table == "chunks_fts_data", "{table}: {failed:?}");
         // All that is not in that table goes on.
         for response in &responses {
-            assert_eq!(&ok(server.get(&format!("/v1/responses/{}", response["id"].as_str().unwrap()))), response);
+            assert_eq!(
+                &ok(server.get(&format!("/v1/responses/{}", response["id"].as_str().unwrap()))),
+                response
+            );
         }
         ok(server.post("/v1/responses", &json!({ "input": "Who are you?", "max_output_tokens": 1 })));
         ok(server.post("/v1/embeddings", &json!({ "input": "a" })));
@@ -190,11 +200,18 @@ fn a_log_that_was_cut_or_damaged_leaves_what_was_written_before() {
             let found = server.get("/v1/sessions/s/history?limit=1000");
             let kept = if found.status == 404 { Vec::new() } else { history(&server, "s") };
             for (number, message) in kept.iter().enumerate() {
-                assert_eq!((&message["id"], &message["content"]), (&json!(format!("m{number}")), &json!(content(number))));
+                assert_eq!(
+                    (&message["id"], &message["content"]),
+                    (&json!(format!("m{number}")), &json!(content(number)))
+                );
             }
             // A message and the document behind it were written one after the other.
             let documents = super::pages(&server, DOCUMENTS).len();
-            assert!(kept.len() == documents || kept.len() == documents + 1, "{cut}: {} and {documents}", kept.len());
+            assert!(
+                kept.len() == documents || kept.len() == documents + 1,
+                "{cut}: {} and {documents}",
+                kept.len()
+            );
             for number in 0..documents {
                 assert_found(&server, &format!("d{number}"), &text(number), &word(number));
             }
@@ -228,7 +245,10 @@ fn an_index_of_words_that_is_not_that_of_the_chunks_is_made_anew_from_them() {
             "INSERT INTO chunks_fts (chunks_fts, rowid, text, headings)
              SELECT 'delete', number, text, headings FROM chunks ORDER BY number LIMIT 1 OFFSET 7",
         ),
-        ("a chunk too many", "INSERT INTO chunks_fts (rowid, text, headings) VALUES (99999, 'ghost word7x', '')"),
+        (
+            "a chunk too many",
+            "INSERT INTO chunks_fts (rowid, text, headings) VALUES (99999, 'ghost word7x', '')",
+        ),
         (
             "another chunk in place of one",
             "INSERT INTO chunks_fts (chunks_fts, rowid, text, headings)

@@ -33,7 +33,11 @@ fn run(mounts: &Mounts, folder: &Path, arguments: &[&str]) -> process::Output {
 /// A write that is refused says what is wrong and what to do.
 fn assert_full(response: &Response) {
     let problem = response.json();
-    assert_eq!((response.status, &problem["error"]["code"]), (500, &json!("configuration_error")), "{problem}");
+    assert_eq!(
+        (response.status, &problem["error"]["code"]),
+        (500, &json!("configuration_error")),
+        "{problem}"
+    );
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("the disk is full; free some space, then ask again"), "{problem}");
     assert!(detail.contains("tabagent.sqlite"), "{problem}");
@@ -52,7 +56,8 @@ fn a_full_disk_is_told_and_what_was_acknowledged_is_there_when_it_has_room_again
         Server::start_through(&mounts.through(), tempfile::tempdir().unwrap(), &[], &environment)
     };
     let mut server = begin();
-    let message = |number: usize| json!({ "id": format!("m{number}"), "role": "user", "content": "x".repeat(3000) });
+    let message =
+        |number: usize| json!({ "id": format!("m{number}"), "role": "user", "content": "x".repeat(3000) });
     let response = json!({ "input": "Who are you?", "max_output_tokens": 1 });
     let send = |server: &Server, number: usize| {
         let body = json!({ "id": format!("d{number}"), "text": document(number).1 });
@@ -99,7 +104,10 @@ fn a_full_disk_is_told_and_what_was_acknowledged_is_there_when_it_has_room_again
             .collect();
         assert_eq!(kept, expected);
         for response in &responses {
-            assert_eq!(&ok(server.get(&format!("/v1/responses/{}", response["id"].as_str().unwrap()))), response);
+            assert_eq!(
+                &ok(server.get(&format!("/v1/responses/{}", response["id"].as_str().unwrap()))),
+                response
+            );
         }
     };
     // What there is is served, and what keeps nothing is done.
@@ -172,7 +180,7 @@ fn of_servers_that_begin_on_one_folder_one_serves_and_the_others_say_so() {
             .collect();
         // Three end, each by itself.
         until("one is left", || {
-            begun.iter_mut().filter(|child| child.try_wait().unwrap().is_none()).count() == 1
+            begun.iter_mut().map(|child| child.try_wait().unwrap()).filter(Option::is_none).count() == 1
         });
         for mut child in begun {
             let serves = child.try_wait().unwrap().is_none();
@@ -181,7 +189,8 @@ fn of_servers_that_begin_on_one_folder_one_serves_and_the_others_say_so() {
             }
             let output = child.wait_with_output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            let told = said.contains("is used by another server; stop that one") && said.contains("--data-dir");
+            let told =
+                said.contains("is used by another server; stop that one") && said.contains("--data-dir");
             assert!(serves || told && output.status.code() == Some(1), "{said}");
         }
         // A server that writes is not disturbed by another one that tries.
@@ -193,7 +202,11 @@ fn of_servers_that_begin_on_one_folder_one_serves_and_the_others_say_so() {
                 let mut command = server::command(&data, &["serve", "--port", "0"]);
                 command.env("TABAGENT_DATA_DIR", folder.path());
                 let output = process::run(command, server::START_DEADLINE);
-                assert!(!output.success && output.stderr.contains("used by another server"), "{}", output.shown());
+                assert!(
+                    !output.success && output.stderr.contains("used by another server"),
+                    "{}",
+                    output.shown()
+                );
             }
         }
         server.signal("KILL");

@@ -13,6 +13,9 @@ use super::DOCUMENTS;
 /// Clients of a kind, where the kind has several.
 pub(super) const WRITERS: usize = 2;
 
+/// Sentences of a document: some fifteen chunks.
+const SENTENCES: usize = 200;
+
 /// A server, and the number of the round in which it is killed: names hold it, so that rounds do not meet.
 #[derive(Clone, Copy)]
 pub(super) struct Client {
@@ -42,10 +45,15 @@ impl Kept {
     /// A content of several chunks.
     pub(super) fn text(&self, version: u32) -> String {
         let word = self.word(version);
-        (0..60)
+        (0..SENTENCES)
             .map(|number| format!("Sentence {number} of this text has the word {word}.\n\n"))
             .collect::<String>()
             + &word
+    }
+
+    /// Nothing yet.
+    pub(super) fn new(name: String) -> Self {
+        Self { id: format!("d{name}"), name, versions: 0, known: None, unanswered: None }
     }
 
     pub(super) fn body(&self, version: u32) -> Value {
@@ -89,9 +97,7 @@ impl Client {
             let at = match living.get(random.next_u32() as usize % living.len().max(1)) {
                 Some(at) if choice >= 6 => *at,
                 _ => {
-                    let name = self.name(all.len());
-                    let id = format!("d{name}");
-                    all.push(Kept { id, name, versions: 0, known: None, unanswered: None });
+                    all.push(Kept::new(self.name(all.len())));
                     all.len() - 1
                 }
             };

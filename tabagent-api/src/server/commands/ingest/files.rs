@@ -89,7 +89,9 @@ fn below(folder: &Path, seen: &mut BTreeSet<PathBuf>, gathered: &mut Gathered) {
             let is_link = path.is_symlink();
             match fs::metadata(&path) {
                 Ok(found) if found.is_dir() && is_link => {
-                    gathered.skipped.push(Passed::new(&path, "is a link to a folder; name that folder itself"));
+                    gathered
+                        .skipped
+                        .push(Passed::new(&path, "is a link to a folder; name that folder itself"));
                 }
                 Ok(found) if found.is_dir() => inner.push(path),
                 Ok(found) if !found.is_file() => {
@@ -156,7 +158,8 @@ mod tests {
             .collect();
         assert_eq!(names, ["z.txt", "README", "cut", "paper", "b/a.md", "b/deep/c.HTML", "image.png"]);
         let skipped: Vec<&str> = found.skipped.iter().map(|passed| passed.reason.as_str()).collect();
-        let expected = ["is empty", "is no text, and no PDF either", "is a link to a folder; name that folder itself"];
+        let expected =
+            ["is empty", "is no text, and no PDF either", "is a link to a folder; name that folder itself"];
         assert_eq!(skipped, expected[..skipped.len()]);
         assert!(found.skipped.len() >= 2 && found.failed.len() == 1, "{found:?}");
         assert!(found.failed[0].to_string().contains("nothing: cannot be read"), "{found:?}");
