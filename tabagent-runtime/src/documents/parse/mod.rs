@@ -6,9 +6,9 @@ mod html;
 mod kind;
 mod markdown;
 mod pdf;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod writer;
 
 use serde::{Deserialize, Serialize};
