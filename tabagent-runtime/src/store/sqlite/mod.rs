@@ -76,7 +76,7 @@ impl SqliteStore {
         match documents::mend_words(&opened.connection) {
             Ok(false) => {}
             Ok(true) => {
-                tracing::warn!(%place, "the index of the words of documents was not that of their chunks, and was built anew")
+                tracing::warn!(%place, "the index of the words of documents was not that of their chunks; it was built anew");
             }
             // Whoever meets what is damaged is told; the rest is served.
             Err(error) => {

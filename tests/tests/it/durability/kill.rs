@@ -5,12 +5,11 @@
 //! run of the tests does, and says how much was written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
-use tabagent_tests::process::until;
 use tabagent_tests::server::Server;
 
 use super::load::{Client, Kept, Said, WRITERS};
@@ -22,6 +21,9 @@ const KILLS: u64 = 20;
 const BEFORE: usize = 60;
 /// Longest time between the first write and the kill, in milliseconds.
 const MOMENT: u64 = 2000;
+
+/// Longest time in which an index that is built does not grow: what another one left is dropped first.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Lets clients write until the server is killed at this moment.
 fn killed(server: &mut Server, round: u64, moment: Duration) -> (Vec<Kept>, Said) {
@@ -183,6 +185,22 @@ fn assert_lists(server: &Server, documents: &[Kept], sessions: &BTreeMap<String,
     assert_eq!(&listed, sessions);
 }
 
+/// Waits until the index that was begun is whole, as long as it grows.
+fn index_is_whole(server: &Server) {
+    let (mut last, mut since) = (Value::Null, Instant::now());
+    loop {
+        let index = ok(server.get(&format!("{DOCUMENTS}?limit=1")))["index"].clone();
+        if index["state"] == "current" {
+            return;
+        }
+        if index != last {
+            (last, since) = (index, Instant::now());
+        }
+        assert!(since.elapsed() < PATIENCE, "the index does not grow any more: {last}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn what_was_acknowledged_is_there_once_and_the_index_agrees_after_a_kill() {
     let kills = std::env::var("TABAGENT_TEST_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
@@ -212,7 +230,7 @@ fn what_was_acknowledged_is_there_once_and_the_index_agrees_after_a_kill() {
         assert_lists(&server, &documents, &sessions);
     }
     // What was begun of the last index is done by the last server, and it is as the one before.
-    until("the index is whole", || ok(server.get(DOCUMENTS))["index"]["state"] == "current");
+    index_is_whole(&server);
     documents.iter().for_each(|kept| assert_document(&server, kept));
     assert_lists(&server, &documents, &sessions);
     let written: u32 = documents.iter().map(|kept| kept.versions).sum();

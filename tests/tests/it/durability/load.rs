@@ -154,7 +154,7 @@ impl Client {
             assert_eq!(status, 200, "{response}");
             let target = format!("/v1/responses/{}", response["id"].as_str().unwrap());
             told.push((response, Some(false)));
-            if told.len() % 3 == 0 {
+            if told.len().is_multiple_of(3) {
                 let at = told.len() - 1;
                 told[at].1 = None;
                 let Some((status, gone)) = self.send("DELETE", &target, &Value::Null) else { return told };
