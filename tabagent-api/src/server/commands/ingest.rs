@@ -49,7 +49,6 @@ pub(in crate::server) struct Options {
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     created: u64,
-    replaced: u64,
     unchanged: u64,
     chunks: u64,
     skipped: Vec<Passed>,
@@ -58,12 +57,11 @@ struct Summary {
 
 impl Summary {
     fn text(&self) -> String {
-        let kept = self.created + self.replaced + self.unchanged;
         format!(
-            "{kept} documents with {} chunks: {} new, {} replaced, {} unchanged; {} files skipped, {} failed\n",
+            "{} documents with {} chunks: {} new, {} unchanged; skipped: {}, failed: {}\n",
+            self.created + self.unchanged,
             self.chunks,
             self.created,
-            self.replaced,
             self.unchanged,
             self.skipped.len(),
             self.failed.len()
@@ -116,8 +114,8 @@ fn send(
             match outcome {
                 Ok(answer) => {
                     let count = match answer.outcome {
-                        IngestOutcome::Created => &mut summary.created,
-                        IngestOutcome::Replaced => &mut summary.replaced,
+                        // No id is sent, so that nothing has another content's place.
+                        IngestOutcome::Created | IngestOutcome::Replaced => &mut summary.created,
                         IngestOutcome::Unchanged => &mut summary.unchanged,
                     };
                     *count += 1;

@@ -34,7 +34,7 @@ fn the_command_brings_in_what_is_below_a_folder_once_and_names_what_it_does_not(
     let root = folder.path().to_str().unwrap();
     let first = run(&[root, "--metadata", "{\"kind\": \"manual\"}"]);
     assert!(first.success, "{}", first.shown());
-    let said = "4 documents with 5 chunks: 4 new, 0 replaced, 0 unchanged; 1 files skipped, 0 failed\n";
+    let said = "4 documents with 5 chunks: 4 new, 0 unchanged; skipped: 1, failed: 0\n";
     assert_eq!(first.stdout, said);
     let skipped = format!("skipped: {root}/image.png: is no text, and no PDF either");
     assert!(first.stderr.contains(&skipped), "{}", first.shown());
