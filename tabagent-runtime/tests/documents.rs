@@ -65,6 +65,8 @@ fn documents_of(found: &Retrieval) -> Vec<&str> {
     found.passages.iter().map(|passage| passage.chunk.document.as_str()).collect()
 }
 
+/// Waits until the index is whole and of the model that is selected, and searches are by it: they go on with the one before
+/// until this one is read.
 async fn current(runtime: &Runtime) {
     let begun = Instant::now();
     loop {
@@ -72,7 +74,20 @@ async fn current(runtime: &Runtime) {
         let serving = indexes.serving.as_ref().unwrap();
         if indexes.state == DocumentIndexState::Current && serving.model == indexes.model {
             assert_eq!(serving.progress.indexed, serving.progress.documents);
-            return;
+            let by_vector = RetrievalRequest {
+                query: "anything".to_owned(),
+                count: 1,
+                mode: RetrievalMode::Vector,
+                ..RetrievalRequest::default()
+            };
+            // Refused while the model of the one before is gone.
+            if runtime
+                .retrieve(by_vector)
+                .await
+                .is_ok_and(|found| found.model.as_ref() == Some(&serving.model))
+            {
+                return;
+            }
         }
         assert!(begun.elapsed() < Duration::from_secs(120), "{indexes:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -238,3 +238,23 @@ pub fn exchange(
     connection.send(&request(method, target, headers, body));
     connection.receive(method)
 }
+
+/// Sends JSON to a server that may be killed meanwhile: the status of the answer and its body, `None` where it does not come
+/// whole.
+pub fn exchange_until_killed(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    body: &Value,
+) -> Option<(u16, Value)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let headers = [("content-type", "application/json"), ("connection", "close")];
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    stream.write_all(&request(method, target, &headers, body.as_bytes())).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.get("HTTP/1.1 ".len()..)?.get(..3)?.parse().ok()?;
+    Some((status, serde_json::from_str(body).ok()?))
+}

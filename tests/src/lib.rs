@@ -12,6 +12,7 @@
 
 pub mod http;
 pub mod hub;
+pub mod mounts;
 pub mod node;
 pub mod problem;
 pub mod process;

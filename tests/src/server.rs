@@ -20,7 +20,19 @@ const STOP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The program with the environment of a test: no settings but those that the test gives, data in `data`.
 pub fn command(data: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(workspace::tabagent());
+    command_through(&[], data, arguments)
+}
+
+/// The same through another program, whose own arguments end with the command line of this one: `nsenter`, for example.
+pub fn command_through(through: &[String], data: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = match through {
+        [] => Command::new(workspace::tabagent()),
+        [program, own @ ..] => {
+            let mut command = Command::new(program);
+            command.args(own).arg(workspace::tabagent());
+            command
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TABAGENT_") {
             command.env_remove(name);
@@ -62,7 +74,17 @@ impl Server {
 
     /// As [`Server::start`], with a data folder that the test has filled, and further environment variables.
     pub fn start_in(data: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = command(&data, &["serve", "--port", "0"]);
+        Self::start_through(&[], data, arguments, environment)
+    }
+
+    /// As [`Server::start_in`], through another program, which becomes the server.
+    pub fn start_through(
+        through: &[String],
+        data: TempDir,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut command = command_through(through, &data, &["serve", "--port", "0"]);
         command.args(arguments).envs(environment.iter().copied());
         let mut child = command
             .stdin(Stdio::null())

@@ -96,6 +96,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
             let url = text(matches, "url");
             commands::rm::run(&load(matches)?, url.as_deref(), &required(matches, "model"))
         }
+        Some(("ingest", matches)) => commands::ingest::run(&load(matches)?, &brought(matches)?),
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some((READ_PDF, _)) => {
@@ -132,6 +133,16 @@ fn placement(matches: &ArgMatches) -> commands::load::Options {
         variant: text(matches, "variant"),
         pin: matches.get_flag("pin"),
     }
+}
+
+/// What `tabagent ingest` is told beside the settings.
+fn brought(matches: &ArgMatches) -> Result<commands::ingest::Options, CommandError> {
+    Ok(commands::ingest::Options {
+        url: text(matches, "url"),
+        paths: matches.get_many::<PathBuf>("paths").into_iter().flatten().cloned().collect(),
+        metadata: text(matches, "metadata").as_deref().map(commands::ingest::metadata).transpose()?,
+        json: json(matches),
+    })
 }
 
 /// An argument that the grammar asks for.
@@ -302,6 +313,29 @@ pub fn command() -> Command {
         .arg(server())
         .arg(Arg::new("model").value_name("MODEL").required(true).help("Its id"));
     let read_pdf = Command::new(READ_PDF).about("Read the text of a PDF from stdin, for a server").hide(true);
+    let ingest = Command::new("ingest")
+        .about("Send files and folders to a running server, which keeps them as documents")
+        .after_help(
+            "Text, Markdown, HTML and PDF are kept; what else is below a folder is named and skipped, hidden files are left out.\n\
+             What is kept already is not kept twice, so that the same command can be repeated. A file that has changed is another\n\
+             document; the one before stays until DELETE /v1/rag/documents/{document_id}.",
+        )
+        .arg(
+            Arg::new("paths")
+                .value_name("PATH")
+                .num_args(1..)
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Files, and folders with all that is below them"),
+        )
+        .arg(
+            Arg::new("metadata")
+                .long("metadata")
+                .value_name("JSON")
+                .help("What is said of each document, for filters: an object"),
+        )
+        .arg(url())
+        .arg(json().help("Write the summary as JSON"));
     let doctor = Command::new("doctor").about("Check whether serving would work here").arg(json());
     with_settings(Command::new("tabagent"))
         .about("A local AI server: models on ONNX Runtime behind the routes that OpenAI's clients speak")
@@ -317,6 +351,7 @@ pub fn command() -> Command {
         .subcommand(with_settings(pull))
         .subcommand(with_settings(list))
         .subcommand(with_settings(rm))
+        .subcommand(with_settings(ingest))
         .subcommand(with_settings(routes))
         .subcommand(with_settings(openapi))
         .subcommand(with_settings(doctor))

@@ -11,4 +11,4 @@ pub(crate) mod index;
 pub(crate) mod parse;
 
 pub use filter::{Comparison, Condition, Filter, FilterField, Scalar, Test};
-pub use parse::{Block, BlockKind, PdfReader, read_pdf};
+pub use parse::{Block, BlockKind, PdfReader, is_read, read_pdf};

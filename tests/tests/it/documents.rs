@@ -1,5 +1,6 @@
 //! Documents: every kind comes in, is found, and outlives restarts and kills.
 
+mod command;
 mod harm;
 mod kill;
 

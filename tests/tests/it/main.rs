@@ -17,6 +17,7 @@ mod clients;
 mod contract;
 mod departures;
 mod documents;
+mod durability;
 mod example;
 mod hostile;
 mod invariants;

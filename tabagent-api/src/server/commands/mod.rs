@@ -11,6 +11,7 @@ use super::logging;
 
 pub(super) mod bench;
 pub(super) mod doctor;
+pub(super) mod ingest;
 pub(super) mod list;
 pub(super) mod load;
 pub(super) mod openapi;

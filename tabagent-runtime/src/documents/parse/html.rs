@@ -231,10 +231,24 @@ impl Reader {
     /// Closes the innermost element of a name, unless something stands between that holds such elements.
     fn close_like(&mut self, name: &str) {
         let holds = |open: &str| {
-            matches!(
-                open,
-                "ul" | "ol" | "dl" | "table" | "div" | "section" | "article" | "body" | "blockquote"
-            )
+            // What is passed over is passed over whole, whatever is open around it.
+            matches!(role(open), Role::Skipped)
+                || matches!(
+                    open,
+                    "ul" | "ol"
+                        | "dl"
+                        | "table"
+                        | "div"
+                        | "section"
+                        | "article"
+                        | "header"
+                        | "main"
+                        | "figure"
+                        | "details"
+                        | "fieldset"
+                        | "body"
+                        | "blockquote"
+                )
         };
         for at in (0..self.open.len()).rev() {
             let open = self.open[at].name.as_str();

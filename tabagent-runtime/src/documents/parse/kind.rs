@@ -114,6 +114,16 @@ fn by_content(content: &[u8]) -> MediaType {
     MediaType::Text { name: "text/plain".to_owned(), charset: None }
 }
 
+/// Whether a file is of a kind that is read: by its name, else by its first bytes. It may still be damaged.
+pub fn is_read(file: &str, head: &[u8]) -> bool {
+    if by_extension(file).is_some() || by_content(head) == MediaType::Pdf {
+        return true;
+    }
+    // A character may be cut at the end.
+    let is_text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_text && !head.contains(&0)
+}
+
 /// The text of bytes: by their byte order mark, else by the character set that was declared, else UTF-8.
 ///
 /// # Errors

@@ -6,6 +6,8 @@ mod html;
 mod kind;
 mod markdown;
 mod pdf;
+#[cfg(test)]
+mod tests;
 mod text;
 mod writer;
 
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub use kind::is_read;
 pub(crate) use kind::{MediaType, decoded};
 pub use pdf::{PdfReader, read_pdf};
 
@@ -115,24 +118,6 @@ pub(crate) fn parse(
         MediaType::Html { charset } => {
             let charset = charset.clone().or_else(|| html::charset(content));
             html::parse(&decoded(field, content, charset.as_deref())?, &patience)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compute::AbandonOnDrop;
-
-    #[test]
-    fn nothing_is_read_on_that_nobody_waits_for() {
-        let guard = AbandonOnDrop::default();
-        let flag = guard.flag();
-        drop(guard);
-        let markup = [MediaType::Html { charset: None }, MediaType::Markdown { charset: None }];
-        for kind in markup {
-            let outcome = parse("data", b"<p a b>text</p>", &kind, None, &flag);
-            assert_eq!(outcome.unwrap_err().to_string(), Abandoned::error().to_string());
         }
     }
 }

@@ -213,15 +213,21 @@ impl Runtime {
             blocks: blocks.clone(),
             chosen,
         };
-        let (index, embedder, makes_vectors) = self.index_for_ingest().await?;
-        let chunks = if makes_vectors {
-            self.embedded(field, &embedder, title, text, blocks, MOST_CHUNKS, told).await?
-        } else {
-            let prepared = self.prepared(field, &embedder, title, text, blocks, MOST_CHUNKS).await?;
-            prepared.into_iter().map(|(chunk, _)| chunk).collect()
+        let put = loop {
+            let (index, embedder, makes_vectors) = self.index_for_ingest().await?;
+            let (title, text, blocks) = (title.clone(), text.clone(), blocks.clone());
+            let chunks = if makes_vectors {
+                self.embedded(field, &embedder, title, text, blocks, MOST_CHUNKS, told).await?
+            } else {
+                let prepared = self.prepared(field, &embedder, title, text, blocks, MOST_CHUNKS).await?;
+                prepared.into_iter().map(|(chunk, _)| chunk).collect()
+            };
+            told(IngestProgress { stage: IngestStage::Storing, done: chunks.len(), total: chunks.len() });
+            if let Some(put) = self.keep_document(document.clone(), index, chunks).await? {
+                break put;
+            }
+            // Another index serves since the document was embedded, and this one is left: it comes into that one.
         };
-        told(IngestProgress { stage: IngestStage::Storing, done: chunks.len(), total: chunks.len() });
-        let put = self.keep_document(document, index, chunks).await?;
         if put.outcome == PutOutcome::Unchanged {
             // Somebody else brought the same in the meantime.
             return self.unchanged(&put.document, DocumentChanges { source, metadata: Some(metadata) }).await;

@@ -10,25 +10,20 @@ use crate::{
 };
 
 impl Runtime {
-    /// Keeps a document in the index that serves.
+    /// Keeps a document in an index; `None` where that was left, and nothing is kept.
     pub(super) async fn keep_document(
         &self,
         document: NewDocument,
         index: i64,
         chunks: Vec<NewChunk>,
-    ) -> Result<PutDocument> {
+    ) -> Result<Option<PutDocument>> {
         self.changing(move |runtime| async move {
             let store = &runtime.inner.store;
             let vectors: Vec<Vec<f32>> = chunks.iter().map(|chunk| chunk.vector.clone()).collect();
             let before = store.document(&document.id).await?.map(|found| found.number);
-            let put = store.put_document(document, index, chunks).await?;
-            // Only where the operator changed the model twice while a document was embedded.
-            let put = put.ok_or_else(|| BackendError::VectorStoreError {
-                operation: "keeping a document".to_owned(),
-                reason: "the index was left meanwhile; send the document again".to_owned(),
-            })?;
+            let Some(put) = store.put_document(document, index, chunks).await? else { return Ok(None) };
             if put.outcome == PutOutcome::Unchanged {
-                return Ok(put);
+                return Ok(Some(put));
             }
             if let Some(served) = runtime.read_served().await? {
                 let (number, chunks) = (put.document.number, put.chunks.clone());
@@ -42,7 +37,7 @@ impl Runtime {
                 })
                 .await?;
             }
-            Ok(put)
+            Ok(Some(put))
         })
         .await
     }

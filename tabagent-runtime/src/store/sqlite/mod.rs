@@ -88,6 +88,17 @@ impl SqliteStore {
             .map_err(|error| place.failure("reading the chosen models", &error))?;
         let room =
             Room::of(&opened.connection).map_err(|error| place.failure("adding up the sessions", &error))?;
+        match documents::mend_words(&opened.connection) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::warn!(%place, "the index of the words of documents was not that of their chunks; it was built anew");
+            }
+            // Whoever meets what is damaged is told; the rest is served.
+            Err(error) => {
+                let failure = place.failure("looking at the index of words", &error);
+                tracing::error!(%failure, "the index of the words of documents cannot be looked at");
+            }
+        }
         let reader = || open::reader(&opened)?.map(Worker::start).transpose();
         let (reader, conversation_reader) = (reader()?, reader()?);
         Ok(Self {

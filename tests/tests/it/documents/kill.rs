@@ -1,8 +1,7 @@
 //! A server that is killed while documents come in: what it acknowledged is there once, with all its chunks and vectors, and
 //! the index of words agrees with the chunks.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rusqlite::{Connection, functions::FunctionFlags};
 use serde_json::{Value, json};
-use tabagent_tests::http::request;
+use tabagent_tests::http::exchange_until_killed;
 use tabagent_tests::server::Server;
 
 use super::{DOCUMENTS, ok, query};
@@ -22,19 +21,6 @@ const WRITERS: usize = 4;
 /// Longest time between a start and a kill.
 const MOMENT: u64 = 1500;
 
-/// The body of an answer; `None` where the server is gone before it is whole.
-fn post(address: SocketAddr, body: &Value) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let headers = [("content-type", "application/json"), ("connection", "close")];
-    stream.write_all(&request("POST", DOCUMENTS, &headers, body.to_string().as_bytes())).ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.get("HTTP/1.1 ".len()..)?.get(..3)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
-}
-
 /// A document with a word of its own, of several chunks.
 fn document(kill: u64, writer: usize, number: usize) -> Value {
     let word = format!("word{kill}x{writer}x{number}");
@@ -44,7 +30,9 @@ fn document(kill: u64, writer: usize, number: usize) -> Value {
 /// Brings documents in until the server is gone: those that were acknowledged.
 fn write(address: SocketAddr, kill: u64, writer: usize) -> Vec<Value> {
     let mut kept = Vec::new();
-    while let Some((status, body)) = post(address, &document(kill, writer, kept.len())) {
+    while let Some((status, body)) =
+        exchange_until_killed(address, "POST", DOCUMENTS, &document(kill, writer, kept.len()))
+    {
         assert_eq!(status, 200, "{body}");
         kept.push(body["document"].clone());
     }

@@ -1,15 +1,14 @@
 //! A server that is killed while it writes: what it acknowledged is there, once and in order.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
-use tabagent_tests::http::request;
+use tabagent_tests::http::exchange_until_killed;
 use tabagent_tests::server::Server;
 
 use super::history;
@@ -24,19 +23,6 @@ const ANSWERS: u64 = 6;
 /// and fewer microseconds than this, so that it meets every part of a write.
 const MOMENT: u64 = 20_000;
 
-/// The body of an answer; `None` where the server is gone before it is whole.
-fn post(address: SocketAddr, target: &str, body: &Value) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let headers = [("content-type", "application/json"), ("connection", "close")];
-    stream.write_all(&request("POST", target, &headers, body.to_string().as_bytes())).ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.get("HTTP/1.1 ".len()..)?.get(..3)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
-}
-
 /// A message by its id.
 fn message(id: &str) -> Value {
     json!({ "id": id, "role": "user", "content": format!("{id} says {}", "something ".repeat(20)) })
@@ -47,7 +33,9 @@ fn write(address: SocketAddr, session: &str, writer: usize, count: &AtomicU64) -
     let mut places = Vec::new();
     loop {
         let body = message(&format!("{writer}-{}", places.len()));
-        let Some((status, stored)) = post(address, &format!("/v1/sessions/{session}/messages"), &body) else {
+        let Some((status, stored)) =
+            exchange_until_killed(address, "POST", &format!("/v1/sessions/{session}/messages"), &body)
+        else {
             return places;
         };
         assert_eq!(status, 201, "{stored}");
@@ -71,7 +59,9 @@ fn talk(address: SocketAddr, session: &str, count: &AtomicU64) -> usize {
                 json!({ "session_id": session, "messages": messages, "max_tokens": 1, "history_limit": 4 });
             ("/v1/chat/completions", body)
         };
-        let Some((status, answer)) = post(address, target, &body) else { return told };
+        let Some((status, answer)) = exchange_until_killed(address, "POST", target, &body) else {
+            return told;
+        };
         assert_eq!(status, 200, "{answer}");
         told += 1;
         count.fetch_add(1, Relaxed);

@@ -2,6 +2,7 @@
 
 mod filter;
 mod index;
+mod mend;
 mod read;
 mod search;
 mod values;
@@ -91,6 +92,7 @@ pub(super) const SCHEMA: &str = "
     END;
 ";
 
+pub(super) use mend::mend_words;
 pub(super) use values::STEP as VALUES_STEP;
 pub(super) use words::STEP as WORDS_STEP;
 
@@ -119,9 +121,8 @@ impl SqliteStore {
             return Ok(found);
         }
         tracing::warn!("the index of the words of documents is damaged; it is built anew");
-        let rebuild = "INSERT INTO chunks_fts (chunks_fts) VALUES ('rebuild')";
         self.worker
-            .call("building the index of words", move |connection| connection.execute(rebuild, []))
+            .call("building the index of words", move |connection| connection.execute(mend::REBUILD, []))
             .await?;
         thread.call(operation, move |connection| again(connection)).await
     }
