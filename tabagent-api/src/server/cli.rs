@@ -317,8 +317,8 @@ pub fn command() -> Command {
         .about("Send files and folders to a running server, which keeps them as documents")
         .after_help(
             "Text, Markdown, HTML and PDF are kept; what else is below a folder is named and skipped, hidden files are left out.\n\
-             What is kept already is not kept twice, so that the same command can be repeated. A file that has changed is another\n\
-             document; the one before stays until DELETE /v1/rag/documents/{document_id}.",
+              A file is one document: what is kept already is not embedded again, and what has changed takes the place of what it\n\
+              was. One that is gone stays until DELETE /v1/rag/documents/{document_id}.",
         )
         .arg(
             Arg::new("paths")

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use self::files::{File, Gathered, Passed};
 use crate::routes::rag::ingest::{IngestOutcome, IngestResponse};
@@ -49,6 +50,7 @@ pub(in crate::server) struct Options {
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     created: u64,
+    replaced: u64,
     unchanged: u64,
     chunks: u64,
     skipped: Vec<Passed>,
@@ -58,10 +60,11 @@ struct Summary {
 impl Summary {
     fn text(&self) -> String {
         format!(
-            "{} documents with {} chunks: {} new, {} unchanged; skipped: {}, failed: {}\n",
-            self.created + self.unchanged,
+            "{} documents with {} chunks: {} new, {} replaced, {} unchanged; skipped: {}, failed: {}\n",
+            self.created + self.replaced + self.unchanged,
             self.chunks,
             self.created,
+            self.replaced,
             self.unchanged,
             self.skipped.len(),
             self.failed.len()
@@ -114,8 +117,8 @@ fn send(
             match outcome {
                 Ok(answer) => {
                     let count = match answer.outcome {
-                        // No id is sent, so that nothing has another content's place.
-                        IngestOutcome::Created | IngestOutcome::Replaced => &mut summary.created,
+                        IngestOutcome::Created => &mut summary.created,
+                        IngestOutcome::Replaced => &mut summary.replaced,
                         IngestOutcome::Unchanged => &mut summary.unchanged,
                     };
                     *count += 1;
@@ -169,15 +172,24 @@ fn send_one(
     let name = file.path.file_name().map(|name| name.to_string_lossy());
     // The same path from wherever the command is run: a client that reads results can open it.
     let source = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+    let source = source.to_string_lossy();
     let mut body = json!({
+        "id": id(&source),
         "data": STANDARD.encode(content),
         "file_name": name,
-        "source": source.to_string_lossy(),
+        "source": source,
     });
     if let Some(metadata) = metadata {
         body["metadata"] = Value::Object(metadata.clone());
     }
     client.known(client.post(ROUTE, &body)?)
+}
+
+/// The id of the document that is a file: what the file says next takes its place.
+fn id(path: &str) -> String {
+    let sum = Sha256::digest(path);
+    let digits: String = sum.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("file_{digits}")
 }
 
 /// How far it is: a bar in a terminal, else a line from time to time.

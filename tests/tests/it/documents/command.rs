@@ -34,7 +34,7 @@ fn the_command_brings_in_what_is_below_a_folder_once_and_names_what_it_does_not(
     let root = folder.path().to_str().unwrap();
     let first = run(&[root, "--metadata", "{\"kind\": \"manual\"}"]);
     assert!(first.success, "{}", first.shown());
-    let said = "4 documents with 5 chunks: 4 new, 0 unchanged; skipped: 1, failed: 0\n";
+    let said = "4 documents with 5 chunks: 4 new, 0 replaced, 0 unchanged; skipped: 1, failed: 0\n";
     assert_eq!(first.stdout, said);
     let skipped = format!("skipped: {root}/image.png: is no text, and no PDF either");
     assert!(first.stderr.contains(&skipped), "{}", first.shown());
@@ -62,6 +62,12 @@ fn the_command_brings_in_what_is_below_a_folder_once_and_names_what_it_does_not(
     let list = ok(server.get(DOCUMENTS));
     assert_eq!(list["data"].as_array().unwrap().len(), 4);
     assert!(list["data"].as_array().unwrap().iter().all(|document| document["metadata"]["kind"] == "manual"));
+
+    // A file that says something else takes the place of what it said before.
+    fs::write(at("NOTICE"), "Now it says numbat.").unwrap();
+    let changed = run(&[&at("NOTICE").display().to_string()]);
+    assert!(changed.stdout.contains("0 new, 1 replaced, 0 unchanged"), "{}", changed.shown());
+    assert_eq!((find("wombat").len(), find("numbat").len()), (0, 1));
 
     // What fails is told with its reason, by the exit code as well, and keeps nothing else from coming in.
     fs::write(at("cut.pdf"), &paper[..paper.len() / 2]).unwrap();
