@@ -143,10 +143,11 @@ fn cut(
         .collect()
 }
 
-/// The title and the headings above a chunk, each once.
+/// The title and the headings above a chunk, each once and a line each.
 fn above(title: Option<&str>, chunk: &Chunk) -> Vec<String> {
+    let title = title.map(|title| title.lines().collect::<Vec<_>>().join(" "));
     let title = title.filter(|title| chunk.headings.first().is_none_or(|first| first != title));
-    title.map(str::to_owned).into_iter().chain(chunk.headings.iter().cloned()).collect()
+    title.into_iter().chain(chunk.headings.iter().cloned()).collect()
 }
 
 /// What is embedded in front of a chunk: the headings that it does not begin with itself, as many of the inner ones as have

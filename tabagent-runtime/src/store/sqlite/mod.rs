@@ -153,9 +153,8 @@ impl ResponseStore for SqliteStore {
         let (id, fold_due) = (id.to_owned(), Arc::clone(&self.worker.fold_due));
         Box::pin(self.worker.call("deleting a response", move |connection| {
             let found = queries::delete_response(connection, &id)?;
-            // At once where nobody reads, so that it is gone when the answer says so.
-            if found && !queries::fold(connection, queries::PATIENCE)? {
-                fold_due.store(true, Relaxed);
+            if found {
+                queries::fold_now(connection, &fold_due);
             }
             Ok(found)
         }))

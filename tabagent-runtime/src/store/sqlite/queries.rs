@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -128,7 +129,7 @@ pub(super) fn delete_response(connection: &Connection, id: &str) -> rusqlite::Re
 }
 
 /// How long a deletion waits for those that read, of this server or another program, before it leaves folding for later.
-pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Folds the log of changes into the file and cuts it, so that nothing of what was deleted stays; `false` where somebody
 /// reads it for longer than `patience`.
@@ -137,6 +138,19 @@ pub(super) fn fold(connection: &Connection, patience: Duration) -> rusqlite::Res
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     connection.busy_timeout(BUSY)?;
     Ok(busy? == 0)
+}
+
+/// The same after a deletion, at once where nobody reads, so that what was deleted is gone when the answer says so. Else, and
+/// where it fails, it is due: the deletion is done, whatever becomes of this.
+pub(super) fn fold_now(connection: &Connection, due: &AtomicBool) {
+    match fold(connection, PATIENCE) {
+        Ok(true) => {}
+        Ok(false) => due.store(true, Relaxed),
+        Err(error) => {
+            tracing::warn!(%error, "the log of the store could not be folded after a deletion");
+            due.store(true, Relaxed);
+        }
+    }
 }
 
 /// All parameters.

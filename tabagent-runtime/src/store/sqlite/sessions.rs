@@ -16,7 +16,7 @@ use super::{
         Session, SessionStore, SessionTail, StoreFuture, StoredMessage,
     },
     SqliteStore,
-    queries::{PATIENCE, fold, json, number, put_response_in},
+    queries::{fold_now, json, number, put_response_in},
     room::{Room, cost},
 };
 use crate::error::{BackendError, Result};
@@ -74,17 +74,19 @@ impl SessionStore for SqliteStore {
         let (id, fold_due) = (id.to_owned(), Arc::clone(&self.worker.fold_due));
         let room = Arc::clone(&self.room);
         Box::pin(self.worker.call("deleting a session", move |connection| {
-            let deleted = connection.query_row(
+            // What fails at the end of a statement that returns rows is told by a commit alone.
+            let transaction = connection.transaction()?;
+            let deleted = transaction.query_row(
                 "DELETE FROM sessions WHERE id = ? RETURNING messages, bytes",
                 [id],
                 |row| Ok(cost(row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
             );
             let deleted = deleted.optional()?;
+            transaction.commit()?;
             let found = deleted.is_some();
             room.give_back(deleted.unwrap_or_default());
-            // At once where nobody reads, so that it is gone when the answer says so.
-            if found && !fold(connection, PATIENCE)? {
-                fold_due.store(true, Relaxed);
+            if found {
+                fold_now(connection, &fold_due);
             }
             Ok(found)
         }))

@@ -3,9 +3,8 @@
 //! Words are kept by their stems as Porter, "An algorithm for suffix stripping" (Program 14, 1980) cuts them, so that a question
 //! finds what says the same in another English form; words of other languages have hardly any of the endings that are cut off.
 //! Chinese, Japanese and Korean do not put spaces where words end. A run of their characters is kept as all pairs of
-//! neighbours, as Lucene's CJKAnalyzer has it, and the last character by itself, so that each one begins something.
-
-use std::borrow::Cow;
+//! neighbours, as Lucene's CJKAnalyzer has it, and the last character by itself, so that each one begins something. Names that are
+//! several words, as programmers write them, are kept whole and in their parts.
 
 use rusqlite::{Connection, functions::FunctionFlags};
 
@@ -53,28 +52,34 @@ pub(super) fn add_function(connection: &Connection) -> rusqlite::Result<()> {
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("apart", 1, flags, |context| {
         let text = context.get_raw(0).as_str()?;
-        Ok(apart(text, Last::Alone).into_owned())
+        Ok(apart(text, For::Index))
     })
 }
 
-/// What becomes of the last character of a run.
+/// For what a text comes apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    /// It is a word by itself as well.
-    Alone,
-    /// It is in the last pair, unless the run has no other character.
-    Paired,
+enum For {
+    /// For the index, which has more than is looked for at once: the last character of a run by itself, and the parts of a name.
+    Index,
+    /// For a query.
+    Query,
 }
 
-/// A text with spaces between the pairs of a run of characters that stand without spaces.
-fn apart(text: &str, last: Last) -> Cow<'_, str> {
-    if text.is_ascii() || !text.contains(runs_on) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() * 2);
-    let mut letters = text.chars().peekable();
+/// A text with spaces between the pairs of a run of characters that stand without spaces, and behind a name its parts.
+fn apart(text: &str, purpose: For) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    let mut letters = text.char_indices().peekable();
     let mut in_run = false;
-    while let Some(letter) = letters.next() {
+    // Where the word begins that stands here.
+    let mut word = None;
+    while let Some((at, letter)) = letters.next() {
+        if letter.is_alphanumeric() && !runs_on(letter) {
+            word.get_or_insert(at);
+        } else if let Some(begin) = word.take()
+            && purpose == For::Index
+        {
+            add_parts(&text[begin..at], &mut out);
+        }
         if !runs_on(letter) {
             if in_run {
                 out.push(' ');
@@ -83,15 +88,48 @@ fn apart(text: &str, last: Last) -> Cow<'_, str> {
             in_run = false;
             continue;
         }
-        let next = letters.peek().copied().filter(|next| runs_on(*next));
-        if next.is_some() || !in_run || last == Last::Alone {
+        let next = letters.peek().map(|(_, next)| *next).filter(|next| runs_on(*next));
+        if next.is_some() || !in_run || purpose == For::Index {
             out.push(' ');
             out.push(letter);
             out.extend(next);
         }
         in_run = true;
     }
-    Cow::Owned(out)
+    if let Some(begin) = word
+        && purpose == For::Index
+    {
+        add_parts(&text[begin..], &mut out);
+    }
+    out
+}
+
+/// Adds the parts of a name of several words, such as `HttpServer2`: a question that says them finds it. As Lucene's
+/// WordDelimiterGraphFilter has it.
+fn add_parts(word: &str, out: &mut String) {
+    let letters: Vec<(usize, char)> = word.char_indices().collect();
+    let ends = letters.windows(2).enumerate().filter(|(at, pair)| {
+        let (letter, next) = (pair[0].1, pair[1].1);
+        // The last of several capitals begins a word where a small letter follows.
+        let begins = || letters.get(at + 2).is_some_and(|(_, after)| after.is_lowercase());
+        letter.is_numeric() != next.is_numeric()
+            || (next.is_uppercase() && (letter.is_lowercase() || (letter.is_uppercase() && begins())))
+    });
+    let mut ends: Vec<usize> = ends.map(|(_, pair)| pair[1].0).collect();
+    if ends.is_empty() {
+        return;
+    }
+    ends.push(word.len());
+    let mut begin = 0;
+    for end in ends {
+        let part = &word[begin..end];
+        // A letter or a digit by itself says nothing.
+        if part.chars().nth(1).is_some() {
+            out.push(' ');
+            out.push_str(part);
+        }
+        begin = end;
+    }
 }
 
 /// Whether a character is of a script that has no spaces between words, or has several words between two of them.
@@ -110,7 +148,7 @@ fn runs_on(letter: char) -> bool {
 /// The words of a text, each once, in small letters; function words only where there are no others.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let apart = apart(text, Last::Paired);
+    let apart = apart(text, For::Query);
     for word in apart.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
         let word = word.to_lowercase();
         if !all.contains(&word) {
@@ -149,18 +187,32 @@ mod tests {
     #[test]
     fn a_run_of_characters_comes_apart_into_pairs() {
         let both = |text: &str| {
-            let spaced = |last| apart(text, last).split_whitespace().collect::<Vec<_>>().join(" ");
-            (spaced(Last::Alone), spaced(Last::Paired))
+            let spaced = |purpose| apart(text, purpose).split_whitespace().collect::<Vec<_>>().join(" ");
+            (spaced(For::Index), spaced(For::Query))
         };
         let pair = |alone: &str, paired: &str| (alone.to_owned(), paired.to_owned());
         assert_eq!(both("東京都に住む"), pair("東京 京都 都に に住 住む む", "東京 京都 都に に住 住む"));
         assert_eq!(both("猫"), pair("猫", "猫"));
         assert_eq!(both("Rust言語と C"), pair("Rust 言語 語と と C", "Rust 言語 語と C"));
         assert_eq!(both("한국어 책"), pair("한국 국어 어 책", "한국 국어 책"));
-        assert_eq!(both("straße, 12"), pair("straße, 12", "straße, 12"));
         assert_eq!(
             (term("猫"), term("猫が"), term("x")),
             ("\"猫\"*".into(), "\"猫が\"".into(), "\"x\"".into())
         );
+    }
+
+    #[test]
+    fn names_are_kept_whole_and_in_their_parts() {
+        for (text, index) in [
+            ("a ReentrantLock, held", "a ReentrantLock Reentrant Lock, held"),
+            ("HTTPServer2 of sqlite3", "HTTPServer2 HTTP Server of sqlite3 sqlite"),
+            ("toUtf8 a1b2 iPhone", "toUtf8 to Utf a1b2 iPhone Phone"),
+            (
+                "stra\u{df}e, 12 x_y \u{c9}t\u{e9}Froid",
+                "stra\u{df}e, 12 x_y \u{c9}t\u{e9}Froid \u{c9}t\u{e9} Froid",
+            ),
+        ] {
+            assert_eq!((apart(text, For::Index).as_str(), apart(text, For::Query).as_str()), (index, text));
+        }
     }
 }
