@@ -1,6 +1,6 @@
 //! The client of the commands that ask a running server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,6 +12,18 @@ use super::config::{Config, Source};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longest wait for an answer: a load of a large model ends before, or with the deadline of the server.
 const ANSWER: Duration = Duration::from_secs(60 * 60);
+
+/// Longest time for which a server may be too busy.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// When to come again, where a server says that it is too busy.
+fn busy(answer: &http::Response<ureq::Body>) -> Option<Duration> {
+    if answer.status() != http::StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = answer.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
 
 /// A client of a server.
 #[derive(Debug)]
@@ -82,12 +94,32 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub(in crate::server) fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
+        self.read(self.send(path, body))
+    }
+
+    fn send(&self, path: &str, body: &Value) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let mut request =
             self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        self.read(request.send(body.to_string()))
+        request.send(body.to_string())
+    }
+
+    /// POST of JSON, and again where the server is too busy for it, as it says when.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(in crate::server) fn post_patiently(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.send(path, body);
+            let wait = answer.as_ref().ok().and_then(busy).filter(|wait| Instant::now() + *wait < end);
+            match wait {
+                Some(wait) => std::thread::sleep(wait),
+                None => return self.read(answer),
+            }
+        }
     }
 
     /// DELETE.

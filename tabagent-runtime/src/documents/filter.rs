@@ -145,14 +145,9 @@ impl FilterField {
             "updated" => Self::Updated,
             key => {
                 let path = key.strip_prefix("metadata.").unwrap_or(key);
-                // SQLite has no way of writing these within a name of a path.
-                if path.len() > LONGEST_NAME
-                    || path.split('.').any(str::is_empty)
-                    || path.contains(['"', '\\', '\0'])
-                {
-                    let reason = format!(
-                        "is no name; names are parted by dots, have no \" and no \\, and {LONGEST_NAME} bytes at most"
-                    );
+                if path.len() > LONGEST_NAME || path.split('.').any(str::is_empty) {
+                    let reason =
+                        format!("is no name; names are parted by dots and have {LONGEST_NAME} bytes at most");
                     return Err(BackendError::invalid(place, reason));
                 }
                 Self::Metadata(path.split('.').map(str::to_owned).collect())

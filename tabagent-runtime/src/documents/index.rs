@@ -67,11 +67,6 @@ impl VectorIndex {
         self.owners.len()
     }
 
-    /// Length of the vectors.
-    pub(crate) fn dimensions(&self) -> usize {
-        self.dimensions
-    }
-
     /// Adds the vector of a chunk.
     ///
     /// # Errors

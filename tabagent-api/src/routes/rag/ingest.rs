@@ -43,7 +43,8 @@ pub struct DocumentRequest {
     /// Where it is from, such as a path or an address; the name of its file when absent.
     #[rule(length(min = 1, max = 4096))]
     pub source: Option<String>,
-    /// What else is to be known of it, for filters and for those who read results.
+    /// What else is to be known of it, for filters and for those who read results; when absent what was said of the one that is
+    /// kept under its id.
     #[rule(custom(is_small), any("what it is said of is the client's to say; its size is bounded"))]
     pub metadata: Option<Map<String, Value>>,
     /// Whether the answer is a stream of events: `progress`, and at the end `complete`.

@@ -170,9 +170,8 @@ fn send_one(
     }
     let content = std::fs::read(&file.path).map_err(cannot)?;
     let name = file.path.file_name().map(|name| name.to_string_lossy());
-    // The same path from wherever the command is run: a client that reads results can open it.
-    let source = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
-    let source = source.to_string_lossy();
+    // A client that reads results can open it.
+    let source = file.place.to_string_lossy();
     let mut body = json!({
         "id": id(&source),
         "data": STANDARD.encode(content),
@@ -182,7 +181,7 @@ fn send_one(
     if let Some(metadata) = metadata {
         body["metadata"] = Value::Object(metadata.clone());
     }
-    client.known(client.post(ROUTE, &body)?)
+    client.known(client.post_patiently(ROUTE, &body)?)
 }
 
 /// The id of the document that is a file: what the file says next takes its place.

@@ -34,7 +34,7 @@ use crate::{
 /// Most pages.
 const MOST_PAGES: usize = 10_000;
 /// Most bytes of text.
-const MOST_TEXT: usize = 64 << 20;
+const MOST_TEXT: usize = 32 << 20;
 /// Threads that read at the same time; one that hangs counts until it ends.
 const MOST_THREADS: usize = 4;
 /// Stack of such a thread.

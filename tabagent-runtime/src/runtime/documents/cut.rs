@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     super::{Runtime, encoders::Role},
-    ingest::{IngestProgress, IngestStage, LARGE, Told},
+    LARGE,
+    ingest::{IngestProgress, IngestStage, Told},
     serving::Embedder,
 };
 use crate::{

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::{super::Runtime, INGESTS, RETRY, serving::Embedder};
+use super::{super::Runtime, INGESTS, LARGE, RETRY, serving::Embedder};
 use crate::{
     compute::compute,
     documents::parse::{MediaType, Parsed, parse},
@@ -24,8 +24,6 @@ const MOST_CHUNKS: usize = 20_000;
 const MOST_TEXT: usize = 32 << 20;
 /// Longest time for one document; less than the route has for it, so that this says what took so long.
 const DEADLINE: Duration = Duration::from_secs(29 * 60);
-/// Work for the pool of blocking threads, whatever its size.
-pub(super) const LARGE: usize = usize::MAX;
 
 /// A document that is brought in.
 #[derive(Debug, Clone, Default)]
@@ -163,13 +161,13 @@ impl Runtime {
         .await?;
         let source = source.or_else(|| file_name.clone());
         let store = &self.inner.store;
-        let before = match &id {
-            Some(id) => {
-                let found = store.document(id).await?;
-                found.filter(|found| found.sha256 == sha256 && found.media_type == kind.name())
-            }
+        let found = match &id {
+            Some(id) => store.document(id).await?,
             None => store.document_of(&sha256, kind.name()).await?,
         };
+        // What is said of a document stays where other content takes its place.
+        let said = found.as_ref().map(|found| found.metadata.clone());
+        let before = found.filter(|found| found.sha256 == sha256 && found.media_type == kind.name());
         // A title is embedded with each chunk: another one makes other vectors.
         let same_title = |found: &StoredDocument| title.is_none() || title == found.title;
         if let Some(found) = before.as_ref().filter(|found| same_title(found)) {
@@ -197,7 +195,7 @@ impl Runtime {
             Some(found) => (found.id, source.or(found.source), metadata.unwrap_or(found.metadata)),
             None => {
                 let id = id.unwrap_or_else(|| format!("doc_{}", &sha256[..24]));
-                (id, source, metadata.unwrap_or_default())
+                (id, source, metadata.or(said).unwrap_or_default())
             }
         };
         let document = NewDocument {

@@ -35,6 +35,8 @@ const INGESTS: usize = 4;
 const WAITING: usize = 64;
 /// Bytes that those may hold together.
 const WAITING_BYTES: usize = 256 << 20;
+/// Work for the pool of blocking threads, whatever its size.
+const LARGE: usize = usize::MAX;
 /// When somebody may come again who found too many waiting.
 const RETRY: Duration = Duration::from_secs(5);
 

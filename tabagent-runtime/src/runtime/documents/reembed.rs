@@ -143,15 +143,18 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::ingest`].
     pub async fn reindex_document(&self, id: &str) -> Result<bool> {
-        let Some(served) = self.served().await? else { return Ok(false) };
-        let embedder = self.embedder_of(&served.index).await?;
         // It waits behind those that come in, which have their bytes in hand while they do.
         let _place = self.inner.documents.place(0).await?;
+        let Some(served) = self.served().await? else { return Ok(false) };
+        let index = served.index.clone();
+        // Whoever waits until all have left that index does not wait for this.
+        drop(served);
+        let embedder = self.embedder_of(&index).await?;
         let Some(found) = self.inner.store.document_text(id).await? else { return Ok(false) };
         let DocumentText { title, text, blocks, .. } = found;
         let chunks =
             self.embedded("document_id", &embedder, title, text, blocks, usize::MAX, &|_| {}).await?;
-        let (document, index) = (found.document, served.index.number);
+        let (document, index) = (found.document, index.number);
         self.changing(move |runtime| async move {
             let vectors: Vec<Vec<f32>> = chunks.iter().map(|chunk| chunk.vector.clone()).collect();
             let put = runtime.inner.store.put_chunks(document, &found.sha256, index, chunks).await?;

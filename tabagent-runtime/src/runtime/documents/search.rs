@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Runtime, encoders::Role, pool::Leased},
+    LARGE,
     ranking::{Ranked, ranked, relevance, weight},
     serving::Served,
 };
@@ -230,11 +231,8 @@ impl Runtime {
         };
         let vector = rows.pop().ok_or_else(|| BackendError::internal("a query without a vector"))?;
         let served = Arc::clone(served);
-        let size = {
-            let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
-            vectors.len().saturating_mul(vectors.dimensions())
-        };
-        let near = compute(&self.inner.workers, size, move |abandoned| {
+        // Whoever changes vectors may hold them: that is not waited for on a thread that serves requests.
+        let near = compute(&self.inner.workers, LARGE, move |abandoned| {
             let vectors = served.vectors.read().unwrap_or_else(PoisonError::into_inner);
             vectors.search(&vector, count, allowed.as_ref(), abandoned)
         })
@@ -299,8 +297,7 @@ impl Runtime {
         count: usize,
     ) -> Result<Vec<Ranked>> {
         let served = Arc::clone(served);
-        let size = ranked.len().saturating_mul(count).saturating_mul(served.index.dimensions);
-        compute(&self.inner.workers, size, move |abandoned| {
+        compute(&self.inner.workers, LARGE, move |abandoned| {
             let numbers: Vec<i64> = ranked.iter().map(|ranked| ranked.chunk).collect();
             let vectors = {
                 let memory = served.vectors.read().unwrap_or_else(PoisonError::into_inner);

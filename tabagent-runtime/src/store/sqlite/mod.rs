@@ -17,7 +17,10 @@ mod thread;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use super::{
@@ -33,7 +36,7 @@ pub use open::DATABASE;
 
 /// The store in an SQLite file, or in memory.
 ///
-/// Dropping it ends its thread and gives the file free.
+/// Dropping it ends its threads and gives the file free.
 #[derive(Debug)]
 pub struct SqliteStore {
     /// Reads documents beside the one that writes; none where the store is in memory, which has one connection.
@@ -41,6 +44,8 @@ pub struct SqliteStore {
     /// Reads responses and sessions, which do not wait for a long search.
     conversation_reader: Option<Worker>,
     worker: Worker,
+    /// How often the index of words was found damaged, and built anew.
+    words_mended: Arc<AtomicU64>,
     room: Arc<Room>,
     params: BTreeMap<Option<String>, GenerationParams>,
     selected: BTreeMap<String, String>,
@@ -99,12 +104,13 @@ impl SqliteStore {
                 tracing::error!(%failure, "the index of the words of documents cannot be looked at");
             }
         }
-        let reader = || open::reader(&opened)?.map(Worker::start).transpose();
-        let (reader, conversation_reader) = (reader()?, reader()?);
+        let reader = |cache| open::reader(&opened, cache)?.map(Worker::start).transpose();
+        let (reader, conversation_reader) = (reader(open::SEARCHED)?, reader(open::READ_ONCE)?);
         Ok(Self {
             reader,
             conversation_reader,
             worker: Worker::start(opened)?,
+            words_mended: Arc::default(),
             room: Arc::new(room),
             params,
             selected,
@@ -163,7 +169,11 @@ impl ResponseStore for SqliteStore {
 
 impl UsageStore for SqliteStore {
     fn usage(&self) -> StoreFuture<'_, StoreUsage> {
-        Box::pin(self.reads_conversations().call("counting what is kept", queries::usage))
+        Box::pin(async move {
+            // What is kept is counted beside the thread that writes, which has to work too.
+            self.worker.call("looking at the store", |connection| connection.execute_batch("")).await?;
+            self.reads_conversations().call("counting what is kept", queries::usage).await
+        })
     }
 }
 

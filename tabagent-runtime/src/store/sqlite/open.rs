@@ -20,8 +20,11 @@ pub(super) const APPLICATION: i32 = 0x5461_6241;
 /// How long a statement waits for a program that reads or copies the file.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// Most memory in KiB that the connection that reads keeps of the file: what a search for words goes through is read once.
-const CACHE: i64 = 32 << 10;
+/// Most memory in KiB that the connection that reads documents keeps of the file: what a search for words goes through is read
+/// once.
+pub(super) const SEARCHED: i64 = 32 << 10;
+/// The same of one that reads what nobody reads twice.
+pub(super) const READ_ONCE: i64 = 2 << 10;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: the number of steps that
 /// a file has is its `user_version`.
@@ -121,11 +124,11 @@ pub(super) fn below(folder: &Path) -> Result<Opened> {
     Ok(opened)
 }
 
-/// A second connection to the same file, which reads; none to a store in memory.
+/// Another connection to the same file, which reads and keeps at most `cache` KiB of it; none to a store in memory.
 ///
 /// # Errors
 /// Those of [`below`].
-pub(super) fn reader(opened: &Opened) -> Result<Option<Opened>> {
+pub(super) fn reader(opened: &Opened, cache: i64) -> Result<Option<Opened>> {
     let Some(path) = &opened.place.0 else { return Ok(None) };
     let place = opened.place.clone();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -133,7 +136,7 @@ pub(super) fn reader(opened: &Opened) -> Result<Option<Opened>> {
         .and_then(|connection| {
             prepare(&connection, true)?;
             connection.pragma_update(None, "query_only", true)?;
-            connection.pragma_update(None, "cache_size", -CACHE)?;
+            connection.pragma_update(None, "cache_size", -cache)?;
             Ok(connection)
         })
         .map_err(|error| place.failure("opening it", &error))?;

@@ -282,7 +282,7 @@ fn history(
         if bytes >= PAGE_BYTES {
             return Ok(Ok(Paged { data, has_more: true }));
         }
-        bytes += row.get_ref(4)?.as_str()?.len();
+        bytes += row.get_ref(4)?.as_str()?.len() + row.get_ref(5)?.as_str()?.len();
         data.push(message_row(row)?);
     }
     Ok(Ok(paged(data, page)))

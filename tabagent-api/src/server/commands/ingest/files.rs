@@ -16,7 +16,10 @@ const HEAD: u64 = 4096;
 /// A file that is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct File {
+    /// As it was found.
     pub(super) path: PathBuf,
+    /// The same from wherever, and by whatever way to it, the command is run.
+    pub(super) place: PathBuf,
 }
 
 /// A file, or a folder, of which nothing is kept, and why.
@@ -56,15 +59,22 @@ pub(super) fn gather(paths: &[PathBuf]) -> Gathered {
     for path in paths {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => below(path, &mut seen, &mut gathered),
-            Ok(_) => {
-                if seen.insert(path.clone()) {
-                    gathered.files.push_back(File { path: path.clone() });
-                }
-            }
+            Ok(_) => gathered.add(path.clone(), &mut seen),
             Err(error) => gathered.failed.push(Passed::new(path, cannot(&error))),
         }
     }
     gathered
+}
+
+impl Gathered {
+    /// Adds a file, unless it is there already.
+    fn add(&mut self, path: PathBuf, seen: &mut BTreeSet<PathBuf>) {
+        match fs::canonicalize(&path) {
+            Ok(place) if !seen.insert(place.clone()) => {}
+            Ok(place) => self.files.push_back(File { path, place }),
+            Err(error) => self.failed.push(Passed::new(&path, cannot(&error))),
+        }
+    }
 }
 
 fn cannot(error: &io::Error) -> String {
@@ -97,13 +107,9 @@ fn below(folder: &Path, seen: &mut BTreeSet<PathBuf>, gathered: &mut Gathered) {
                 Ok(found) if !found.is_file() => {
                     gathered.skipped.push(Passed::new(&path, "is no file"));
                 }
-                Ok(_) if seen.contains(&path) => {}
                 Ok(_) => match head(&path) {
                     Ok(head) if head.is_empty() => gathered.skipped.push(Passed::new(&path, "is empty")),
-                    Ok(head) if is_read(&path.to_string_lossy(), &head) => {
-                        seen.insert(path.clone());
-                        gathered.files.push_back(File { path });
-                    }
+                    Ok(head) if is_read(&path.to_string_lossy(), &head) => gathered.add(path, seen),
                     Ok(_) => gathered.skipped.push(Passed::new(&path, "is no text, and no PDF either")),
                     Err(error) => gathered.failed.push(Passed::new(&path, cannot(&error))),
                 },
@@ -150,13 +156,13 @@ mod tests {
         }
         #[cfg(unix)]
         std::os::unix::fs::symlink(folder.path(), at("b/loop")).unwrap();
-        let found = gather(&[at("z.txt"), folder.path().to_owned(), at("nothing"), at("image.png")]);
+        let found = gather(&[at("b/../z.txt"), folder.path().to_owned(), at("nothing"), at("image.png")]);
         let names: Vec<String> = found
             .files
             .iter()
             .map(|file| file.path.strip_prefix(folder.path()).unwrap().display().to_string())
             .collect();
-        assert_eq!(names, ["z.txt", "README", "cut", "paper", "b/a.md", "b/deep/c.HTML", "image.png"]);
+        assert_eq!(names, ["b/../z.txt", "README", "cut", "paper", "b/a.md", "b/deep/c.HTML", "image.png"]);
         let skipped: Vec<&str> = found.skipped.iter().map(|passed| passed.reason.as_str()).collect();
         let expected =
             ["is empty", "is no text, and no PDF either", "is a link to a folder; name that folder itself"];

@@ -5,9 +5,10 @@ use std::{
     ffi::OsString,
     io::{self, Read, Write},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,10 @@ use crate::{
 
 /// Bytes of memory that such a process may take. It is looked at every [`LOOK`], in which it may take some more.
 const MEMORY: u64 = 2 << 30;
+/// How long a process may take to end that has answered.
+const ENDS: Duration = Duration::from_secs(1);
 /// Bytes of an answer: text in JSON, and its blocks.
-const ANSWER: u64 = 512 << 20;
+const ANSWER: u64 = 256 << 20;
 
 /// A program that reads one PDF from its stdin and writes what it read to its stdout: one that calls [`read_pdf`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ enum Answer {
 /// # Errors
 /// Those of stdin and stdout, and where no thread is to be had.
 pub fn read_pdf() -> io::Result<()> {
+    end_with_the_parent()?;
     let mut content = Vec::new();
     io::stdin().lock().read_to_end(&mut content)?;
     let guard = AbandonOnDrop::default();
@@ -62,8 +66,36 @@ pub fn read_pdf() -> io::Result<()> {
     out.flush()
 }
 
+/// Ends this process once the one that began it is gone, however that went: nobody wants the answer, nor looks what this takes.
+fn end_with_the_parent() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let parent = std::os::unix::process::parent_id();
+        thread::Builder::new().name("parent".to_owned()).spawn(move || {
+            while std::os::unix::process::parent_id() == parent {
+                thread::sleep(LOOK);
+            }
+            std::process::exit(1);
+        })?;
+    }
+    Ok(())
+}
+
 /// A process that ends with this.
 struct Running(Child);
+
+impl Running {
+    /// How it ended by itself; none where it had to be ended.
+    fn ended(mut self) -> Option<ExitStatus> {
+        let end = Instant::now() + ENDS;
+        loop {
+            match self.0.try_wait() {
+                Ok(None) if Instant::now() < end => thread::sleep(LOOK),
+                status => return status.ok().flatten(),
+            }
+        }
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -86,7 +118,11 @@ pub(super) fn parse(
             reader.program.display()
         ))
     };
-    let child = Command::new(&reader.program)
+    let mut command = Command::new(&reader.program);
+    // A signal from the terminal is for the server, which ends in order.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let child = command
         .args(&reader.arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -109,16 +145,32 @@ pub(super) fn parse(
         });
         let outcome = wait(&told, pid, field, patience);
         // Both threads end with the process.
-        drop(running);
-        outcome
-    })?;
+        outcome.map(|answer| (answer, running.ended()))
+    });
+    let (answer, ended) = answer?;
     let answer = answer.map_err(|error| failed("cannot read from", &error))?;
+    if answer.len() as u64 >= ANSWER {
+        return Err(BackendError::invalid(field, "is a PDF with more text than is taken; part it"));
+    }
     match serde_json::from_slice(&answer) {
         Ok(Answer::Read(parsed)) => Ok(parsed),
         Ok(Answer::Refused(reason)) => Err(BackendError::invalid(field, reason)),
-        // It has no answer, or a part of one, where it was ended: by its own stack, or by the operating system.
-        Err(_) => Err(damaged(field, "its reader gave up")),
+        // It has no answer, or a part of one. What the document did to it is told from what others did.
+        Err(_) => match ended {
+            Some(status) if !is_of_the_document(status) => Err(failed("no answer came from", &status)),
+            _ => Err(damaged(field, "its reader gave up")),
+        },
     }
+}
+
+/// Whether a process ended so because of what it read: its stack was at its end.
+fn is_of_the_document(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        // SIGABRT, SIGBUS, SIGSEGV. SIGKILL is of the operating system, which has no memory, or of an operator.
+        return matches!(signal, 6 | 7 | 11);
+    }
+    status.success()
 }
 
 /// What came from the process.

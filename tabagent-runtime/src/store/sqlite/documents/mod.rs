@@ -111,7 +111,8 @@ impl SqliteStore {
         operation: &'static str,
         work: impl Fn(&mut Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        let work = Arc::new(work);
+        let (work, mended) = (Arc::new(work), Arc::clone(&self.words_mended));
+        let times = mended.load(Relaxed);
         let again = Arc::clone(&work);
         let found = thread.call(operation, move |connection| match work(connection) {
             Err(error) if is_damaged_index(&error) => Ok(None),
@@ -120,10 +121,16 @@ impl SqliteStore {
         if let Some(found) = found.await? {
             return Ok(found);
         }
-        tracing::warn!("the index of the words of documents is damaged; it is built anew");
-        self.worker
-            .call("building the index of words", move |connection| connection.execute(mend::REBUILD, []))
-            .await?;
+        // Many find it damaged at the same time, and the first one has it built for all.
+        let rebuild = move |connection: &mut Connection| {
+            if mended.load(Relaxed) == times {
+                tracing::warn!("the index of the words of documents is damaged; it is built anew");
+                connection.execute(mend::REBUILD, [])?;
+                mended.fetch_add(1, Relaxed);
+            }
+            Ok(())
+        };
+        self.worker.call("building the index of words", rebuild).await?;
         thread.call(operation, move |connection| again(connection)).await
     }
 }

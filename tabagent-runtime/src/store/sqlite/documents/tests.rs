@@ -112,6 +112,7 @@ async fn the_text_of_a_query_is_words_and_never_syntax() {
     for (query, expected) in [
         ("CAFE", vec!["the caf\u{e9} opens"]),
         ("cafe\u{301}", vec!["the caf\u{e9} opens"]),
+        ("o\u{301}pe\u{301}ns", vec!["the caf\u{e9} opens"]),
         ("\"near\" AND (", vec!["the NEAR star"]),
         ("NEAR(a star, 2) - text:x *", vec!["the NEAR star"]),
         ("';-- \u{0} \"\"", vec![]),
@@ -226,6 +227,7 @@ async fn filters_hold_by_type_and_within_the_search() {
         (json!({ "created": { "gt": 1_700_000_000 } }), "abc"),
         (json!({ "a'c": "%" }), "c"),
         (json!({ "') OR 1 --": 1 }), ""),
+        (json!({ "a\"b\\": { "ne": 1 } }), "abc"),
         (json!({ "by": { "ne": null } }), "a"),
         (json!({ "by.name": { "ne": "Ada" }, "draft": [true, false, 1, null] }), "bc"),
         (json!({ "tags": { "gte": "x" } }), "ab"),

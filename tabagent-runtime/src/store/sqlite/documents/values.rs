@@ -31,6 +31,7 @@ pub(in crate::store::sqlite) const STEP: &str = "
 ";
 
 /// Gives a connection `metadata_values`: a JSON list of the rows of a metadata object, each a list of its path, type and value.
+/// Where it makes others of it than before, a step has to fill the table anew.
 pub(super) fn add_function(connection: &Connection) -> rusqlite::Result<()> {
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;

@@ -46,6 +46,9 @@ const FUNCTION_WORDS: [&str; 66] = [
     "which", "who", "whom", "whose", "why", "with", "would", "you", "your",
 ];
 
+/// What stands behind an apostrophe in English, and says nothing.
+const ENDINGS: [&str; 7] = ["d", "ll", "m", "re", "s", "t", "ve"];
+
 /// Gives a connection `apart`, which the index is built with.
 pub(super) fn add_function(connection: &Connection) -> rusqlite::Result<()> {
     let flags =
@@ -66,6 +69,9 @@ enum For {
 }
 
 /// A text with spaces between the pairs of a run of characters that stand without spaces, and behind a name its parts.
+///
+/// FTS5 takes out of the index what it is told was put in: where this makes something else of a text than before, a step has to
+/// build the index anew.
 fn apart(text: &str, purpose: For) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     let mut letters = text.char_indices().peekable();
@@ -147,20 +153,33 @@ fn runs_on(letter: char) -> bool {
 
 /// The words of a text, each once, in small letters; function words only where there are no others.
 pub(super) fn words(text: &str) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    let apart = apart(text, For::Query);
-    for word in apart.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    let (mut telling, mut all): (Vec<String>, Vec<String>) = Default::default();
+    for word in parted(&apart(text, For::Query)) {
         let word = word.to_lowercase();
-        if !all.contains(&word) {
-            all.push(word);
+        let tells = FUNCTION_WORDS.binary_search(&word.as_str()).is_err();
+        for (list, takes) in [(&mut telling, tells), (&mut all, true)] {
+            if takes && list.len() < MOST && !list.contains(&word) {
+                list.push(word.clone());
+            }
         }
-        if all.len() == MOST {
+        if telling.len() == MOST {
             break;
         }
     }
-    let tells = |word: &&String| FUNCTION_WORDS.binary_search(&word.as_str()).is_err();
-    let telling: Vec<String> = all.iter().filter(tells).cloned().collect();
     if telling.is_empty() { all } else { telling }
+}
+
+/// The words of a text as they stand there.
+fn parted(text: &str) -> impl Iterator<Item = &str> {
+    let is_apostrophe = |letter: char| matches!(letter, '\'' | '\u{2019}');
+    // An accent by itself belongs to the letter before it; the index leaves both kinds out.
+    let in_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '\u{300}'..='\u{36F}');
+    text.split(move |letter: char| !in_word(letter) && !is_apostrophe(letter)).flat_map(move |word| {
+        let parts = word.split(is_apostrophe).enumerate();
+        parts
+            .filter(|(at, part)| !part.is_empty() && (*at == 0 || !ENDINGS.contains(part)))
+            .map(|(_, part)| part)
+    })
 }
 
 /// A word as a term of FTS5's language: in quotes, so that nothing of it is syntax. A character that stands in pairs is found as
@@ -182,6 +201,11 @@ mod tests {
         assert_eq!(words("To be, or not to be"), ["or", "not"]);
         assert_eq!(words("What is it?"), ["what", "is", "it"]);
         assert_eq!(words("\"... !"), [""; 0]);
+        assert_eq!(words("what's Ada's don\u{2019}t, l'eau"), ["ada", "don", "l", "eau"]);
+        assert_eq!(words("re\u{301}sume\u{301}s"), ["re\u{301}sume\u{301}s"]);
+        // What is passed over of a long question are not the words behind its function words.
+        let long = format!("{} last", "the of and ".repeat(40));
+        assert_eq!(words(&long), ["last"]);
     }
 
     #[test]
