@@ -1,4 +1,4 @@
-//! The store over the life of processes: what was answered is there after a kill, and what cannot be is told.
+//! The store of SQLite over the life of processes: what was answered is there after a kill, and what cannot be is told.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@ use std::{
 use serde_json::json;
 use tabagent_runtime::{
     BackendError, GenerationParams, StoredResponse,
-    store::{DATABASE, ParamsStore, ResponseStore, SqliteStore, UsageStore},
+    store::{DATABASE, ParamsStore, ResponseStore, SqliteStore},
 };
 
 /// Names the folder to the child process, and what it does there.
@@ -204,23 +204,6 @@ fn a_folder_that_cannot_be_written_is_told() {
         let reason = unusable(SqliteStore::examine(Path::new(folder)));
         assert!(reason.contains("/proc") && reason.contains("--data-dir"), "{reason}");
     }
-}
-
-#[test]
-fn what_is_kept_is_counted() {
-    let store = SqliteStore::in_memory().unwrap();
-    tokio().block_on(async {
-        let mut bytes = 0;
-        for number in 0..3 {
-            let usage = store.usage().await.unwrap();
-            assert_eq!((usage.responses, usage.bytes), (number, bytes));
-            let kept = response(&format!("resp_{number}"));
-            bytes += (kept.input.to_string().len() + kept.response.to_string().len()) as u64;
-            store.put_response(kept).await.unwrap();
-        }
-        assert!(store.delete_response("resp_1").await.unwrap());
-        assert_eq!(store.usage().await.unwrap().responses, 2);
-    });
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What the store does at its bounds: old responses, a full disk, a full queue, files of others.
+//! What SQLite does at its bounds: old responses, a full disk, a full queue, files of others. What every store does is in
+//! `tests/store_contract.rs`.
 
 use std::{
     sync::mpsc::channel,
@@ -18,11 +19,11 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn response(id: &str, created: u64, previous: Option<&str>) -> StoredResponse {
+fn response(id: &str, created: u64) -> StoredResponse {
     StoredResponse {
         id: id.to_owned(),
         created,
-        previous: previous.map(str::to_owned),
+        previous: None,
         input: json!([{ "text": "Grüße" }]),
         response: json!({ "id": id, "output": [] }),
     }
@@ -55,8 +56,7 @@ async fn left(retention: Retention, responses: Vec<StoredResponse>) -> Vec<Strin
 #[tokio::test]
 async fn old_responses_are_dropped_and_the_newest_never() {
     let now = now();
-    let three =
-        || vec![response("a", now - 100, None), response("b", now - 50, None), response("c", now, None)];
+    let three = || vec![response("a", now - 100), response("b", now - 50), response("c", now)];
     assert_eq!(left(RETENTION, three()).await, ["a", "b", "c"]);
     assert_eq!(left(Retention { age: Duration::from_secs(70), ..RETENTION }, three()).await, ["b", "c"]);
     assert_eq!(left(Retention { count: 1, ..RETENTION }, three()).await, ["c"]);
@@ -64,28 +64,12 @@ async fn old_responses_are_dropped_and_the_newest_never() {
 }
 
 #[tokio::test]
-async fn a_conversation_is_read_from_its_beginning() {
-    let store = SqliteStore::in_memory().unwrap();
-    for (id, previous) in [("a", None), ("b", Some("a")), ("c", Some("b")), ("other", Some("a"))] {
-        store.put_response(response(id, now(), previous)).await.unwrap();
-    }
-    let ids = |chain: Vec<StoredResponse>| chain.into_iter().map(|found| found.id).collect::<Vec<_>>();
-    assert_eq!(ids(store.response_chain("c").await.unwrap()), ["a", "b", "c"]);
-    assert_eq!(ids(store.response_chain("nobody").await.unwrap()), Vec::<String>::new());
-    assert!(store.delete_response("a").await.unwrap());
-    assert!(!store.delete_response("a").await.unwrap());
-    let chain = store.response_chain("c").await.unwrap();
-    assert_eq!(chain[0].previous.as_deref(), Some("a"), "the gap is seen");
-    assert_eq!(ids(chain), ["b", "c"]);
-}
-
-#[tokio::test]
 async fn nothing_of_a_deleted_response_stays_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let secret = "a secret that was told";
-    let told = StoredResponse { input: json!(secret.repeat(1000)), ..response("told", now(), None) };
-    store.put_response(response("other", now(), None)).await.unwrap();
+    let told = StoredResponse { input: json!(secret.repeat(1000)), ..response("told", now()) };
+    store.put_response(response("other", now())).await.unwrap();
     store.put_response(told).await.unwrap();
     let is_somewhere = || {
         let files = std::fs::read_dir(folder.path()).unwrap();
@@ -103,7 +87,7 @@ async fn nothing_of_a_deleted_response_stays_in_the_files() {
 async fn what_another_program_reads_is_deleted_once_it_has_left() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    store.put_response(response("told", now(), None)).await.unwrap();
+    store.put_response(response("told", now())).await.unwrap();
     let reader = Connection::open(folder.path().join(DATABASE)).unwrap();
     reader.execute_batch("BEGIN; SELECT * FROM responses").unwrap();
     let mut read = reader.prepare("SELECT id FROM responses").unwrap();
@@ -123,7 +107,7 @@ async fn a_call_that_panics_ends_alone() {
     let store = SqliteStore::in_memory().unwrap();
     let outcome: Result<()> = store.worker.call("test", |_| panic!("told to")).await;
     assert!(matches!(outcome, Err(BackendError::InternalError { .. })), "{outcome:?}");
-    store.put_response(response("a", now(), None)).await.unwrap();
+    store.put_response(response("a", now())).await.unwrap();
     assert!(store.response("a").await.unwrap().is_some());
 }
 
@@ -131,7 +115,7 @@ async fn a_call_that_panics_ends_alone() {
 async fn a_full_disk_is_told_and_what_there_was_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    store.put_response(response("before", now(), None)).await.unwrap();
+    store.put_response(response("before", now())).await.unwrap();
     // SQLite's own bound of the file ends in the same error as a disk without room.
     let pages = |count: i64| {
         move |connection: &mut Connection| {
@@ -139,7 +123,7 @@ async fn a_full_disk_is_told_and_what_there_was_stays() {
         }
     };
     store.worker.call("test", pages(1)).await.unwrap();
-    let large = StoredResponse { input: json!("x".repeat(1 << 20)), ..response("large", now(), None) };
+    let large = StoredResponse { input: json!("x".repeat(1 << 20)), ..response("large", now()) };
     let reason = unusable(store.put_response(large.clone()).await);
     assert!(reason.contains(DATABASE) && reason.contains("the disk is full"), "{reason}");
     assert_eq!(store.response("large").await.unwrap(), None);
@@ -164,7 +148,7 @@ async fn a_full_queue_is_told_and_calls_without_a_caller_are_not_done() {
     assert!(slow.as_mut().poll(&mut context).is_pending());
     begins.recv().unwrap();
     // One that is dropped before its turn, and as many as there is room for.
-    let mut left = Box::pin(store.put_response(response("left", now(), None)));
+    let mut left = Box::pin(store.put_response(response("left", now())));
     assert!(left.as_mut().poll(&mut context).is_pending());
     drop(left);
     let mut waiting = Vec::new();
@@ -192,7 +176,7 @@ async fn a_full_queue_is_told_and_calls_without_a_caller_are_not_done() {
 async fn what_is_read_of_a_file_does_not_wait_for_what_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    store.put_response(response("told", now(), None)).await.unwrap();
+    store.put_response(response("told", now())).await.unwrap();
     let (go, wait) = channel::<()>();
     let mut slow = Box::pin(store.worker.call("test", move |_| {
         wait.recv().ok();
@@ -202,14 +186,17 @@ async fn what_is_read_of_a_file_does_not_wait_for_what_is_written() {
     assert!(slow.as_mut().poll(&mut context).is_pending());
     assert!(store.response("told").await.unwrap().is_some());
     assert_eq!(store.response_chain("told").await.unwrap().len(), 1);
-    assert_eq!(store.usage().await.unwrap().responses, 1);
     assert_eq!(store.session_tail("nobody", None).await.unwrap(), None);
     assert_eq!(store.session("nobody").await.unwrap(), None);
     let page = Page { after: None, limit: 1, newest_first: true };
     assert!(store.sessions(page.clone()).await.unwrap().data.is_empty());
     assert!(store.history("nobody", page).await.is_err());
+    // What says as well that the store works is not told while nothing can be written.
+    let mut usage = store.usage();
+    assert!(usage.as_mut().poll(&mut context).is_pending());
     go.send(()).unwrap();
     slow.await.unwrap();
+    assert_eq!(usage.await.unwrap().responses, 1);
 }
 
 #[test]
