@@ -247,7 +247,11 @@ mod tests {
         assert_eq!(field(json!({ "a": {} })), "filters.a");
         assert_eq!(field(json!({ "a": [["b"]] })), "filters.a");
         assert_eq!(field(json!({ "a..b": 1 })), "filters.a..b");
-        assert_eq!(field(json!({ "a\"b": 1 })), "filters.a\"b");
+        let long = "n".repeat(LONGEST_NAME + 1);
+        assert_eq!(
+            field(Value::Object(Map::from_iter([(long.clone(), json!(1))]))),
+            format!("filters.{long}")
+        );
         let many: Map<String, Value> =
             (0..17).map(|name| (format!("n{name}"), json!((0..1000).collect::<Vec<_>>()))).collect();
         assert_eq!(field(Value::Object(many)), "filters");
