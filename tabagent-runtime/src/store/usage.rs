@@ -23,6 +23,6 @@ pub struct StoreUsage {
 
 /// Tells what is kept. Failures are those of [`super::Store`].
 pub trait UsageStore: Send + Sync {
-    /// What is kept; an answer says as well that the store works.
+    /// What is kept; an answer says as well that the store can be read. It does not wait for a write, which may be long.
     fn usage(&self) -> StoreFuture<'_, StoreUsage>;
 }
