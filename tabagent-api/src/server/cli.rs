@@ -103,7 +103,9 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, CommandError> {
         Some(("routes", matches)) => commands::routes::run(&load(matches)?, json(matches)),
         Some(("openapi", matches)) => commands::openapi::run(&load(matches)?),
         Some((READ_PDF, _)) => {
-            tabagent_runtime::documents::read_pdf().map_err(CommandError::system("reading a PDF"))?;
+            let read = tabagent_runtime::documents::read_pdf(std::io::stdin().lock());
+            let written = read.and_then(|text| super::output::print(&text));
+            written.map_err(CommandError::system("reading a PDF"))?;
             Ok(ExitCode::SUCCESS)
         }
         Some(("doctor", matches)) => commands::doctor::run(sources(matches), json(matches)),

@@ -25,7 +25,7 @@ pub use sessions::{
     Append, MESSAGE_COST, MessageBody, NewMessage, PAGE_BYTES, Page, Paged, Place, SESSION_BYTES,
     SESSION_MESSAGES, SESSIONS_BYTES, Session, SessionStore, SessionTail, StoredMessage,
 };
-pub use sqlite::{DATABASE, SqliteStore};
+pub use sqlite::{DATABASE, SqliteStore, indexed_text};
 pub use usage::{StoreUsage, UsageStore};
 
 use crate::error::Result;

@@ -106,9 +106,10 @@ fn copy_of_store(folder: &Path) -> TempDir {
 /// Opens a store, with what its index of words is made with.
 fn words_of(file: &Path) -> Connection {
     let connection = Connection::open(file).unwrap();
-    // What parts scripts without spaces; these texts stay as they are.
     connection
-        .create_scalar_function("apart", 1, FunctionFlags::SQLITE_INNOCUOUS, |text| text.get::<String>(0))
+        .create_scalar_function("apart", 1, FunctionFlags::SQLITE_INNOCUOUS, |text| {
+            Ok(tabagent_runtime::store::indexed_text(&text.get::<String>(0)?))
+        })
         .unwrap();
     connection
 }

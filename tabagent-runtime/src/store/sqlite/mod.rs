@@ -32,6 +32,7 @@ use open::Opened;
 use room::Room;
 use thread::Worker;
 
+pub use documents::indexed_text;
 pub use open::DATABASE;
 
 /// The store in an SQLite file, or in memory.

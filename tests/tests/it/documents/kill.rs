@@ -42,9 +42,10 @@ fn write(address: SocketAddr, kill: u64, writer: usize) -> Vec<Value> {
 /// Every chunk has its vector and is of a document, and words are those of the chunks.
 fn is_whole(folder: &Path) {
     let connection = Connection::open(folder.join("tabagent.sqlite")).unwrap();
-    // What parts scripts without spaces; these texts stay as they are.
     connection
-        .create_scalar_function("apart", 1, FunctionFlags::SQLITE_INNOCUOUS, |text| text.get::<String>(0))
+        .create_scalar_function("apart", 1, FunctionFlags::SQLITE_INNOCUOUS, |text| {
+            Ok(tabagent_runtime::store::indexed_text(&text.get::<String>(0)?))
+        })
         .unwrap();
     connection
         .execute("INSERT INTO chunks_fts (chunks_fts, rank) VALUES ('integrity-check', 1)", [])

@@ -46,24 +46,22 @@ enum Answer {
     Refused(String),
 }
 
-/// The whole of a [`PdfReader`]: reads a PDF from stdin and writes what is read of it to stdout. Whoever calls it should end
-/// afterwards: a page that could not be read in time may keep a thread.
+/// What a [`PdfReader`] does: reads a PDF from its stdin, and returns what it has to write to its stdout. It should end
+/// afterwards: a page that could not be read in time may keep a thread. It ends by itself once the process that began it is gone.
 ///
 /// # Errors
-/// Those of stdin and stdout, and where no thread is to be had.
-pub fn read_pdf() -> io::Result<()> {
+/// Those of `stdin`, and where no thread is to be had.
+pub fn read_pdf(mut stdin: impl Read) -> io::Result<String> {
     end_with_the_parent()?;
     let mut content = Vec::new();
-    io::stdin().lock().read_to_end(&mut content)?;
+    stdin.read_to_end(&mut content)?;
     let guard = AbandonOnDrop::default();
     let answer = match on_a_thread("", content, &guard.flag()) {
         Ok(pages) => Answer::Read(written(pages)),
         Err(BackendError::InvalidInput { reason, .. }) => Answer::Refused(reason),
         Err(other) => return Err(io::Error::other(other)),
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    serde_json::to_writer(&mut out, &answer)?;
-    out.flush()
+    Ok(serde_json::to_string(&answer)?)
 }
 
 /// Ends this process once the one that began it is gone, however that went: nobody wants the answer, nor looks what this takes.

@@ -95,6 +95,7 @@ pub(super) const SCHEMA: &str = "
 pub(super) use mend::mend_words;
 pub(super) use values::STEP as VALUES_STEP;
 pub(super) use words::STEP as WORDS_STEP;
+pub use words::indexed_text;
 
 /// Gives a connection the functions that the tables of documents call.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {

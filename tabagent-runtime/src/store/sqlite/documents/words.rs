@@ -49,13 +49,18 @@ const FUNCTION_WORDS: [&str; 66] = [
 /// What stands behind an apostrophe in English, and says nothing.
 const ENDINGS: [&str; 7] = ["d", "ll", "m", "re", "s", "t", "ve"];
 
+/// What the index of words is given of a text, for whoever holds it against the chunks.
+pub fn indexed_text(text: &str) -> String {
+    apart(text, For::Index)
+}
+
 /// Gives a connection `apart`, which the index is built with.
 pub(super) fn add_function(connection: &Connection) -> rusqlite::Result<()> {
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("apart", 1, flags, |context| {
         let text = context.get_raw(0).as_str()?;
-        Ok(apart(text, For::Index))
+        Ok(indexed_text(text))
     })
 }
 
