@@ -28,20 +28,28 @@ const CONTEXT: usize = 48;
 /// Chunks that are embedded at once.
 const BATCH: usize = 64;
 
+/// A text that is to be cut.
+#[derive(Clone)]
+pub(super) struct Uncut {
+    /// The request's field that it came in.
+    pub(super) field: &'static str,
+    pub(super) title: Option<String>,
+    pub(super) text: String,
+    pub(super) blocks: Vec<Block>,
+    /// Most chunks of it.
+    pub(super) most: usize,
+}
+
 impl Runtime {
-    /// The chunks of a text with their vectors, at most `most`.
-    #[allow(clippy::too_many_arguments, reason = "a document, the model, and how far it is")]
+    /// The chunks of a text with their vectors.
     pub(super) async fn embedded(
         &self,
-        field: &'static str,
         embedder: &Embedder,
-        title: Option<String>,
-        text: String,
-        blocks: Vec<Block>,
-        most: usize,
+        uncut: Uncut,
         told: &Told<'_>,
     ) -> Result<Vec<NewChunk>> {
-        let prepared = self.prepared(field, embedder, title, text, blocks, most).await?;
+        let field = uncut.field;
+        let prepared = self.prepared(embedder, uncut).await?;
         let total = prepared.len();
         let mut chunks = Vec::with_capacity(total);
         let mut waiting = prepared.into_iter();
@@ -68,17 +76,13 @@ impl Runtime {
     /// The chunks of a text without their vectors, and what is embedded of each.
     pub(super) async fn prepared(
         &self,
-        field: &'static str,
         embedder: &Embedder,
-        title: Option<String>,
-        text: String,
-        blocks: Vec<Block>,
-        most: usize,
+        uncut: Uncut,
     ) -> Result<Vec<(NewChunk, String)>> {
         let model = Arc::clone(&embedder.model);
         compute(&self.inner.documents.workers, LARGE, move |abandoned| {
             let stopped = || abandoned.is_set();
-            cut(field, &model, title.as_deref(), &text, &blocks, most, &stopped)
+            cut(&model, &uncut, &stopped)
         })
         .await
     }
@@ -86,12 +90,8 @@ impl Runtime {
 
 /// The chunks of a text without their vectors, and what is embedded of each. Blocks.
 fn cut(
-    field: &str,
     model: &Loaded,
-    title: Option<&str>,
-    text: &str,
-    blocks: &[Block],
-    most: usize,
+    Uncut { field, title, text, blocks, most }: &Uncut,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<(NewChunk, String)>> {
     let count = |text: &str| model.tokenizer.count(field, text, stopped);
@@ -103,18 +103,18 @@ fn cut(
     let found = chunks(text, blocks, size, &count)?;
     // An index serves only once it has every document, and one without a chunk is in none.
     if found.is_empty() {
-        return Err(BackendError::invalid(field, "has no text"));
+        return Err(BackendError::invalid(*field, "has no text"));
     }
-    if found.len() > most {
+    if found.len() > *most {
         let reason = format!("has {} chunks and {most} are kept of a document; part it", found.len());
-        return Err(BackendError::invalid(field, reason));
+        return Err(BackendError::invalid(*field, reason));
     }
     // Chunks of one section stand under the same headings.
     let mut last: Option<(Vec<String>, usize, Option<String>)> = None;
     found
         .into_iter()
         .map(|chunk| {
-            let above = above(title, &chunk);
+            let above = above(title.as_deref(), &chunk);
             let own = text.get(chunk.range.clone()).unwrap_or_default();
             let known =
                 last.as_ref().filter(|(headings, own, _)| *headings == above && *own == chunk.own_headings);

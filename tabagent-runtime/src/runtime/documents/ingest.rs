@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::{super::Runtime, INGESTS, LARGE, RETRY, serving::Embedder};
+use super::{super::Runtime, INGESTS, LARGE, RETRY, cut::Uncut, serving::Embedder};
 use crate::{
     compute::compute,
     documents::parse::{MediaType, Parsed, parse},
@@ -211,13 +211,13 @@ impl Runtime {
             blocks: blocks.clone(),
             chosen,
         };
+        let uncut = Uncut { field, title, text, blocks, most: MOST_CHUNKS };
         let put = loop {
             let (index, embedder, makes_vectors) = self.index_for_ingest().await?;
-            let (title, text, blocks) = (title.clone(), text.clone(), blocks.clone());
             let chunks = if makes_vectors {
-                self.embedded(field, &embedder, title, text, blocks, MOST_CHUNKS, told).await?
+                self.embedded(&embedder, uncut.clone(), told).await?
             } else {
-                let prepared = self.prepared(field, &embedder, title, text, blocks, MOST_CHUNKS).await?;
+                let prepared = self.prepared(&embedder, uncut.clone()).await?;
                 prepared.into_iter().map(|(chunk, _)| chunk).collect()
             };
             told(IngestProgress { stage: IngestStage::Storing, done: chunks.len(), total: chunks.len() });

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     super::{Inner, Runtime},
+    cut::Uncut,
     keep::apart,
     serving::{Embedder, Served},
 };
@@ -152,8 +153,13 @@ impl Runtime {
         let embedder = self.embedder_of(&index).await?;
         let Some(found) = self.inner.store.document_text(id).await? else { return Ok(false) };
         let DocumentText { title, text, blocks, .. } = found;
-        let chunks =
-            self.embedded("document_id", &embedder, title, text, blocks, usize::MAX, &|_| {}).await?;
+        let chunks = self
+            .embedded(
+                &embedder,
+                Uncut { field: "document_id", title, text, blocks, most: usize::MAX },
+                &|_| {},
+            )
+            .await?;
         let (document, index) = (found.document, index.number);
         self.changing(move |runtime| async move {
             let vectors: Vec<Vec<f32>> = chunks.iter().map(|chunk| chunk.vector.clone()).collect();
@@ -245,8 +251,13 @@ impl Runtime {
                 let DocumentText { title, text, blocks, .. } = found;
                 // A model that takes less makes more chunks of it than it had when it came: it is kept nevertheless, since
                 // the index serves only once every document is in it.
-                let chunks =
-                    self.embedded("text", embedder, title, text, blocks, usize::MAX, &|_| {}).await?;
+                let chunks = self
+                    .embedded(
+                        embedder,
+                        Uncut { field: "text", title, text, blocks, most: usize::MAX },
+                        &|_| {},
+                    )
+                    .await?;
                 store.put_chunks(found.document, &found.sha256, index.number, chunks).await?;
             }
         }
