@@ -1,5 +1,6 @@
-//! Documents over the store and the models: `ingest` brings them in, `cut` makes their chunks, `serving` holds the vectors that are searched,
-//! `search` finds passages, `answer` answers from them, `reembed` builds another index when another model is selected.
+//! Documents over the store and the models: `ingest` brings them in, `cut` makes their chunks, `keep` changes store and vectors
+//! together, `serving` holds the vectors that are searched, `search` finds passages in the order that `ranking` gives them,
+//! `answer` answers from them, `reembed` builds another index when another model is selected.
 
 mod answer;
 mod cut;
